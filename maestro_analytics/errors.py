@@ -1,0 +1,175 @@
+"""Everything that can go wrong, as one tree.
+
+    MaestroError
+     +- SettingsError            fix your environment, nothing was tried
+     |   +- TokenRefused         401/403: the vendor knows the token not, or not any more
+     +- InvalidArgument          a value refused before anything was sent
+     +- RequestRefused           400/404/409/422: asking again gives the same answer
+     +- TryAgain                 429/5xx/time-outs, after our own retries are spent
+     |   +- Unreachable          no answer at all for two minutes
+     |   +- OutcomeUnknown       a write was sent and its reply was lost
+     +- ExportFailed             errored, never ended, or too large
+     +- DownloadFailed           the bytes of a complete export could not be had
+     +- UnreadableFile           bytes that are no export we know; the file is kept
+     |   +- SchemaMismatch       columns or values refused; the frame of refusals is on it
+     +- InconsistentPages        a list kept changing while its pages were read
+     +- AnotherRefresh           the master database is in use
+     +- EmptyStore               nothing has been refreshed yet
+     +- UnknownName              a team, rubric, metric, ... that the data does not have
+
+Each says what happened, to what, and what to do next, and carries its facts as attributes. None carries
+a token or the query of a presigned URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class MaestroError(Exception):
+    """Anything that this package raises on purpose."""
+
+
+class SettingsError(MaestroError):
+    """The environment is not fit to start with."""
+
+
+class InvalidArgument(MaestroError, ValueError):
+    """A value was refused before anything was sent or read."""
+
+
+class TokenRefused(SettingsError):
+    """The vendor answered 401 or 403."""
+
+    def __init__(self, *, host: str, status: int) -> None:
+        self.host = host
+        self.status = status
+        super().__init__(
+            f"{status} from {host}: the API token was refused. Tokens expire after 90 days: create one under "
+            "Other Settings > API Tokens, then set MAESTRO_API_TOKEN or MAESTRO_API_TOKEN_FILE."
+        )
+
+
+class RequestRefused(MaestroError):
+    """The vendor refused a request for what it says; the same request gets the same answer."""
+
+    def __init__(self, *, status: int, endpoint: str, vendor_message: str) -> None:
+        self.status = status
+        self.endpoint = endpoint
+        self.vendor_message = vendor_message
+        advice = {
+            404: "Check the identifier.",
+            409: "A value that must be unique is in use: choose another, or update the record that has it.",
+        }.get(status, "Correct the parameter that the message names.")
+        super().__init__(f"{status} from {endpoint}: {vendor_message or 'no message'}. {advice}")
+
+
+class TryAgain(MaestroError):
+    """The vendor could not answer now, and our own retries are spent."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        endpoint: str,
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
+class Unreachable(TryAgain):
+    """No answer at all for as long as we wait (two minutes)."""
+
+
+class OutcomeUnknown(TryAgain):
+    """A write left this machine and its reply was lost: it may or may not have been carried out."""
+
+
+class ExportFailed(MaestroError):
+    """An export ended `errored`, or did not end in time."""
+
+    def __init__(self, message: str, *, export_id: str | None, window: object | None = None) -> None:
+        self.export_id = export_id
+        self.window = window
+        super().__init__(message)
+
+
+class DownloadFailed(MaestroError):
+    """A complete export's bytes could not be had, or were not what was announced."""
+
+    def __init__(self, message: str, *, export_id: str | None = None) -> None:
+        self.export_id = export_id
+        super().__init__(message)
+
+
+class UnreadableFile(MaestroError):
+    """Bytes that are no export we know. The file is kept."""
+
+    def __init__(self, message: str, *, path: Path) -> None:
+        self.path = path
+        super().__init__(message)
+
+
+class SchemaMismatch(UnreadableFile):
+    """A file lacks an identity column, or has more bad rows than the budget allows."""
+
+    def __init__(self, message: str, *, path: Path, failures: pl.DataFrame | None = None) -> None:
+        self.failures = failures
+        super().__init__(message, path=path)
+
+
+class InconsistentPages(MaestroError):
+    """A list changed during every pass over its pages."""
+
+
+class AnotherRefresh(MaestroError):
+    """Another process is working on this data folder."""
+
+    def __init__(self, *, folder: Path, pid: int | None, command: str | None = None) -> None:
+        self.folder = folder
+        self.pid = pid
+        who = f"process {pid}" + (f" ({command})" if command else "") if pid else "another process"
+        super().__init__(
+            f"{who} is working on {folder}. Wait for it, or stop it; what it had landed stays. "
+            "The published database can be read meanwhile."
+        )
+
+
+class EmptyStore(MaestroError):
+    """There is no published database yet."""
+
+    def __init__(self, *, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} does not exist: nothing has been refreshed yet. Run `maestro-analytics refresh` "
+            "(or `maestro-analytics refresh --sandbox` to try it without an account)."
+        )
+
+
+class UnknownName(InvalidArgument):
+    """A name that the data does not have; the nearest that it has are named."""
+
+    def __init__(self, *, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind = kind
+        self.name = name
+        names = sorted(set(known))
+        self.nearest = get_close_matches(name, names, n=3, cutoff=0.4)
+        if self.nearest:
+            hint = "Nearest: " + ", ".join(repr(near) for near in self.nearest) + "."
+        elif names:
+            hint = f"Known: {', '.join(repr(known_name) for known_name in names[:8])}" + (
+                f" and {len(names) - 8} more." if len(names) > 8 else "."
+            )
+        else:
+            hint = f"The data has no {kind} at all."
+        super().__init__(f"no {kind} is called {name!r}. {hint}")

@@ -1,0 +1,112 @@
+"""What the environment says, read once at the edge. No other module touches `os.environ`."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from platformdirs import user_cache_path
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from maestro_analytics.errors import SettingsError
+
+VENDOR_BASE_URL = "https://app.maestroqa.com/api/v1"
+
+
+class Settings(BaseSettings):
+    """Settings of one account; see "Settings" in the README for each.
+
+    Made with `Settings.from_environment()` at the edge, with `Settings(api_token="...", ...)` in tests.
+    A token file is read when the settings are made, so that a token never needs to be in the environment.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MAESTRO_", env_file=".env", extra="ignore", frozen=True)
+
+    api_token: SecretStr | None = None
+    api_token_file: Path | None = None
+    base_url: str = VENDOR_BASE_URL
+    data: Path = Path("data")
+    requests_per_second: int = Field(default=9, gt=0)
+    requests_per_minute: int = Field(default=95, gt=0)
+    export_timeout: float = Field(default=1800.0, gt=0, description="seconds")
+    cache: Path = Field(default_factory=lambda: user_cache_path("maestro-analytics"))
+
+    @field_validator("base_url")
+    @classmethod
+    def _https_beyond_loopback(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise ValueError("is no URL of an API; write https://HOST/api/v1")
+        if parts.username or parts.password:
+            raise ValueError("must not carry a user or password")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("must be https: the token would travel in the clear (http is for loopback only)")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _token_from_file(self) -> Self:
+        if self.api_token is None and self.api_token_file is not None:
+            try:
+                token = self.api_token_file.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ValueError(f"MAESTRO_API_TOKEN_FILE cannot be read: {error.strerror}") from None
+            object.__setattr__(self, "api_token", SecretStr(token))
+        if self.api_token is not None:
+            token = self.api_token.get_secret_value().strip()
+            if not token.isascii() or any(not char.isprintable() or char.isspace() for char in token):
+                raise ValueError("the token holds characters that no HTTP header can carry: copy it again")
+            object.__setattr__(self, "api_token", SecretStr(token) if token else None)
+        return self
+
+    @classmethod
+    def from_environment(cls, **overrides: object) -> Settings:
+        """Settings from environment variables, then `.env` in the working folder; `overrides` win.
+
+        Raises:
+            SettingsError: a variable has a value that cannot be used; the message never shows the token.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)  # type: ignore[arg-type]
+        except ValidationError as error:
+            problems = "; ".join(
+                (f"MAESTRO_{'_'.join(str(part) for part in problem['loc']).upper()} " if problem["loc"] else "")
+                + problem["msg"].removeprefix("Value error, ")
+                for problem in error.errors(include_input=False, include_url=False)
+            )
+            raise SettingsError(f"{problems}. See `maestro-analytics doctor`.") from None
+
+    @property
+    def token(self) -> str:
+        """The token in the clear, for the one header that carries it.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        if self.api_token is None:
+            raise SettingsError(
+                "no API token: set MAESTRO_API_TOKEN or MAESTRO_API_TOKEN_FILE (create a token under Other Settings > "
+                "API Tokens), or try `maestro-analytics refresh --sandbox`, which needs none."
+            )
+        return self.api_token.get_secret_value()
+
+    @property
+    def host(self) -> str:
+        """The account's host, without a port: what a data folder belongs to."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def database(self) -> Path:
+        """The published database."""
+        return self.data.absolute() / "maestro.duckdb"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
