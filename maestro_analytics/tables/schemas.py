@@ -2,148 +2,16 @@
 
 A pandera schema is the only place where a column is named: the DuckDB tables, the data dictionary
 (`sql/README.md`), the column help of the notebooks and the checks of the reader are made from it.
-
-A column says what its text means with one of a few roles (`Role`), which fix its type:
-
-    role        polars                DuckDB        as text in a file
-    LABEL       String                VARCHAR       ids and names, for ever text; `Unknown`, `N/A` and empty are null
-    FREE_TEXT   String                VARCHAR       kept to the letter, also when empty
-    NUMBER      Float64, finite       DOUBLE        `N/A`, `Unknown` and empty are null
-    SECONDS     Float64, finite       DOUBLE        seconds or HH:MM:SS
-    MOMENT      Datetime(us, UTC)     TIMESTAMPTZ   `="2018-08-13 12:34:56.789"` or ISO 8601 with Z
-    FLAG        Boolean               BOOLEAN       true/false/1/0 in any case
-    ID_LIST     List(String)          VARCHAR[]     comma-separated
-
-A column can be part of a row's identity besides: a row that lacks it is quarantined, a file without the
-column is refused.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
-
 import pandera.polars as pa
-import polars as pl
 
-
-class Role(StrEnum):
-    """What the text of a column means; see the table at the top of this module."""
-
-    LABEL = "label"
-    FREE_TEXT = "free text"
-    NUMBER = "number"
-    SECONDS = "seconds"
-    MOMENT = "moment"
-    FLAG = "flag"
-    ID_LIST = "list of ids"
-
-
-UTC_MOMENT = pl.Datetime("us", "UTC")
-
-DTYPES: dict[Role, Any] = {
-    Role.LABEL: pl.String,
-    Role.FREE_TEXT: pl.String,
-    Role.NUMBER: pl.Float64,
-    Role.SECONDS: pl.Float64,
-    Role.MOMENT: UTC_MOMENT,
-    Role.FLAG: pl.Boolean,
-    Role.ID_LIST: pl.List(pl.String),
-}
-
-DUCKDB_TYPES: dict[Role, str] = {
-    Role.LABEL: "VARCHAR",
-    Role.FREE_TEXT: "VARCHAR",
-    Role.NUMBER: "DOUBLE",
-    Role.SECONDS: "DOUBLE",
-    Role.MOMENT: "TIMESTAMPTZ",
-    Role.FLAG: "BOOLEAN",
-    Role.ID_LIST: "VARCHAR[]",
-}
-
-
-def column(role: Role, description: str, *, unit: str | None = None, is_identity: bool = False) -> pa.Column:
-    """A pandera column of `role`; `unit` is told in the data dictionary."""
-    checks = (
-        [pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), name="finite")]
-        if role in (Role.NUMBER, Role.SECONDS)
-        else []
-    )
-    return pa.Column(
-        DTYPES[role],
-        checks=checks,
-        nullable=not is_identity,
-        description=description,
-        metadata={"role": role, "unit": unit, "identity": is_identity},
-    )
-
-
-def identity(description: str) -> pa.Column:
-    return column(Role.LABEL, description, is_identity=True)
-
-
-def label(description: str) -> pa.Column:
-    return column(Role.LABEL, description)
-
-
-def free_text(description: str) -> pa.Column:
-    return column(Role.FREE_TEXT, description)
-
-
-def points(description: str) -> pa.Column:
-    return column(Role.NUMBER, description, unit="points")
-
-
-def moment(description: str) -> pa.Column:
-    return column(Role.MOMENT, description, unit="UTC")
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its columns, and how rows of a newer delivery replace those of an older one.
-
-    Attributes:
-        name: the name in DuckDB, and of the file it comes from.
-        grain: what one row is, in words.
-        schema: the pandera schema; its column order is the table's.
-        replaced_by: all rows with these values go when a newer delivery names them; empty for a table
-            that is replaced as a whole (a snapshot) or derived.
-        row_key: columns that no two live rows of a delivery share; None where rows may repeat.
-        made_here: columns that no file holds, because we compute them.
-    """
-
-    name: str
-    grain: str
-    schema: pa.DataFrameSchema
-    replaced_by: tuple[str, ...] = ()
-    row_key: tuple[str, ...] | None = None
-    made_here: tuple[str, ...] = ()
-
-    @property
-    def columns(self) -> dict[str, Role]:
-        """Column name -> role, in the table's order."""
-        return {name: col.metadata["role"] for name, col in self.schema.columns.items()}
-
-    @property
-    def file_columns(self) -> dict[str, Role]:
-        """The columns that are expected in a file."""
-        return {name: role for name, role in self.columns.items() if name not in self.made_here}
-
-    @property
-    def identity_columns(self) -> tuple[str, ...]:
-        """Columns without which a row is quarantined and a file refused."""
-        return tuple(name for name in self.file_columns if self.schema.columns[name].metadata["identity"])
-
-    def ddl(self, *, schema: str = "main") -> str:
-        """`create table` for DuckDB. No primary key and no index: see "The unit is the grade" in the README."""
-        body = ",\n    ".join(f'"{name}" {DUCKDB_TYPES[role]}' for name, role in self.columns.items())
-        return f"create table if not exists {schema}.{self.name} (\n    {body}\n)"
-
-    def empty(self) -> pl.DataFrame:
-        """A frame of no rows with the table's columns and types."""
-        return pl.DataFrame(schema={name: DTYPES[role] for name, role in self.columns.items()})
-
+from maestro_analytics.tables.table import DTYPES as DTYPES
+from maestro_analytics.tables.table import DUCKDB_TYPES as DUCKDB_TYPES
+from maestro_analytics.tables.table import UTC_MOMENT as UTC_MOMENT
+from maestro_analytics.tables.table import Role, Table, column, free_text, identity, label, moment, points
 
 GRADE_KEY = {"grade_key": identity("Which grade: source, gradable, rubric, agent, type (and grader); made here")}
 
@@ -162,14 +30,17 @@ BENCHMARK_LINK = {
     "target_answer_id": label("The answer id of the grade that this one is held against"),
     "original_grader": label("Who graded the target"),
 }
-SHARED_GRADE_COLUMNS = AGENT_AND_RUBRIC | {
+GRADED = {
     "date_graded": moment("When this version of the grade was made"),
     "grader": label("Who graded"),
     "grade_type": identity("`grading` for an ordinary grade, else a calibration or a grader-QA benchmark"),
     "ticket_created_at": moment("When the ticket was created"),
+}
+REPORTED = {
     "date_reported_as": moment("The moment a grade counts for in reports: the time axis of every analysis"),
     "source": label("The helpdesk the ticket came from"),
 }
+SHARED_GRADE_COLUMNS = AGENT_AND_RUBRIC | GRADED | REPORTED
 
 TOTAL_SCORES = Table(
     "total_scores",
@@ -181,14 +52,14 @@ TOTAL_SCORES = Table(
             "rubric_score": points("Points reached; may exceed the maximum (bonus sections), 0 after an auto-fail"),
             "max_rubric_score": points("Points that could be reached; N/A sections shrink it"),
             "comment": free_text("The grader's comment on the whole grade"),
-            "date_graded": moment("When this version of the grade was made"),
-            "grader": label("Who graded"),
-            "grade_type": identity("`grading` for an ordinary grade, else a calibration or a grader-QA benchmark"),
-            "ticket_created_at": moment("When the ticket was created"),
+        }
+        | GRADED
+        | {
             "date_first_started": moment("When grading was first started"),
             "date_first_graded": moment("When the first version of the grade was made"),
-            "date_reported_as": moment("The moment a grade counts for in reports: the time axis of every analysis"),
-            "source": label("The helpdesk the ticket came from"),
+        }
+        | REPORTED
+        | {
             "total_grading_time": column(Role.SECONDS, "Time spent grading", unit="seconds"),
         }
         | BENCHMARK_LINK,
@@ -260,13 +131,9 @@ ANNOTATIONS = Table(
             "annotation_id": identity("The annotation"),
             "selected_text": free_text("The passage of the conversation that was marked"),
             "comment": free_text("What the grader wrote about it"),
-            "date_graded": moment("When this version of the grade was made"),
-            "grader": label("Who graded"),
-            "grade_type": identity("`grading` for an ordinary grade, else a calibration or a grader-QA benchmark"),
-            "ticket_created_at": moment("When the ticket was created"),
-            "date_reported_as": moment("The moment a grade counts for in reports"),
-            "source": label("The helpdesk the ticket came from"),
-        },
+        }
+        | GRADED
+        | REPORTED,
         name="annotations",
     ),
     replaced_by=("grade_key",),

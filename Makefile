@@ -1,0 +1,51 @@
+# make demo   installs into .venv, fills a database from the embedded sandbox, and shows what it found
+# make test   the same set-up with the tools of development, then style, types, tests and notebooks
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEMO_DATA ?= data
+NOTEBOOK_DATA := .venv/notebook-data
+
+.PHONY: demo test lint types unit notebooks bench clean
+
+demo: .venv/.installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" MAESTRO_DATA="$(DEMO_DATA)" $(BIN)/python -m maestro_analytics.demo
+
+test: lint types unit notebooks
+
+lint: .venv/.developed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.developed
+	$(BIN)/mypy
+
+unit: .venv/.developed
+	$(BIN)/pytest
+
+notebooks: .venv/.developed
+	rm -rf $(NOTEBOOK_DATA)
+	MAESTRO_DATA=$(NOTEBOOK_DATA) $(BIN)/maestro-analytics refresh --sandbox
+	MAESTRO_DATA=$(CURDIR)/$(NOTEBOOK_DATA)/sandbox PATH="$(CURDIR)/$(BIN):$$PATH" \
+	    $(BIN)/pytest --nbmake --nbmake-timeout=120 notebooks
+
+bench: .venv/.benched
+	$(BIN)/python -m tests.benchmarks
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing into .venv (a few minutes the first time)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/.developed: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark]'
+	touch $@
+
+.venv/.benched: .venv/.developed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,78 @@
+"""The diagram of the rooms that cannot go stale: who may import whom, read from the code with `ast`."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
+FOUNDATION = {"errors", "settings"}
+
+MAY_IMPORT = {
+    "errors": set(),
+    "settings": {"errors"},
+    "sandbox": set(),
+    "tables": {"errors"},
+    "api": FOUNDATION,
+    "exports": FOUNDATION | {"api"},
+    "warehouse": FOUNDATION | {"tables", "exports", "api"},
+    "pushback": FOUNDATION | {"api", "warehouse", "tables"},
+    "analysis": FOUNDATION | {"warehouse", "tables"},
+    "lake": FOUNDATION | {"warehouse", "tables"},
+    "client": FOUNDATION | {"api", "exports", "tables", "pushback"},
+    "refresh": FOUNDATION | {"api", "exports", "tables", "warehouse", "pushback"},
+    "demo": FOUNDATION | {"refresh", "analysis", "warehouse", "sandbox"},
+    "cli": FOUNDATION
+    | {"refresh", "exports", "tables", "warehouse", "analysis", "pushback", "lake", "sandbox", "client", "api"},
+}
+LONGEST_MODULE = 320
+
+
+def room_of(module: str) -> str | None:
+    """`maestro_analytics.api.pages` -> `api`; None for what is not ours."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "maestro_analytics" and len(parts) > 1 else None
+
+
+def imported_rooms(source: Path) -> set[str]:
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    rooms: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            rooms |= {room for alias in node.names if (room := room_of(alias.name))}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source}: relative imports hide which room is meant"
+            if node.module == "maestro_analytics":
+                rooms |= {alias.name for alias in node.names}
+            elif room := room_of(node.module or ""):
+                rooms.add(room)
+    return rooms
+
+
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_it_stands_on(source):
+    parts = source.relative_to(PACKAGE).with_suffix("").parts
+    forbidden = imported_rooms(source) - MAY_IMPORT[parts[0]] - {parts[0]}
+    assert forbidden == set()
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_is_read_in_one_sitting(source):
+    assert len(source.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+
+
+def test_every_room_has_its_rule():
+    rooms = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in SOURCES}
+    assert rooms == set(MAY_IMPORT)
+
+
+def test_only_the_settings_read_the_environment():
+    readers = {
+        str(path.relative_to(PACKAGE))
+        for path in SOURCES
+        if any(word in path.read_text(encoding="utf-8") for word in ("os.environ", "os.getenv"))
+    }
+    assert readers <= {"settings.py"}

@@ -1,0 +1,85 @@
+"""What the environment may say, and what is refused before anything is tried."""
+
+import pytest
+
+from maestro_analytics.errors import SettingsError
+from maestro_analytics.settings import Settings, is_loopback
+
+NAMES = ("API_TOKEN", "API_TOKEN_FILE", "BASE_URL", "DATA", "REQUESTS_PER_SECOND", "CACHE", "EXPORT_TIMEOUT")
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch, tmp_path):
+    for name in NAMES:
+        monkeypatch.delenv(f"MAESTRO_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_defaults_are_those_of_the_contract(tmp_path):
+    settings = Settings.from_environment()
+    assert settings.base_url == "https://app.maestroqa.com/api/v1"
+    assert settings.database == tmp_path / "data" / "maestro.duckdb"
+    assert (settings.requests_per_second, settings.requests_per_minute, settings.export_timeout) == (9, 95, 1800.0)
+
+
+def test_a_missing_token_says_what_to_set():
+    with pytest.raises(SettingsError, match="set MAESTRO_API_TOKEN or MAESTRO_API_TOKEN_FILE"):
+        _ = Settings.from_environment().token
+
+
+def test_a_token_file_is_read_and_trimmed(monkeypatch, tmp_path):
+    (tmp_path / "token").write_text("secret-1\n", encoding="utf-8")
+    monkeypatch.setenv("MAESTRO_API_TOKEN_FILE", str(tmp_path / "token"))
+    assert Settings.from_environment().token == "secret-1"
+
+
+def test_a_token_file_that_is_not_there_is_a_settings_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("MAESTRO_API_TOKEN_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsError, match="MAESTRO_API_TOKEN_FILE cannot be read: No such file"):
+        Settings.from_environment()
+
+
+def test_a_dotenv_file_of_the_working_folder_is_read_and_the_environment_wins(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("MAESTRO_API_TOKEN=from-file\nMAESTRO_DATA=elsewhere\n", encoding="utf-8")
+    monkeypatch.setenv("MAESTRO_DATA", "here")
+    settings = Settings.from_environment()
+    assert settings.token == "from-file"
+    assert settings.database == tmp_path / "here" / "maestro.duckdb"
+
+
+def test_an_option_wins_over_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("MAESTRO_DATA", "here")
+    assert Settings.from_environment(data=tmp_path / "there").database == tmp_path / "there" / "maestro.duckdb"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com/api/v1", "ftp://example.com", "example.com", "https://u:p@example.com"]
+)
+def test_a_base_url_that_would_show_the_token_is_refused(url):
+    with pytest.raises(SettingsError, match="MAESTRO_BASE_URL"):
+        Settings.from_environment(base_url=url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/api/v1", "http://localhost/api/v1/", "http://[::1]:1/api/v1"])
+def test_plain_http_is_for_loopback(url):
+    assert not Settings.from_environment(base_url=url).base_url.endswith("/")
+
+
+def test_the_token_is_in_no_text_of_the_settings(monkeypatch):
+    monkeypatch.setenv("MAESTRO_API_TOKEN", "very-secret")
+    settings = Settings.from_environment()
+    assert "very-secret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+def test_a_refused_value_never_shows_the_token(monkeypatch):
+    monkeypatch.setenv("MAESTRO_API_TOKEN", "very secret\n")
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment()
+    assert "secret" not in str(refused.value).replace("no HTTP header", "")
+
+
+@pytest.mark.parametrize(
+    ("host", "loops"), [("127.0.0.9", True), ("::1", True), ("localhost", True), ("10.0.0.1", False)]
+)
+def test_loopback_is_this_machine(host, loops):
+    assert is_loopback(host) is loops
