@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import pandera.polars as pa
 
+from maestro_analytics.tables.coaching import COACHING_POINTS as COACHING_POINTS
+from maestro_analytics.tables.coaching import COACHING_SESSIONS as COACHING_SESSIONS
+from maestro_analytics.tables.coaching import COACHING_TABLES
+from maestro_analytics.tables.coaching import TODOS as TODOS
 from maestro_analytics.tables.table import DTYPES as DTYPES
 from maestro_analytics.tables.table import DUCKDB_TYPES as DUCKDB_TYPES
 from maestro_analytics.tables.table import UTC_MOMENT as UTC_MOMENT
@@ -193,80 +197,6 @@ AUDIT_LOGS = Table(
     row_key=("activity_id", "time_stamp", "description"),
 )
 
-CREATED_AND_UPDATED = {
-    "created_at": moment("When the record was created"),
-    "updated_at": moment("When the record was last changed"),
-}
-
-COACHING_POINTS = Table(
-    "coaching_points",
-    "one row per coaching point",
-    pa.DataFrameSchema(
-        {"id": identity("The coaching point")}
-        | CREATED_AND_UPDATED
-        | {
-            "agent_id": label("One of the coached person's ids"),
-            "creator_id": label("The user who wrote it"),
-            "criteria_id": label("The criterion of the rubric it is about"),
-            "rubric_id": label("The rubric of the grade it is about"),
-            "answer_id": label("The grade it is about; see the view grade_coaching_points"),
-            "type": label("`opportunities`, `strengths` or `n/a`"),
-            "classification": label("`qa` or `general`"),
-            "coach_notes": free_text("What the coach wrote"),
-            "coaching_session_ids": column(Role.ID_LIST, "The sessions in which it was talked about"),
-            "text_content": free_text("Text of the conversation it is about"),
-        },
-        name="coaching_points",
-    ),
-    row_key=("id",),
-)
-
-COACHING_SESSIONS = Table(
-    "coaching_sessions",
-    "one row per coaching session",
-    pa.DataFrameSchema(
-        {"id": identity("The session"), "name": label("The session's name")}
-        | CREATED_AND_UPDATED
-        | {
-            "agent_id": label("One of the coached person's ids"),
-            "agent_name": label("The coached person"),
-            "coach_id": label("The user who coaches"),
-            "coach_name": label("Who coaches"),
-            "creator_id": label("The user who created the session"),
-            "agent_notes": free_text("The agent's notes"),
-            "coach_notes": free_text("The coach's notes"),
-            "coach_private_notes": free_text("The coach's notes that the agent does not see"),
-            "session_contents": free_text("The contents of the session's overview"),
-            "coaching_template_id": label("The template it was made from"),
-            "meeting_format": label("`inPerson` and the like"),
-            "agent_confirmed": column(Role.FLAG, "Whether the agent confirmed it"),
-            "coach_confirmed": column(Role.FLAG, "Whether the coach confirmed it"),
-        },
-        name="coaching_sessions",
-    ),
-    row_key=("id",),
-)
-
-TODOS = Table(
-    "todos",
-    "one row per to-do",
-    pa.DataFrameSchema(
-        {"id": identity("The to-do"), "title": label("Its title")}
-        | CREATED_AND_UPDATED
-        | {
-            "agent_id": label("One of the ids of the person who is to do it"),
-            "creator_id": label("The user who set it"),
-            "status": label("`incomplete`, `complete`"),
-            "type": label("`general`, `guru`, ..."),
-            "answer_id": label("The grade it is about; see the view grade_todos"),
-            "coaching_session_ids": column(Role.ID_LIST, "The sessions it belongs to"),
-            "description": free_text("What is to be done"),
-        },
-        name="todos",
-    ),
-    row_key=("id",),
-)
-
 AGENTS = Table(
     "agents",
     "one row per person, also of those who are in no group",
@@ -311,7 +241,6 @@ GRADE_HISTORY = Table(
 
 GRADE_TABLES = (TOTAL_SCORES, SECTION_SCORES, INDIVIDUAL_ANSWERS, ANNOTATIONS)
 RAW_TABLES = (*GRADE_TABLES, CSAT)
-COACHING_TABLES = (COACHING_POINTS, COACHING_SESSIONS, TODOS)
 TABLES = (*RAW_TABLES, AGENT_GROUPS, AUDIT_LOGS, *COACHING_TABLES, AGENTS, AGENT_IDS, GRADE_HISTORY)
 TABLES_BY_NAME = {table.name: table for table in TABLES}
 
