@@ -15,6 +15,11 @@
      +- InconsistentPages        a list kept changing while its pages were read
      +- AnotherRefresh           the master database is in use
      +- EmptyStore               nothing has been refreshed yet
+     +- LakeError                a lake cannot be read or written
+     |   +- NotALake             a path that holds none
+     |   +- NewerLake            written by a newer version of this package
+     |   +- LakeBusy             another writer is at work on the same folder of the lake
+     |   +- EngineMissing        no Java, or no PySpark
      +- UnknownName              a team, rubric, metric, ... that the data does not have
 
 Each says what happened, to what, and what to do next, and carries its facts as attributes. None carries
@@ -154,6 +159,48 @@ class EmptyStore(MaestroError):
             f"{path} does not exist: nothing has been refreshed yet. Run `maestro-analytics refresh` "
             "(or `maestro-analytics refresh --sandbox` to try it without an account)."
         )
+
+
+class LakeError(MaestroError):
+    """A lake cannot be read or written."""
+
+
+class NotALake(LakeError, InvalidArgument):
+    """A path that holds no lake."""
+
+    def __init__(self, *, place: str, reason: str) -> None:
+        self.place = place
+        super().__init__(
+            f"{place} is no lake: {reason}. `maestro-analytics lake write --to PATH` writes one; "
+            "open its folder, or the folder of one account in it."
+        )
+
+
+class NewerLake(LakeError, SettingsError):
+    """A lake written by a newer version of this package."""
+
+    def __init__(self, *, place: str, version: int, known: int) -> None:
+        self.place = place
+        super().__init__(
+            f"{place} was written in format {version} by a newer maestro-analytics; this one reads up to {known}. "
+            "Upgrade it."
+        )
+
+
+class LakeBusy(LakeError, AnotherRefresh):
+    """Another writer is at work on the same folder of a lake. Nothing of this write was published, nothing is lost."""
+
+    def __init__(self, *, place: str, who: str) -> None:
+        self.place = place
+        MaestroError.__init__(
+            self,
+            f"{who} is writing to {place}. Nothing was published by this one: run it again afterwards. "
+            "Machines that hold different periods of one account write with --share NAME each.",
+        )
+
+
+class EngineMissing(LakeError, SettingsError):
+    """Spark was asked for where it cannot run."""
 
 
 class UnknownName(InvalidArgument):
