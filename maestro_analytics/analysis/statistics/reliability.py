@@ -1,0 +1,176 @@
+"""Whether graders agree, beyond what chance alone would give.
+
+Sources: Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011); Gwet (2008); McGraw and Wong (1996); the
+vendor's help centre, article 4364995 (alignment).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from maestro_analytics.analysis.statistics.intervals import Floats, Numbers, cluster_weights, percentile_interval
+
+Codes = npt.NDArray[np.int64]
+Metric = Literal["nominal", "ordinal", "interval"]
+CONSTANT = "all values are equal: there is no disagreement to expect, so agreement cannot be told from habit"
+NO_PAIRS = "no ticket was judged twice"
+
+
+@dataclass(frozen=True)
+class Alpha:
+    """Krippendorff's alpha: 1 is full agreement, 0 is chance, None with a reason when it is not defined."""
+
+    value: float | None
+    lo: float | None
+    hi: float | None
+    units: int
+    values: int
+    reason: str = ""
+
+
+def krippendorff_alpha(
+    unit: Numbers,
+    value: Numbers,
+    *,
+    metric: Metric,
+    tickets: Numbers | None = None,
+    confidence: float = 0.95,
+    resamples: int = 500,
+    seed: int = 0,
+) -> Alpha:
+    """Alpha of long data: one entry per judgement. Units with a single judgement say nothing and are left out.
+
+    The interval is a bootstrap over `tickets` (the units themselves when not given): units of one ticket are drawn
+    together. For `ordinal`, values are ordered as numbers.
+    """
+    ids, units = np.unique(np.asarray(unit), return_inverse=True)
+    levels, codes = np.unique(np.asarray(value, dtype=float), return_inverse=True)
+    size = np.bincount(units, minlength=len(ids))
+    kept = size[units] > 1
+    if not kept.any():
+        return Alpha(None, None, None, 0, 0, NO_PAIRS)
+    renumber = np.cumsum(size > 1) - 1
+    rows, codes = renumber[units[kept]], codes[kept]
+    present, codes = np.unique(codes, return_inverse=True)
+    levels = levels[present]
+    number = int(rows.max()) + 1
+    if len(levels) < 2:
+        return Alpha(None, None, None, number, len(rows), CONSTANT)
+    groups = np.arange(number)
+    if tickets is not None:
+        first = np.full(number, -1)
+        first[rows[::-1]] = np.unique(np.asarray(tickets), return_inverse=True)[1][kept][::-1]
+        groups = np.unique(first, return_inverse=True)[1]
+    drawn = cluster_weights(int(groups.max()) + 1, resamples, seed=seed)
+    weights = np.vstack([np.ones(number), drawn[:, groups]])
+    draws = _alphas(rows, codes, levels, number, weights, metric)
+    if not np.isfinite(draws[0]):
+        return Alpha(None, None, None, number, len(rows), CONSTANT)
+    lo, hi = percentile_interval(draws[1:], confidence=confidence)
+    known = not np.isnan(lo)
+    return Alpha(float(draws[0]), lo if known else None, hi if known else None, number, len(rows))
+
+
+def _alphas(rows: Codes, codes: Codes, levels: Floats, units: int, weights: Floats, metric: Metric) -> Floats:
+    """Alpha under each row of unit weights."""
+    if metric == "interval":
+        return _interval_alphas(rows, levels[codes], units, weights)
+    counts = np.zeros((units, len(levels)))
+    np.add.at(counts, (rows, codes), 1)
+    size = counts.sum(1)
+    marginal = weights @ counts
+    total = marginal.sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if metric == "nominal":
+            observed = weights @ ((size**2 - (counts**2).sum(1)) / (size - 1))
+            expected = (total**2 - (marginal**2).sum(1)) / (total - 1)
+            return np.asarray(1 - observed / expected, dtype=float)
+        pairs = counts[:, :, None] * counts[:, None, :] / (size - 1)[:, None, None]
+        kinds = len(levels)
+        diagonal = np.arange(kinds)
+        pairs[:, diagonal, diagonal] -= counts / (size - 1)[:, None]
+        coincidence = (weights @ pairs.reshape(units, -1)).reshape(-1, kinds, kinds)
+        below = np.cumsum(marginal, axis=1)
+        rank = below - marginal / 2
+        distance = (rank[:, :, None] - rank[:, None, :]) ** 2
+        observed = (coincidence * distance).sum((1, 2))
+        expected = (marginal[:, :, None] * marginal[:, None, :] * distance).sum((1, 2)) / (total - 1)
+        return np.asarray(1 - observed / expected)
+
+
+def _interval_alphas(rows: Codes, values: Floats, units: int, weights: Floats) -> Floats:
+    """For squared distances the sums of a unit are enough: no matrix of all values is needed."""
+    values = values - values.mean()
+    size, total, squares = (np.bincount(rows, v, minlength=units) for v in (np.ones_like(values), values, values**2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        observed = weights @ (2 * (size * squares - total**2) / (size - 1))
+        n = weights @ size
+        expected = 2 * (n * (weights @ squares) - (weights @ total) ** 2) / (n - 1)
+        return np.asarray(1 - observed / np.where(expected > 1e-9, expected, np.nan))
+
+
+def raw_agreement(table: Numbers) -> float:
+    """Share of pairs on the diagonal of a square table of two raters."""
+    matrix = np.asarray(table, dtype=float)
+    return float(np.trace(matrix) / matrix.sum()) if matrix.sum() else float("nan")
+
+
+def kappa(table: Numbers, *, weights: Literal["quadratic", "linear"] | None = None) -> float | None:
+    """Cohen's kappa of two raters, weighted by distance for ordered options; None when chance alone agrees fully.
+
+    With rare failures it can be below 0 at 90 % agreement: always read the raw agreement beside it.
+    """
+    matrix = np.asarray(table, dtype=float)
+    kinds = len(matrix)
+    if not matrix.sum() or kinds < 2:
+        return None
+    steps = np.abs(np.subtract.outer(np.arange(kinds), np.arange(kinds))) / (kinds - 1)
+    cost = {"quadratic": steps**2, "linear": steps, None: (steps > 0).astype(float)}[weights]
+    share = matrix / matrix.sum()
+    expected = float((cost * np.outer(share.sum(1), share.sum(0))).sum())
+    return None if expected < 1e-12 else 1 - float((cost * share).sum()) / expected
+
+
+def gwet_ac1(table: Numbers) -> float | None:
+    """Gwet's AC1: chance-corrected agreement that rare failures do not upset."""
+    matrix = np.asarray(table, dtype=float)
+    kinds = len(matrix)
+    if not matrix.sum() or kinds < 2:
+        return None
+    share = matrix / matrix.sum()
+    common = (share.sum(0) + share.sum(1)) / 2
+    chance = float((common * (1 - common)).sum() / (kinds - 1))
+    return (float(np.trace(share)) - chance) / (1 - chance) if chance < 1 else None
+
+
+def icc_a1(table: Numbers) -> float | None:
+    """ICC(A,1): absolute agreement of single scores; rows are units, columns graders, no cell may be missing."""
+    scores = np.asarray(table, dtype=float)
+    if scores.ndim != 2 or min(scores.shape) < 2 or not np.isfinite(scores).all():
+        return None
+    n, k = scores.shape
+    grand = scores.mean()
+    rows, columns = scores.mean(1), scores.mean(0)
+    between_rows = k * ((rows - grand) ** 2).sum() / (n - 1)
+    between_columns = n * ((columns - grand) ** 2).sum() / (k - 1)
+    rest = ((scores - rows[:, None] - columns[None, :] + grand) ** 2).sum() / ((n - 1) * (k - 1))
+    denominator = between_rows + (k - 1) * rest + k * (between_columns - rest) / n
+    return None if abs(denominator) < 1e-12 else float((between_rows - rest) / denominator)
+
+
+def alignment(scores: Numbers, benchmark: Numbers, maximum: Numbers) -> float | None:
+    """The vendor's alignment of one grade with its benchmark, in percent.
+
+    Each question counts by its share of all points: sum of max_q / sum(max) * (1 - |o - b| / max_q). Give only the
+    questions that both graders scored.
+    """
+    mine, theirs, most = (np.asarray(values, dtype=float) for values in (scores, benchmark, maximum))
+    counted = most > 0
+    if not counted.any():
+        return None
+    apart = np.abs(mine[counted] - theirs[counted])
+    return float(100 * (1 - apart.sum() / most[counted].sum()))
