@@ -1,0 +1,59 @@
+-- One row per ticket, rubric, person and grader, of tickets that two graders or more have scored.
+-- Where a grader scored one twice, the earliest stands: it was made before anyone talked about it.
+-- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
+-- until       timestamptz  optional, default: everything; grades reported before it
+-- team        varchar      optional, a group's name or id
+-- agent       varchar      optional, a person's name, e-mail address or any of their ids
+-- rubric      varchar      optional, a rubric's name or id
+-- source      varchar      optional, a helpdesk
+-- grade_type  varchar      optional, default: any; 'any' for all
+with wanted_people as (
+    select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
+    union
+    select person_id from agents where coalesce(getvariable('agent'), '') in (person_id, agent_name, agent_email)
+),
+wanted_team as (
+    select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
+),
+chosen as (
+    select *
+    from grades
+    where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
+            >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
+        and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
+            < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
+        and coalesce(getvariable('grade_type'), 'any') in ('any', grade_type)
+        and coalesce(getvariable('rubric'), '') in ('', rubric_id, rubric_name)
+        and coalesce(getvariable('source'), '') in ('', source)
+        and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
+        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
+),
+graded_twice as (
+    select source, gradable_id, rubric_id, person_id
+    from chosen
+    where score_percent is not null and grader is not null
+    group by source, gradable_id, rubric_id, person_id
+    having count(distinct grader) > 1
+),
+numbered as (
+    select
+        chosen.*,
+        row_number() over (
+            partition by chosen.source, chosen.gradable_id, chosen.rubric_id, chosen.person_id, chosen.grader
+            order by chosen.date_graded, chosen.grade_key
+        ) as version
+    from chosen
+    join graded_twice as units
+        on units.source is not distinct from chosen.source
+        and units.gradable_id = chosen.gradable_id
+        and units.rubric_id = chosen.rubric_id
+        and units.person_id = chosen.person_id
+    where chosen.score_percent is not null and chosen.grader is not null
+),
+paired as (
+    select source, gradable_id, rubric_id, rubric_name, person_id, grader, grade_type, grade_key, score_percent
+    from numbered
+    where version = 1
+    order by source, gradable_id, rubric_id, person_id, grader
+)
+select * from paired

@@ -1,0 +1,91 @@
+-- One row per grade whose score does not follow from its sections. Scores in percent.
+-- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
+-- until       timestamptz  optional, default: everything; grades reported before it
+-- team        varchar      optional, a group's name or id
+-- agent       varchar      optional, a person's name, e-mail address or any of their ids
+-- rubric      varchar      optional, a rubric's name or id
+-- source      varchar      optional, a helpdesk
+-- grade_type  varchar      optional, default: grading; 'any' for all
+with wanted_people as (
+    select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
+    union
+    select person_id from agents where coalesce(getvariable('agent'), '') in (person_id, agent_name, agent_email)
+),
+wanted_team as (
+    select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
+),
+chosen as (
+    select *
+    from grades
+    where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
+            >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
+        and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
+            < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
+        and coalesce(getvariable('grade_type'), 'grading') in ('any', grade_type)
+        and coalesce(getvariable('rubric'), '') in ('', rubric_id, rubric_name)
+        and coalesce(getvariable('source'), '') in ('', source)
+        and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
+        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
+),
+from_sections as (
+    select
+        grade_key,
+        100 * sum(case when max_section_score > 0 then section_score end)
+            / nullif(sum(case when max_section_score > 0 and section_score is not null then max_section_score end), 0)
+            as points_percent,
+        100 * sum(case when max_section_score > 0 then section_weight * section_score / max_section_score end)
+            / nullif(sum(case when max_section_score > 0 and section_score is not null then section_weight end), 0)
+            as weighted_percent
+    from section_scores
+    where grade_key in (select grade_key from chosen)
+    group by grade_key
+),
+compared as (
+    select
+        chosen.grade_key,
+        chosen.rubric_id,
+        chosen.rubric_name,
+        chosen.score_percent,
+        parts.points_percent,
+        parts.weighted_percent,
+        coalesce(abs(chosen.score_percent - parts.points_percent) <= 0.05, false) as fits_points,
+        coalesce(abs(chosen.score_percent - parts.weighted_percent) <= 0.05, false) as fits_weighted,
+        chosen.score_percent = 0 and parts.points_percent > 0 as autofail_inferred
+    from chosen
+    left join from_sections as parts on parts.grade_key = chosen.grade_key
+),
+per_rubric as (
+    select
+        rubric_id,
+        sum(case when fits_points then 1 else 0 end) as fit_points,
+        sum(case when fits_weighted then 1 else 0 end) as fit_weighted
+    from compared
+    group by rubric_id
+),
+judged as (
+    select
+        compared.*,
+        case
+            when per_rubric.fit_weighted > per_rubric.fit_points then 'weighted'
+            when per_rubric.fit_points > 0 then 'points'
+            else 'unknown'
+        end as scoring
+    from compared
+    join per_rubric on per_rubric.rubric_id = compared.rubric_id
+),
+settled as (
+    select
+        *,
+        case when scoring = 'weighted' then weighted_percent else points_percent end as recomputed,
+        case when scoring = 'weighted' then fits_weighted else fits_points end as fits
+    from judged
+),
+mismatches as (
+    select
+        grade_key, rubric_id, rubric_name, score_percent, points_percent, weighted_percent, scoring, recomputed,
+        score_percent - recomputed as gap
+    from settled
+    where not fits and not autofail_inferred and score_percent is not null and recomputed is not null
+    order by grade_key
+)
+select * from mismatches
