@@ -1,0 +1,69 @@
+"""Arguments are checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from maestro_analytics.errors import InvalidArgument
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def iso(moment: datetime, *, name: str = "moment") -> str:
+    """A moment as the vendor writes it: UTC, with `Z`, milliseconds only where there are some.
+
+    Raises:
+        InvalidArgument: `moment` is no datetime, or a naive one.
+    """
+    if not isinstance(moment, datetime):
+        raise InvalidArgument(
+            f"{name} must be an aware datetime such as datetime(2026, 1, 31, 12, tzinfo=UTC), not {moment!r}"
+        )
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise InvalidArgument(
+            f"{name} has no time zone. For UTC write datetime({moment.year}, {moment.month}, {moment.day}, "
+            f"{moment.hour}, {moment.minute}, tzinfo=UTC); for local time write {name}.astimezone()."
+        )
+    utc = moment.astimezone(UTC)
+    whole = utc.strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{whole.rjust(19, '0')}.{utc.microsecond // 1000:03d}Z" if utc.microsecond else f"{whole.rjust(19, '0')}Z"
+
+
+def iso_or_none(moment: datetime | None, *, name: str) -> str | None:
+    return None if moment is None else iso(moment, name=name)
+
+
+def required_text(value: object, *, name: str) -> str:
+    """A text that is not blank.
+
+    Raises:
+        InvalidArgument: it is missing, blank, or no text (an id that is a number loses its leading zeros).
+    """
+    if not isinstance(value, str):
+        raise InvalidArgument(f"{name} must be a text, not {value!r}")
+    if not value.strip():
+        raise InvalidArgument(f"{name} must not be empty")
+    return value
+
+
+def choice(value: str | Choice | None, choices: type[Choice], *, name: str) -> str | None:
+    """One of an enum's values, given as the member or as its text.
+
+    Raises:
+        InvalidArgument: it is none of them.
+    """
+    if value is None:
+        return None
+    try:
+        return choices(value).value
+    except ValueError:
+        allowed = ", ".join(repr(member.value) for member in choices)
+        raise InvalidArgument(f"{name} must be one of {allowed}, not {value!r}") from None
+
+
+def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that have a value: the reference wants the others left out."""
+    return {name: value for name, value in parameters.items() if value is not None}

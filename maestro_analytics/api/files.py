@@ -1,0 +1,214 @@
+"""Files on other hosts, by presigned URL: the token never goes there.
+
+A download is resumed where it broke off, checked against the length that was announced, and has its final name only
+when all of it is on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+
+from maestro_analytics.api.redaction import host_and_path
+from maestro_analytics.api.transport import CONNECT_SECONDS, READ_SECONDS, plain_session
+from maestro_analytics.api.waiting import Clock, Stopped
+from maestro_analytics.errors import DownloadFailed
+from maestro_analytics.settings import is_loopback
+
+CHUNK_BYTES = 1 << 18
+TRIES = 6
+REDIRECTS = 3
+EXPIRED_STATUSES = (400, 401, 403, 404, 410)
+"""What object stores answer to a URL whose time is over, or whose object is not there (yet)."""
+
+OnBytes = Callable[[int, int | None], None]
+"""Called with the bytes so far and the bytes announced (None: unknown)."""
+
+
+class UrlExpired(Exception):
+    """The store does not take this URL (any more): a fresh one is needed."""
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A file that is wholly on the disk.
+
+    Attributes:
+        sha256: of its bytes, hexadecimal.
+        size: in bytes.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class _Broken(Exception):
+    """One try that broke off; what came so far is kept for the next."""
+
+
+def check_place(url: str) -> None:
+    """Raise DownloadFailed unless `url` is https, or on this machine itself."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        return
+    raise DownloadFailed(f"{host_and_path(url)} is no https address; nothing was fetched from there")
+
+
+class FileHost:
+    """Downloads and uploads by presigned URL, in sessions that know no token. Safe to share between threads."""
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
+
+    def download(
+        self, url: str, part: Path, *, stop: threading.Event | None = None, on_bytes: OnBytes | None = None
+    ) -> Downloaded:
+        """Fetch `url` into `part` (replaced when it exists), and make sure that it is on the disk.
+
+        Raises:
+            UrlExpired: the store refuses the URL.
+            DownloadFailed: the bytes could not be had in six tries, or the URL is not https.
+            Stopped: `stop` was set.
+        """
+        check_place(url)
+        part.unlink(missing_ok=True)
+        with plain_session(urlsplit(url).hostname or "") as session:
+            fetch = _Fetch(session, url, part, stop, on_bytes)
+            for number in range(1, TRIES + 1):
+                try:
+                    fetch.once()
+                except _Broken as broken:
+                    why = str(broken)
+                else:
+                    return fetch.finish()
+                if number < TRIES:
+                    self._clock.wait(min(2.0 ** (number - 1), 15.0), stop)
+        raise DownloadFailed(f"{why}, {TRIES} times. What came is not used. Run it again later.")
+
+
+class _Fetch:
+    """One download over several connections."""
+
+    def __init__(
+        self,
+        session: requests.Session,
+        url: str,
+        part: Path,
+        stop: threading.Event | None,
+        on_bytes: OnBytes | None,
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._part = part
+        self._stop = stop
+        self._on_bytes = on_bytes
+        self._validator: str | None = None
+        self._have = 0
+
+    def once(self) -> None:
+        """Get the rest, or all of it.
+
+        Raises:
+            _Broken: it broke off, or is not what was announced.
+            UrlExpired: see `FileHost.download`.
+        """
+        response = self._answer()
+        with response:
+            if response.status_code in EXPIRED_STATUSES:
+                raise UrlExpired(f"{response.status_code} from {host_and_path(self._url)}")
+            if response.status_code not in (200, 206):
+                raise _Broken(f"{response.status_code} from {host_and_path(self._url)}")
+            if response.status_code == 206 and not self._continues(response):
+                self._have = 0
+                raise _Broken(f"{host_and_path(self._url)} sent another part of the file than was asked for")
+            if response.status_code == 200:
+                self._have = 0
+            encoded = response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
+            tag = response.headers.get("ETag", "")
+            # A weak tag does not promise the same bytes, and an encoded body has other offsets than the file.
+            self._validator = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
+            self._write(response, encoded=encoded)
+
+    def finish(self) -> Downloaded:
+        """Hash what came."""
+        digest = hashlib.sha256()
+        with self._part.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        return Downloaded(self._part, digest.hexdigest(), self._part.stat().st_size)
+
+    def _answer(self) -> requests.Response:
+        headers = {"Accept-Encoding": "identity"}
+        if self._have:
+            headers["Range"] = f"bytes={self._have}-"
+            if self._validator:
+                headers["If-Range"] = self._validator
+        url = self._url
+        for _ in range(REDIRECTS + 1):
+            failure = ""
+            try:
+                response = self._session.get(
+                    url, headers=headers, stream=True, allow_redirects=False, timeout=(CONNECT_SECONDS, READ_SECONDS)
+                )
+            except requests.RequestException as error:
+                failure = type(error).__name__
+            if failure:
+                raise _Broken(f"no answer from {host_and_path(url)} ({failure})")
+            place = response.headers.get("Location")
+            if response.status_code not in (301, 302, 303, 307, 308) or not place:
+                return response
+            response.close()
+            url = urljoin(url, place)
+            check_place(url)
+        raise _Broken(f"{host_and_path(self._url)} sends us in circles")
+
+    def _continues(self, response: requests.Response) -> bool:
+        return response.headers.get("Content-Range", "").replace(" ", "").startswith(f"bytes{self._have}-")
+
+    def _write(self, response: requests.Response, *, encoded: bool) -> None:
+        announced = _number(response.headers.get("Content-Length"))
+        expected = None if announced is None or encoded else self._have + announced
+        failure = ""
+        with self._part.open("r+b" if self._have else "wb") as file:
+            file.truncate(self._have)
+            file.seek(self._have)
+            try:
+                for chunk in response.raw.stream(CHUNK_BYTES, decode_content=encoded):
+                    if self._stop is not None and self._stop.is_set():
+                        raise Stopped
+                    file.write(chunk)
+                    self._have += len(chunk)
+                    if self._on_bytes:
+                        self._on_bytes(self._have, expected)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                failure = type(error).__name__
+            file.flush()
+            os.fsync(file.fileno())
+        if encoded and failure:
+            self._have = 0
+        if not failure and expected is not None and self._have != expected:
+            failure = f"{self._have} bytes of {expected}"
+            if self._have > expected:
+                self._have = 0
+        if failure:
+            raise _Broken(f"the download from {host_and_path(self._url)} broke off ({failure})")
+
+    def start_again(self) -> None:
+        self._have = 0
+
+
+def _number(text: Any) -> int | None:
+    try:
+        return int(text)
+    except (TypeError, ValueError):
+        return None

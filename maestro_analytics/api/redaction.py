@@ -1,0 +1,93 @@
+"""What may be shown of an answer, a URL or an exception: never a token, never the query of a presigned URL."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+LONGEST_MESSAGE = 300
+"""Characters of a vendor's message that are passed on."""
+
+_URL_QUERY = re.compile(r"""((?:https?://|/)[^\s?"'<>]*)\?[^\s"'<>)]*""")
+_TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
+_MESSAGE_KEYS = (
+    "message",
+    "error",
+    "errors",
+    "detail",
+    "details",
+    "reason",
+    "description",
+    "error_description",
+    "title",
+)
+
+
+def redact(text: str, *, token: str = "") -> str:
+    """`text` on one line, clipped, without `token` and without the query of any URL in it."""
+    if token:
+        for spelling in (token, quote(token, safe="")):
+            text = text.replace(spelling, "[token]")
+    text = _without_query(text)
+    text = _UNPRINTABLE.sub(" ", text).strip()
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 3] + "..."
+
+
+def _without_query(text: str) -> str:
+    return _URL_QUERY.sub(r"\1?[...]", text)
+
+
+def host_and_path(url: str) -> str:
+    """A URL as it may be shown: no query, no fragment, no user."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def vendor_message(body: bytes, *, token: str = "") -> str:
+    """What the vendor says in the body of a refusal, from JSON (`message`, `error`, ...) or from HTML; may be empty."""
+    text = body[:20_000].decode("utf-8", errors="replace")
+    try:
+        said = _sentences(json.loads(body))
+    except ValueError:
+        said = [_TAG.sub(" ", text)]
+    return redact("; ".join(dict.fromkeys(said)), token=token).rstrip(".")
+
+
+def _sentences(answer: Any) -> list[str]:
+    if isinstance(answer, str):
+        return [answer] if answer.strip() else []
+    if isinstance(answer, list):
+        return [sentence for item in answer[:5] for sentence in _sentences(item)]
+    if isinstance(answer, dict):
+        found = [sentence for key in _MESSAGE_KEYS if key in answer for sentence in _sentences(answer[key])]
+        return found or [f"{key}: {value}" for key, value in answer.items() if isinstance(value, str)]
+    return []
+
+
+class _WithoutQueries(logging.Filter):
+    """Takes the query out of every URL that urllib3 logs: at level DEBUG it would write presigned ones."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                _URL_QUERY.sub(r"\1?[...]", arg) if isinstance(arg, str) else arg for arg in record.args
+            )
+        return True
+
+
+def quiet(names: Iterable[str] = ("urllib3.connectionpool",)) -> None:
+    """Make sure that the loggers below us never write a query. Called when this package first sends anything."""
+    for name in names:
+        logger = logging.getLogger(name)
+        if not any(isinstance(existing, _WithoutQueries) for existing in logger.filters):
+            logger.addFilter(_WithoutQueries())
+    # stamina's own message names nothing but itself; ours (maestro_analytics.api) says what is waited for.
+    stamina_logger = logging.getLogger("stamina")
+    if not stamina_logger.handlers:
+        stamina_logger.addHandler(logging.NullHandler())

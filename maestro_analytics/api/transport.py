@@ -1,0 +1,230 @@
+"""The one way to the vendor: pacing, retry, redaction and typed errors for every request."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+import stamina
+import urllib3.exceptions
+from requests.auth import AuthBase
+
+from maestro_analytics.api.endpoints import Endpoint
+from maestro_analytics.api.pacing import Pacer
+from maestro_analytics.api.redaction import host_and_path, quiet, redact, vendor_message
+from maestro_analytics.api.retrying import Failure, HostHealth, Tries, retry_after_seconds
+from maestro_analytics.api.waiting import Clock
+from maestro_analytics.errors import MaestroError, RequestRefused, SettingsError, TokenRefused
+from maestro_analytics.settings import Settings, is_loopback
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+AGENT = "maestro-analytics"
+
+
+class NoAuth(AuthBase):
+    """Adds nothing: without an `auth`, requests would add what `.netrc` says for a host."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+def plain_session(host: str) -> requests.Session:
+    """A session without a token. Proxies of the environment are used, except for this machine itself."""
+    session = requests.Session()
+    session.auth = NoAuth()
+    session.trust_env = not is_loopback(host)
+    session.headers["User-Agent"] = AGENT
+    quiet()
+    return session
+
+
+def certainly_not_sent(error: requests.RequestException) -> bool:
+    """Whether the request cannot have reached the vendor: no connection was ever made."""
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", cause)
+    return isinstance(
+        reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
+    ) or isinstance(error, requests.exceptions.ProxyError)
+
+
+class Transport:
+    """Sends requests to the vendor's API. Safe to share between threads.
+
+    Args:
+        settings: base URL, token and pacing.
+        clock: the time; tests pass one that does not wait.
+
+    Raises:
+        SettingsError: no token, or a cache folder that cannot be written.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock()
+        self._token = settings.token
+        self._health = HostHealth(self.clock.seconds())
+        self._sessions: list[requests.Session] = []
+        self._threads = threading.local()
+        self._count_lock = threading.Lock()
+        self._requests_made = 0
+        self._pacer = Pacer(
+            settings.cache,
+            token=self._token,
+            requests_per_second=settings.requests_per_second,
+            requests_per_minute=settings.requests_per_minute,
+            clock=self.clock,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {host_and_path(self.settings.base_url)}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections and the pacing database."""
+        for session in self._sessions:
+            session.close()
+        self._pacer.close()
+
+    @property
+    def host(self) -> str:
+        """The account's host."""
+        return self.settings.host
+
+    @property
+    def requests_made(self) -> int:
+        """Tries sent to the API host so far, of all threads."""
+        return self._requests_made
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        stop: threading.Event | None = None,
+        **path_parameters: str,
+    ) -> Any:
+        """Send one request, again where that is right, and return the JSON of its answer.
+
+        Args:
+            endpoint: which.
+            parameters: of the query or the body, as the endpoint says; those that are None are left out.
+            stop: ends waits at once when set.
+            path_parameters: for the placeholders of the path.
+
+        Raises:
+            TokenRefused: 401 or 403.
+            RequestRefused: another 4xx.
+            SettingsError: a redirect (it is never followed), or a certificate that is not trusted.
+            TryAgain, Unreachable, OutcomeUnknown: see `retrying`.
+            Stopped: `stop` was set.
+        """
+        path = endpoint.filled(**path_parameters)
+        given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        tries = Tries(
+            endpoint,
+            f"{endpoint.method} {path}",
+            host=self.host,
+            health=self._health,
+            clock=self.clock,
+            pause_everybody=self._pacer.pause,
+        )
+        try:
+            for attempt in stamina.retry_context(on=tries.again, attempts=None, timeout=None):
+                with attempt:
+                    tries.wait_for_turn(stop)
+                    return self._try_once(endpoint, path, given, stop)
+        except Failure as failure:
+            error = tries.verdict(failure)
+        raise error
+
+    def _try_once(self, endpoint: Endpoint, path: str, given: Mapping[str, Any], stop: threading.Event | None) -> Any:
+        with self._pacer.turn(stop):
+            with self._count_lock:
+                self._requests_made += 1
+            outcome = self._exchange(endpoint, path, given)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return self._read(endpoint, path, outcome)
+
+    def _exchange(
+        self, endpoint: Endpoint, path: str, given: Mapping[str, Any]
+    ) -> requests.Response | Failure | SettingsError:
+        """One request on the wire. Errors are returned: raised here, they would drag URLs along as their context."""
+        try:
+            return self._session().request(
+                endpoint.method,
+                self.settings.base_url + path,
+                params=dict(given) if endpoint.parameters == "query" else None,
+                json=dict(given) if endpoint.parameters == "body" else None,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+            )
+        except requests.exceptions.SSLError as error:
+            return SettingsError(
+                f"no trusted connection to {self.host} ({redact(str(error), token=self._token)}). Check "
+                "MAESTRO_BASE_URL; behind a proxy that inspects traffic, set REQUESTS_CA_BUNDLE to its certificate."
+            )
+        except requests.RequestException as error:
+            what = "no connection" if certainly_not_sent(error) else "no answer"
+            if isinstance(error, requests.Timeout):
+                what += " in time"
+            return Failure(f"{what} from {self.host}", status=None, arrived=not certainly_not_sent(error))
+
+    def _read(self, endpoint: Endpoint, path: str, response: requests.Response) -> Any:
+        shown = f"{endpoint.method} {path}"
+        status = response.status_code
+        error: MaestroError | Failure
+        if 200 <= status < 300:
+            try:
+                answer = json.loads(response.content) if response.content.strip() else None
+            except ValueError:
+                answer = None
+            if answer is not None or not endpoint.replies:
+                self._health.answered(self.clock.seconds())
+                return answer
+            error = Failure(f"{status} from {self.host} without the JSON that is due", status=status)
+        elif status in (401, 403):
+            error = TokenRefused(host=self.host, status=status)
+        elif 300 <= status < 400:
+            place = host_and_path(response.headers["Location"]) if "Location" in response.headers else "nowhere"
+            error = SettingsError(
+                f"{status} from {shown}: {self.host} sends us on to {redact(place, token=self._token)}, and a token is "
+                "never sent on. If the API has moved, set MAESTRO_BASE_URL."
+            )
+        elif status in (408, 425, 429) or status >= 500:
+            said = vendor_message(response.content, token=self._token)
+            wait_seconds = retry_after_seconds(response.headers.get("Retry-After"), now=self.clock.utc())
+            error = Failure(
+                f"{status} from {self.host}" + (f" ({said})" if said else ""),
+                status=status, arrived=status not in (425, 429), retry_after_seconds=wait_seconds,
+            )  # fmt: skip
+            if status == 429:
+                self._health.answered(self.clock.seconds())
+        else:
+            self._health.answered(self.clock.seconds())
+            said = vendor_message(response.content, token=self._token)
+            error = RequestRefused(status=status, endpoint=shown, vendor_message=said)
+        raise error
+
+    def _session(self) -> requests.Session:
+        """This thread's session: requests promises nothing about sharing one."""
+        session: requests.Session | None = getattr(self._threads, "session", None)
+        if session is None:
+            session = plain_session(self.host)
+            session.headers["apitoken"] = self._token
+            session.headers["Accept"] = "application/json"
+            self._threads.session = session
+            self._sessions.append(session)
+        return session

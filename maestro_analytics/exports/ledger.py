@@ -1,0 +1,155 @@
+"""What is remembered of each export, so that a run that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from maestro_analytics.exports.windows import Window
+
+
+@dataclass(frozen=True)
+class ExportRecord:
+    """One export that was asked for.
+
+    Attributes:
+        seq: the order in which exports were asked for; of two versions of a grade, that of the higher one counts.
+        kind: "raw", "groups" or "audit".
+        window: None for groups, a snapshot.
+        export_id: the vendor's; None until it is known.
+        status: planned, requested, received, empty, landed, errored, timed_out or failed.
+        file: the kept file, None before it was received and where there was nothing to download.
+        sha256, bytes: of the kept file.
+        requested_at: just before the request was sent.
+        error: why it failed.
+    """
+
+    seq: int
+    kind: str
+    window: Window | None
+    export_id: str | None = None
+    status: str = "planned"
+    file: Path | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    requested_at: datetime | None = None
+    error: str | None = None
+
+    def __str__(self) -> str:
+        """For messages: what it is and which."""
+        window = f" {self.window}" if self.window else ""
+        return f"{self.kind} export{window}" + (f" ({self.export_id})" if self.export_id else "")
+
+
+class Ledger(Protocol):
+    """Where export records are kept. Each call returns when it is on the disk; safe to share between threads."""
+
+    def plan(self, kind: str, window: Window | None, requested_at: datetime) -> ExportRecord:
+        """A new record, before its request is sent."""
+        ...
+
+    def asked(self, seq: int, export_id: str) -> None:
+        """The vendor's id is known: before the first poll."""
+        ...
+
+    def received(self, seq: int, *, file: Path, sha256: str, bytes: int, completed_at: datetime) -> None:
+        """Its file is kept."""
+        ...
+
+    def empty(self, seq: int, completed_at: datetime) -> None:
+        """It is complete, and there is nothing to download."""
+        ...
+
+    def failed(self, seq: int, *, status: str, error: str) -> None:
+        """It ended `errored`, `timed_out` or `failed`."""
+        ...
+
+    def unfinished(self) -> list[ExportRecord]:
+        """Those that are planned, requested or received, in the order in which they were asked for."""
+        ...
+
+
+class FileLedger:
+    """A ledger in a file of JSON lines, for exports outside a warehouse. One line for each thing that happened.
+
+    Args:
+        path: the file; made when it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._records: dict[int, ExportRecord] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            for line in path.read_bytes().split(b"\n"):
+                self._apply(line)
+
+    def plan(self, kind: str, window: Window | None, requested_at: datetime) -> ExportRecord:
+        with self._lock:
+            seq = max(self._records, default=0) + 1
+            bounds = [window.start.isoformat(), window.end.isoformat()] if window else None
+            self._write(seq, {"kind": kind, "window": bounds, "requested_at": requested_at.isoformat()})
+            return self._records[seq]
+
+    def asked(self, seq: int, export_id: str) -> None:
+        self._change(seq, export_id=export_id, status="requested")
+
+    def received(self, seq: int, *, file: Path, sha256: str, bytes: int, completed_at: datetime) -> None:
+        self._change(seq, status="received", file=str(file), sha256=sha256, bytes=bytes, at=completed_at.isoformat())
+
+    def empty(self, seq: int, completed_at: datetime) -> None:
+        self._change(seq, status="empty", at=completed_at.isoformat())
+
+    def landed(self, seq: int) -> None:
+        """It was handed over: a later run need not know of it."""
+        self._change(seq, status="landed")
+
+    def failed(self, seq: int, *, status: str, error: str) -> None:
+        self._change(seq, status=status, error=error)
+
+    def unfinished(self) -> list[ExportRecord]:
+        with self._lock:
+            return [
+                self._records[seq]
+                for seq in sorted(self._records)
+                if self._records[seq].status in ("planned", "requested", "received")
+            ]
+
+    def _change(self, seq: int, **facts: Any) -> None:
+        with self._lock:
+            self._write(seq, facts)
+
+    def _write(self, seq: int, facts: dict[str, Any]) -> None:
+        line = json.dumps({"seq": seq, **facts}).encode()
+        with self._path.open("ab") as file:
+            # A line that a kill cut short must not swallow this one.
+            file.write((b"" if file.tell() == 0 else b"\n") + line)
+            file.flush()
+            os.fsync(file.fileno())
+        self._apply(line)
+
+    def _apply(self, line: bytes) -> None:
+        try:
+            facts = json.loads(line)
+            seq = int(facts.pop("seq"))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return
+        facts.pop("at", None)
+        if "kind" in facts:
+            window = facts["window"]
+            self._records[seq] = ExportRecord(
+                seq=seq,
+                kind=facts["kind"],
+                window=Window(*(datetime.fromisoformat(bound) for bound in window)) if window else None,
+                requested_at=datetime.fromisoformat(facts["requested_at"]),
+            )
+        elif seq in self._records:
+            if "file" in facts:
+                facts["file"] = Path(facts["file"])
+            self._records[seq] = replace(self._records[seq], **facts)
