@@ -16,8 +16,8 @@ FORMAT = "maestro-analytics lake"
 FORMAT_VERSION = 1
 KEY = "manifest.json"
 
-NO_MONTH = "__HIVE_DEFAULT_PARTITION__"
-"""The month of rows without a `date_graded`: what Hive, Spark, Trino, DuckDB and pyarrow all read as null."""
+NO_MONTH = "unknown"
+"""The month of rows without a `date_graded`. Hive's own word for null, `__HIVE_DEFAULT_PARTITION__`, stops pandas 3."""
 
 
 class _Value(BaseModel):

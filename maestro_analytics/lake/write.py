@@ -109,13 +109,17 @@ def write_lake(
         before = manifests.read_manifest(storage)
         if before is not None and before.origin != source.origin and not take_over:
             raise LakeError(
-                f"{storage.place} holds the tables of another data folder (written {before.written_at[:16]} UTC). Write "
-                "this one under another --account, under a --share of its own if both are periods of one account, or "
-                "replace that one with --take-over."
+                f"{storage.place} holds the tables of another data folder (written {before.written_at[:16]} UTC). "
+                "Write this one under another --account, under a --share of its own if both are periods of one "
+                "account, or replace that one with --take-over."
             )
         writing = _Writing(source.connection, storage, before, file_bytes)
         tables = {name: writing.table(name, columns) for name, columns in _tables(source.connection).items()}
-        if before is not None and before.tables == tables and before.refresh == source.refresh:
+        if before is not None and (before.tables, before.origin, before.refresh) == (
+            tables,
+            source.origin,
+            source.refresh,
+        ):
             return writing.result(before)
         after = Manifest(
             account=account,

@@ -1,0 +1,91 @@
+"""A lake on Apache Spark: the files of `sql/`, carried over, answer with the same columns as on DuckDB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from maestro_analytics.errors import EngineMissing
+from maestro_analytics.lake.dialect import carried_over
+from maestro_analytics.lake.shares import Share
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SPARK_TYPES = {
+    "VARCHAR": "STRING",
+    "DOUBLE": "DOUBLE",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
+    "BOOLEAN": "BOOLEAN",
+    "VARCHAR[]": "ARRAY<STRING>",
+}
+
+
+def local_session() -> SparkSession:
+    """A Spark of this machine alone, bound to the loopback address.
+
+    Raises:
+        EngineMissing: no PySpark, or no Java that it can start.
+    """
+    try:
+        from pyspark.errors import PySparkRuntimeError
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise EngineMissing("PySpark is not installed: pip install 'maestro-analytics[spark]'.") from None
+    builder = SparkSession.builder.appName("maestro-analytics").config("spark.ui.enabled", "false")
+    try:
+        return (
+            builder.config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.driver.host", "127.0.0.1")
+            .getOrCreate()
+        )
+    except PySparkRuntimeError as error:
+        if error.getCondition() != "JAVA_GATEWAY_EXITED":
+            raise
+        raise EngineMissing(
+            "Spark needs Java 17 or newer, and none could be started: install it (Debian: openjdk-17-jre-headless) or "
+            "set JAVA_HOME."
+        ) from None
+
+
+class SparkEngine:
+    """Relations and selects of a lake in a Spark session of its own.
+
+    The session is a new one of the same application: its temporary views and its settings (UTC) are not those of the
+    session that was given.
+    """
+
+    def __init__(self, session: SparkSession) -> None:
+        self._session = session.newSession()
+        # a moment is shown, truncated and cast to a date in the session's zone
+        self._session.conf.set("spark.sql.session.timeZone", "UTC")
+
+    def hold(self, name: str, share: Share, table: str) -> None:
+        """Make a share's table known as `name`."""
+        files = share.manifest.tables[table]
+        schema = ", ".join(
+            f"`{column.replace('`', '``')}` {SPARK_TYPES[kind]}" for column, kind in files.columns.items()
+        )
+        paths = [share.storage.spark_path(file.key) for part in files.parts for file in part.files]
+        if paths:
+            # with a schema given, columns are found by name and those that a file lacks are null
+            frame = self._session.read.schema(schema).parquet(*paths)
+        else:
+            frame = self._session.createDataFrame([], schema)
+        frame.createOrReplaceTempView(name)
+
+    def define(self, name: str, select: str) -> None:
+        """Make a select, in DuckDB's SQL, known as `name`."""
+        self._session.sql(carried_over(select)).createOrReplaceTempView(name)
+
+    def answer(self, query: str, expected: pl.Schema) -> pl.DataFrame:
+        """The rows of a query in Spark's SQL, with the names and types that DuckDB gives its columns."""
+        frame = pl.DataFrame(self._session.sql(query).toArrow())
+        frame.columns = list(expected)
+        return frame.cast(dict(expected))
+
+    def close(self) -> None:
+        """Forget the relations; the application goes on."""
+        for view in self._session.catalog.listTables():
+            self._session.catalog.dropTempView(view.name)
