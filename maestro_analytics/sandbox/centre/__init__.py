@@ -1,0 +1,1 @@
+"""The contact centre behind the sandbox: people, rubrics, grades, coaching, from a seed number."""

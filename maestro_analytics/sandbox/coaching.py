@@ -1,0 +1,118 @@
+"""The lists of coaching records: to-dos, coaching points, coaching sessions, one or many."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from maestro_analytics.sandbox.centre.chance import RECORD, draws, identifier, mix
+from maestro_analytics.sandbox.centre.coaching import Record
+from maestro_analytics.sandbox.centre.timeline import Centre
+from maestro_analytics.sandbox.clock import Clock
+from maestro_analytics.sandbox.faults import Faults
+from maestro_analytics.sandbox.http import Reply, json_reply
+from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.validation import Field, Refusal, moment_text
+
+DEFAULT_COUNT = 25
+
+_PAGING = (
+    Field("startDate", "moment"),
+    Field("endDate", "moment"),
+    Field("count", "integer", least=1),
+    Field("startIndex", "integer", least=0),
+)
+
+
+class CoachingLists:
+    """Lists in no particular but a steady order, in pages of at most `largest_page`."""
+
+    def __init__(self, *, centre: Centre, clock: Clock, faults: Faults, largest_page: int) -> None:
+        self._centre = centre
+        self._clock = clock
+        self._faults = faults
+        self._largest_page = largest_page
+        self._lock = threading.Lock()
+
+    def routes(self) -> list[Route]:
+        people = (Field("agentId"), Field("creatorId"))
+        coaching = self._centre.coaching
+        routes = []
+        for name, records, filters in (
+            ("todos", coaching.todos, people),
+            ("coaching-points", coaching.points, people),
+            ("coaching-sessions", coaching.sessions, (*people, Field("coachId"))),
+        ):
+            routes += [
+                Route("GET", f"/{name}", self._many(name, records, filters), (*filters, *_PAGING), reads="query"),
+                Route("GET", f"/{name}/:id", self._one(name, records), reads="query"),
+            ]
+        return routes
+
+    def shown(self, records: list[Record]) -> list[dict[str, Any]]:
+        """The records that are there now, moments as datetimes."""
+        now = self._clock.now()
+        with self._lock:
+            return [shown for record in records if (shown := record.as_of(now)) is not None]
+
+    def _one(self, name: str, records: list[Record]) -> Any:
+        def answer(call: Call) -> Reply:
+            for shown in self.shown(records):
+                if shown["id"] == call.path["id"]:
+                    return json_reply(200, as_json(shown))
+            raise Refusal(404, f"{name}: no record has the id {call.path['id']!r}")
+
+        return answer
+
+    def _many(self, name: str, records: list[Record], filters: tuple[Field, ...]) -> Any:
+        def answer(call: Call) -> Reply:
+            first = call.parameters.get("startIndex", 0)
+            if first and self._faults.first_n("changing-pages", name):
+                self._change(records)
+            count = min(call.parameters.get("count", DEFAULT_COUNT), self._largest_page)
+            matching = [
+                shown
+                for shown in self.shown(records)
+                if _matches(shown, call.parameters, [field.name for field in filters])
+            ]
+            # Sorted by nothing a client could guess, and by the same on every page.
+            matching.sort(key=lambda shown: mix(self._centre.seed, *shown["id"].encode()))
+            return json_reply(
+                200,
+                {
+                    "startIndex": first,
+                    "totalResults": len(matching),
+                    "itemsPerPage": count,
+                    "Resources": [as_json(shown) for shown in matching[first : first + count]],
+                },
+            )
+
+        return answer
+
+    def _change(self, records: list[Record]) -> None:
+        """One goes and one comes: the total stays, the set does not."""
+        now = self._clock.now()
+        with self._lock:
+            there = [record for record in records if record.as_of(now) is not None]
+            if not there:
+                return
+            # The first in the lists' order: pages after it shift by one.
+            gone = min(there, key=lambda record: mix(self._centre.seed, *record.record_id.encode()))
+            gone.removed = now
+            rng = draws(self._centre.seed, RECORD, len(records), 5)
+            records.append(Record(identifier(rng), now, dict(gone.fields)))
+
+
+def _matches(shown: Mapping[str, Any], parameters: Mapping[str, Any], filters: list[str]) -> bool:
+    created: datetime = shown["createdAt"]
+    if any(name in parameters and shown.get(name) != parameters[name] for name in filters):
+        return False
+    if "startDate" in parameters and created <= parameters["startDate"]:
+        return False
+    return "endDate" not in parameters or created < parameters["endDate"]
+
+
+def as_json(shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: moment_text(value) if isinstance(value, datetime) else value for name, value in shown.items()}

@@ -1,0 +1,216 @@
+"""Exports: asked for, in progress, complete or errored. What an export holds is fixed when it is asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from maestro_analytics.sandbox.agents import Directory
+from maestro_analytics.sandbox.centre.chance import FILE, draws, identifier
+from maestro_analytics.sandbox.centre.grades import CALIBRATIONS, GRADER_QA, GRADING, Grade
+from maestro_analytics.sandbox.centre.timeline import Centre
+from maestro_analytics.sandbox.clock import Clock
+from maestro_analytics.sandbox.faults import Faults
+from maestro_analytics.sandbox.files.columns import RAW_FILES
+from maestro_analytics.sandbox.files.rows import Row, audit_rows, grades_updated, group_rows
+from maestro_analytics.sandbox.files.write import Damage, RawSelection, write_raw, write_table
+from maestro_analytics.sandbox.http import Reply, json_reply
+from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.store import ObjectStore
+from maestro_analytics.sandbox.validation import Field, Refusal
+
+_TOKEN = Field("apiToken")
+_WINDOW = (Field("startDate", "date", required=True), Field("endDate", "date", required=True), Field("name"))
+_RAW_FIELDS = (
+    *_WINDOW,
+    Field(
+        "singleFileExport",
+        "enum",
+        choices=("individual_answers", "section_scores", "total_scores", "annotations", "csat"),
+    ),
+    Field("includeCalibrations", "enum", choices=("all", "none", "only")),
+    Field("includeGraderQA", "boolean"),
+    Field("includeDeleted", "boolean"),
+    _TOKEN,
+)
+
+
+@dataclass
+class ExportJob:
+    """An export as the vendor sees it. `damage` counts the rows that a fault added to its files."""
+
+    export_id: str
+    number: int
+    kind: str
+    name: str
+    parameters: dict[str, Any]
+    asked: datetime
+    status: str = "requested"
+    path: Path | None = None
+    scores: int = 0
+    damage: Damage = field(default_factory=Damage)
+
+
+class Exports:
+    """The export endpoints. Files are made by two threads, each at least `seconds` after it was asked for."""
+
+    def __init__(
+        self,
+        *,
+        centre: Centre,
+        directory: Directory,
+        clock: Clock,
+        store: ObjectStore,
+        faults: Faults,
+        folder: Path,
+        seconds: float,
+        url_seconds: float,
+    ) -> None:
+        self.jobs: list[ExportJob] = []
+        self._centre = centre
+        self._directory = directory
+        self._clock = clock
+        self._store = store
+        self._faults = faults
+        self._folder = folder
+        self._seconds = seconds
+        self._url_seconds = url_seconds
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._makers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sandbox-export")
+
+    def routes(self) -> list[Route]:
+        group_fields = (Field("name"), Field("includeUnavailable", "boolean"), _TOKEN)
+        by_id = (Field("exportId", required=True), _TOKEN)
+        return [
+            Route("POST", "/request-raw-export", self._request_raw, _RAW_FIELDS, token_in_body=True),
+            Route("POST", "/request-groups-export", self._request_groups, group_fields, token_in_body=True),
+            Route("POST", "/request-audit-log-export", self._request_audit, (*_WINDOW, _TOKEN), token_in_body=True),
+            Route("GET", "/get-export-data", self._poll, by_id, reads="either", token_in_body=True),
+            Route("GET", "/export-data/:id", self._poll, reads="query"),
+        ]
+
+    def close(self) -> None:
+        self._closing.set()
+        self._makers.shutdown(wait=True, cancel_futures=True)
+
+    def _request_raw(self, call: Call) -> Reply:
+        start, end = _window(call)
+        clock = self._clock.now()
+        chosen = [
+            grade
+            for grade in grades_updated(self._centre, start, end, clock)
+            if _is_wanted(grade, clock, call.parameters)
+        ]
+        single = call.parameters.get("singleFileExport")
+        flagged = bool(call.parameters.get("includeDeleted"))
+
+        def make(job: ExportJob, path: Path) -> Damage:
+            selection = RawSelection(chosen, clock, flagged)
+            tables = (single,) if single else RAW_FILES
+            return write_raw(
+                self._centre, selection, tables, path, number=job.number, faults=self._faults, zipped=single is None
+            )
+
+        return self._ask("raw", call, clock, make, scores=len(chosen), suffix="csv" if single else "zip")
+
+    def _request_groups(self, call: Call) -> Reply:
+        clock = self._clock.now()
+        everyone = bool(call.parameters.get("includeUnavailable"))
+        people = self._directory.people()
+        rows = list(group_rows(self._centre, people, clock, include_unavailable=everyone))
+        return self._ask("groups", call, clock, self._table_maker("agent_groups", rows), scores=len(rows))
+
+    def _request_audit(self, call: Call) -> Reply:
+        start, end = _window(call)
+        clock = self._clock.now()
+        rows = [row for row in audit_rows(self._centre, start, end) if _moment(row) <= clock]
+        return self._ask("audit", call, clock, self._table_maker("audit_logs", rows), scores=len(rows))
+
+    def _table_maker(self, table: str, rows: Iterable[Row]) -> Callable[[ExportJob, Path], Damage]:
+        def make(job: ExportJob, path: Path) -> Damage:
+            return write_table(table, rows, path, seed=self._centre.seed, number=job.number, faults=self._faults)
+
+        return make
+
+    def _ask(
+        self,
+        kind: str,
+        call: Call,
+        clock: datetime,
+        make: Callable[[ExportJob, Path], Damage],
+        *,
+        scores: int,
+        suffix: str = "csv",
+    ) -> Reply:
+        with self._lock:
+            number = len(self.jobs) + 1
+            export_id = identifier(draws(self._centre.seed, FILE, number, 99))
+            parameters = {name: value for name, value in call.parameters.items() if name != "apiToken"}
+            name = parameters.get("name") or f"export-{export_id}"
+            job = ExportJob(export_id, number, kind, name, parameters, clock, scores=scores)
+            self.jobs.append(job)
+        path = self._folder / f"{export_id}.{suffix}"
+        self._makers.submit(self._make, job, path, make)
+        return json_reply(200, {"exportId": export_id})
+
+    def _make(self, job: ExportJob, path: Path, make: Callable[[ExportJob, Path], Damage]) -> None:
+        job.status = "in_progress"
+        never_ends, errored = self._faults.first_n("never-ends"), self._faults.first_n("errored")
+        most = self._faults.number("errored-above") if job.kind == "raw" else 0
+        if never_ends or self._closing.wait(self._seconds):
+            return
+        if errored or (most and job.scores > most):
+            job.status = "errored"
+            return
+        try:
+            if job.scores:
+                job.damage = make(job, path)
+                self._store.offer(path.name, path)
+                job.path = path
+        except BaseException:
+            job.status = "errored"
+            raise
+        job.status = "complete"
+
+    def _poll(self, call: Call) -> Reply:
+        export_id = call.path.get("id") or call.parameters["exportId"]
+        job = next((job for job in self.jobs if job.export_id == export_id), None)
+        if job is None:
+            raise Refusal(404, f"no export has the id {export_id!r}")
+        url = ""
+        if job.status == "complete" and job.path is not None:
+            expired = self._faults.first_n("expired-url", job.export_id)
+            url = self._store.presigned_get(job.path.name, seconds=-1.0 if expired else self._url_seconds)
+        return json_reply(200, {"status": job.status, "dataUrl": url})
+
+
+def _window(call: Call) -> tuple[datetime, datetime]:
+    start, end = call.parameters["startDate"], call.parameters["endDate"]
+    if start >= end:
+        raise Refusal(422, "startDate must be before endDate")
+    return start, end
+
+
+def _is_wanted(grade: Grade, clock: datetime, parameters: dict[str, Any] | Any) -> bool:
+    calibrations = parameters.get("includeCalibrations", "none")
+    if grade.grade_type in CALIBRATIONS and calibrations == "none":
+        return False
+    if grade.grade_type == GRADING and calibrations == "only":
+        return False
+    if grade.grade_type == GRADER_QA and not parameters.get("includeGraderQA"):
+        return False
+    version = grade.as_of(clock)
+    return version is not None and (not version.deleted or bool(parameters.get("includeDeleted")))
+
+
+def _moment(row: Row) -> datetime:
+    moment = row[1]
+    if not isinstance(moment, datetime):
+        raise TypeError("an audit row's second value is its moment")
+    return moment

@@ -1,0 +1,180 @@
+"""The rows of each file as Python values: what the text in a file means once the quirks are taken off.
+
+A row is a tuple in the order of `COLUMNS`; null is None, free text is never None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from maestro_analytics.sandbox.centre.chance import AUDIT, draws, mix
+from maestro_analytics.sandbox.centre.grades import Content, Grade, Ticket, Version, answers
+from maestro_analytics.sandbox.centre.people import Person
+from maestro_analytics.sandbox.centre.timeline import Centre
+
+Row = tuple[object, ...]
+
+
+class GradeRows:
+    """The rows of one version of a grade."""
+
+    def __init__(self, centre: Centre, version: Version) -> None:
+        self.version = version
+        self.content: Content = centre.content(version)
+        grade, ticket = version.grade, version.grade.ticket
+        self.grader = None if version.grader is None else centre.users[version.grader].email
+        target = grade.target
+        benchmarked = target.as_of(version.graded) if target is not None else None
+        self._first: Row = (
+            ticket.gradable_id,
+            grade.agent_id,
+            grade.person.name,
+            grade.person.email,
+            grade.rubric.rubric_id,
+            grade.rubric.name,
+        )
+        self._shared: Row = (
+            version.graded,
+            self.grader,
+            grade.grade_type,
+            ticket.created,
+            grade.changes[0].moment,
+            ticket.source,
+        )
+        self._benchmark: Row = (
+            self.content.alignment,
+            target.answer_id(centre.account) if target is not None else None,
+            centre.users[benchmarked.grader].email if benchmarked and benchmarked.grader is not None else None,
+        )
+
+    def of(self, table: str) -> Iterator[Row]:
+        """The rows that this grade has in a file."""
+        if table == "total_scores":
+            yield self._total()
+        elif table == "section_scores":
+            yield from self._sections()
+        elif table == "individual_answers":
+            yield from self._answers()
+        else:
+            yield from self._annotations()
+
+    def _total(self) -> Row:
+        grade, ticket, scores = self.version.grade, self.version.grade.ticket, self.content.scores
+        first_graded = grade.changes[0].moment
+        started = None if grade.number % 31 == 7 else first_graded - timedelta(seconds=int(grade.seconds))
+        return (
+            *self._first,
+            scores.total,
+            scores.maximum,
+            self.content.comment,
+            self.version.graded,
+            self.grader,
+            grade.grade_type,
+            ticket.created,
+            started,
+            first_graded,
+            first_graded,
+            ticket.source,
+            None if grade.number % 43 == 11 else grade.seconds,
+            *self._benchmark,
+        )
+
+    def _sections(self) -> Iterator[Row]:
+        head = self._first + self._shared + self._benchmark
+        for section, (score, maximum) in zip(
+            self.version.grade.rubric.sections, self.content.scores.sections, strict=True
+        ):
+            yield (*head, section.section_id, section.name, score, maximum, section.weight)
+
+    def _answers(self) -> Iterator[Row]:
+        head = self._first + self._shared + self._benchmark
+        for section, question, label, score, comment in answers(self.version, self.content):
+            feedback = "Needs practice" if score == 0 and question.maximum else None
+            yield (
+                *head,
+                section.section_id,
+                section.name,
+                question.question_id,
+                question.text,
+                label,
+                feedback,
+                score,
+                question.maximum if section.kind == "ordinary" else 0.0,
+                comment,
+            )
+
+    def _annotations(self) -> Iterator[Row]:
+        for note in self.content.annotations:
+            yield (
+                *self._first,
+                note.question.question_id,
+                note.question.text,
+                note.section.section_id,
+                note.section.name,
+                note.annotation_id,
+                note.selected_text,
+                note.comment,
+                *self._shared,
+            )
+
+
+def csat_row(ticket: Ticket) -> Row | None:
+    """The survey of a ticket; None when the customer did not answer."""
+    if ticket.survey is None:
+        return None
+    return (ticket.gradable_id, ticket.survey[0], ticket.survey[1], ticket.created, ticket.source)
+
+
+def group_rows(
+    centre: Centre, people: Iterable[Person], clock: datetime, *, include_unavailable: bool
+) -> Iterator[Row]:
+    """One row for each team and agent in it."""
+    names = {group.group_id: group.name for group in centre.groups}
+    for person in people:
+        if person.available or include_unavailable:
+            for group_id in centre.groups_of(person, clock):
+                yield (names[group_id], group_id, person.name, person.email, person.all_ids, person.available)
+
+
+def audit_rows(centre: Centre, start: datetime, end: datetime) -> Iterator[Row]:
+    """Activity strictly between two moments. One activity gives several rows, at one time or at two."""
+    words = {"graded": "create", "regraded": "update", "edited": "update", "deleted": "delete"}
+    for grade in centre.grades:
+        for position, change in enumerate(grade.changes):
+            if not start < change.moment < end:
+                continue
+            activity = f"{mix(centre.seed, AUDIT, grade.number, position):016x}"
+            user = None if change.grader is None else centre.users[change.grader].email
+            ip = None if change.grader is None else f"198.51.100.{change.grader % 250 + 1}"
+            kind = "grade" if grade.grade_type == "grading" else grade.grade_type
+            about = f'{change.kind} ticket {grade.ticket.gradable_id} with "{grade.rubric.name}"'
+            yield (activity, change.moment, user, kind, words[change.kind], about, ip)
+            if position == 0 and grade.number % 3 == 0:
+                told = f"notified {grade.person.name}\nby e-mail, {grade.person.email}"
+                yield (activity, change.moment, None, "notification", "create", told, None)
+    yield from _visits(centre, start, end)
+
+
+def _visits(centre: Centre, start: datetime, end: datetime) -> Iterator[Row]:
+    day = max(0, (start - centre.start).days)
+    while (midnight := centre.start + timedelta(days=day)) < end:
+        rng = draws(centre.seed, AUDIT, day)
+        for user in centre.users:
+            came = midnight + timedelta(seconds=int(rng.uniform(7 * 3600, 8 * 3600)))
+            left = came + timedelta(seconds=int(rng.uniform(4 * 3600, 9 * 3600)))
+            activity = f"{mix(centre.seed, AUDIT, day, user.number + 1_000):016x}"
+            for moment, word in ((came, "login"), (left, "logout")):
+                if start < moment < end:
+                    ip = f"198.51.100.{user.number % 250 + 1}"
+                    yield (activity, moment, user.email, "user", word, f"{word} from the web app", ip)
+        day += 1
+
+
+def grades_updated(centre: Centre, start: datetime, end: datetime, clock: datetime) -> Iterator[Grade]:
+    """Grades whose last update as of `clock` lies strictly between two moments."""
+    for grade in centre.grades:
+        if grade.changes[0].moment <= clock:
+            updated = grade.last_updated(clock)
+            if updated is not None and start < updated < end:
+                yield grade

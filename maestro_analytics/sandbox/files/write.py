@@ -1,0 +1,212 @@
+"""Export files, written as a stream: grades one chunk at a time, however many there are."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+from maestro_analytics.sandbox.centre.chance import FILE, draws
+from maestro_analytics.sandbox.centre.grades import Grade, Ticket
+from maestro_analytics.sandbox.centre.timeline import Centre
+from maestro_analytics.sandbox.faults import Faults
+from maestro_analytics.sandbox.files.columns import COLUMNS, FLAG, GRADE_FILES, MOMENT, NUMBER, RAW_FILES
+from maestro_analytics.sandbox.files.rows import GradeRows, Row, csat_row
+from maestro_analytics.sandbox.files.text import RENDER, Style, deleted_flag
+
+_CHUNK = 400
+_LEFT_OUT = {
+    "total_scores": "total_grading_time",
+    "section_scores": "section_weight",
+    "individual_answers": "feedback_answer_label",
+    "annotations": "selected_text",
+    "csat": "csat_comment",
+    "agent_groups": "agent_name",
+    "audit_logs": "ip_address",
+}
+_IDENTITY_LEFT_OUT = {"individual_answers": "question_id", "agent_groups": "group_id", "audit_logs": "activity_id"}
+_FIRST_IDENTITY = {"agent_groups": "group_id", "audit_logs": "activity_id"}
+
+
+@dataclass
+class Damage:
+    """The rows beyond the true ones that a file was given, by kind: what a reader must set aside."""
+
+    rows: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, table: str, kind: str) -> None:
+        kinds = self.rows.setdefault(table, {})
+        kinds[kind] = kinds.get(kind, 0) + 1
+
+
+class TableWriter:
+    """Renders the rows of one file, with the faults that are on."""
+
+    def __init__(self, table: str, style: Style, rng: Random, faults: Faults, damage: Damage, flagged: bool) -> None:
+        self.table = table
+        self._style = style
+        self._rng = rng
+        self._faults = faults
+        self._damage = damage
+        self._flagged = flagged
+        absent = {
+            _LEFT_OUT.get(table) if faults.number("missing-column") else None,
+            _IDENTITY_LEFT_OUT.get(table) if faults.number("missing-identity") else None,
+        }
+        self._columns = [
+            (position, RENDER[kind])
+            for position, (name, kind) in enumerate(COLUMNS[table].items())
+            if name not in absent
+        ]
+        self._names = [name for name in COLUMNS[table] if name not in absent]
+        self._kinds = [COLUMNS[table][name] for name in self._names]
+        self._form = rng.randrange(6)
+
+    def opening(self) -> str:
+        extra = (["is_deleted"] if self._flagged else []) + (
+            ["sentiment_v2"] if self._faults.number("unknown-column") else []
+        )
+        return self._style.opening([*self._names, *extra])
+
+    def fields(self, row: Row, *, deleted: bool = False) -> list[str]:
+        self._form += 1
+        form = self._form
+        fields = [render(row[position], form + position) for position, render in self._columns]
+        if self._flagged:
+            fields.append(deleted_flag(deleted, form))
+        if self._faults.number("unknown-column"):
+            fields.append(("positive", "", '"neutral, mostly"')[form % 3])
+        return fields
+
+    def lines(self, rows: Iterable[tuple[Row, bool]]) -> list[str]:
+        end = self._style.line_end
+        return [",".join(self.fields(row, deleted=deleted)) + end for row, deleted in rows]
+
+    def bad_lines(self, sample: Row, true_rows: int) -> list[str]:
+        """Rows that no reader may take: a true row, about a ticket that does not exist, spoilt in one way each."""
+        lines = []
+        number = self._faults.number("bad-rows")
+        if self.table == "total_scores" and self._faults.number("too-many-bad-rows"):
+            number = max(number, 1 + true_rows * self._faults.number("too-many-bad-rows") // 300)
+        for copy in range(number):
+            for kind, meaning, spoilt in (
+                ("score", NUMBER, "87.5x"),
+                ("time", MOMENT, "yesterday"),
+                ("flag", FLAG, "perhaps"),
+            ):
+                if meaning in self._kinds:
+                    lines.append(self._spoilt(sample, copy, kind, self._kinds.index(meaning), spoilt))
+            identity = _FIRST_IDENTITY.get(self.table, "gradable_id")
+            if identity in self._names:
+                lines.append(self._spoilt(sample, copy, "identity", self._names.index(identity), ""))
+        for copy in range(self._faults.number("ragged-row")):
+            lines.append(self._spoilt(sample, copy, "too many fields", None, "one more"))
+            lines.append(self._spoilt(sample, copy, "too few fields", None, None))
+        return lines
+
+    def _spoilt(self, sample: Row, copy: int, kind: str, position: int | None, value: str | None) -> str:
+        fields = self.fields(sample)
+        fields[0] = f"no such {self.table} {kind} {copy}"
+        if position is not None:
+            fields[position] = value or ""
+        elif value is None:
+            del fields[-2:]
+        else:
+            fields.append(value)
+        self._damage.add(self.table, kind)
+        return ",".join(fields) + self._style.line_end
+
+
+@dataclass(frozen=True)
+class RawSelection:
+    """The grades of a raw export, as they stood when it was asked for."""
+
+    grades: Sequence[Grade]
+    clock: datetime
+    with_deleted_flag: bool
+
+
+def write_raw(
+    centre: Centre,
+    selection: RawSelection,
+    tables: Sequence[str],
+    path: Path,
+    *,
+    number: int,
+    faults: Faults,
+    zipped: bool,
+) -> Damage:
+    """Write the files of a raw export to `path`: a zip with a member for each table, or the one table as plain CSV."""
+    damage = Damage()
+    if not zipped:
+        with path.open("wb") as out:
+            out.writelines(_raw_pieces(centre, selection, tables[0], number, faults, damage))
+        return damage
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        order = list(tables)
+        draws(centre.seed, FILE, number).shuffle(order)
+        for table in order:
+            unsafe = table == "total_scores" and faults.number("unsafe-member")
+            name = "../../escaped/total_scores.csv" if unsafe else f"maestro_export_{number}/{table}.csv"
+            with archive.open(name, "w", force_zip64=True) as member:
+                for piece in _raw_pieces(centre, selection, table, number, faults, damage):
+                    member.write(piece)
+        if faults.number("unknown-member"):
+            archive.writestr("scores_v2.csv", "when,what,how_much\n2026-01-01,nothing,0\n")
+            archive.writestr("README.txt", "Your export is ready.\n")
+    return damage
+
+
+def write_table(table: str, rows: Iterable[Row], path: Path, *, seed: int, number: int, faults: Faults) -> Damage:
+    """Write a groups or audit-log file, rows in no order."""
+    damage = Damage()
+    rng = draws(seed, FILE, number, list(COLUMNS).index(table))
+    writer = TableWriter(table, Style.drawn(rng), rng, faults, damage, flagged=False)
+    unsorted = [(row, False) for row in rows]
+    rng.shuffle(unsorted)
+    with path.open("wb") as out:
+        out.write(writer.opening().encode())
+        out.writelines(line.encode() for line in writer.lines(unsorted))
+        if unsorted:
+            out.writelines(line.encode() for line in writer.bad_lines(unsorted[0][0], len(unsorted)))
+    return damage
+
+
+def _raw_pieces(
+    centre: Centre, selection: RawSelection, table: str, number: int, faults: Faults, damage: Damage
+) -> Iterator[bytes]:
+    rng = draws(centre.seed, FILE, number, RAW_FILES.index(table))
+    flagged = selection.with_deleted_flag and table in GRADE_FILES
+    writer = TableWriter(table, Style.drawn(rng), rng, faults, damage, flagged)
+    yield writer.opening().encode()
+    sample: Row | None = None
+    count = 0
+    for rows in _chunks(centre, selection, table, rng):
+        rng.shuffle(rows)
+        sample = sample or (rows[0][0] if rows else None)
+        count += len(rows)
+        yield "".join(writer.lines(rows)).encode()
+    if sample is not None:
+        yield "".join(writer.bad_lines(sample, count)).encode()
+
+
+def _chunks(centre: Centre, selection: RawSelection, table: str, rng: Random) -> Iterator[list[tuple[Row, bool]]]:
+    grades = list(selection.grades)
+    rng.shuffle(grades)
+    tickets: set[Ticket] = set()
+    for position in range(0, len(grades), _CHUNK):
+        rows: list[tuple[Row, bool]] = []
+        for grade in grades[position : position + _CHUNK]:
+            if table == "csat":
+                survey = csat_row(grade.ticket) if grade.ticket not in tickets else None
+                tickets.add(grade.ticket)
+                if survey is not None:
+                    rows.append((survey, False))
+                continue
+            version = grade.as_of(selection.clock)
+            if version is not None:
+                rows.extend((row, version.deleted) for row in GradeRows(centre, version).of(table))
+        yield rows

@@ -1,0 +1,225 @@
+"""The sandbox as a context manager: two servers, a clock, a contact centre."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from maestro_analytics.sandbox.agents import Directory
+from maestro_analytics.sandbox.centre.chance import PEOPLE, mix
+from maestro_analytics.sandbox.centre.timeline import Centre
+from maestro_analytics.sandbox.clock import Clock
+from maestro_analytics.sandbox.coaching import CoachingLists
+from maestro_analytics.sandbox.comments import Comments
+from maestro_analytics.sandbox.exports import ExportJob, Exports
+from maestro_analytics.sandbox.faults import Faults
+from maestro_analytics.sandbox.http import Origin, Reply, Request
+from maestro_analytics.sandbox.limits import SlidingWindows
+from maestro_analytics.sandbox.metrics import Metrics
+from maestro_analytics.sandbox.received import Inbox, Received
+from maestro_analytics.sandbox.routing import ROOT, Api
+from maestro_analytics.sandbox.store import ObjectStore
+from maestro_analytics.sandbox.tickets import Tickets
+from maestro_analytics.sandbox.truth import Truth
+
+
+class Sandbox:
+    """The vendor's API over real HTTP, with a believable contact centre behind it.
+
+        with Sandbox(seed=1, agents=12, days=60) as sb:
+            sb.base_url, sb.token      # what a client needs
+            sb.advance(days=7)         # re-grades, deletions, completed to-dos happen
+            sb.truth.total_scores      # what a correct warehouse holds now
+            sb.received.requests       # what came in
+
+    Args:
+        seed: the same seed gives the same centre, relative to its first day.
+        agents: people, with one to three ids each.
+        days: whole days of history before `now`.
+        now: the clock's moment at the start, aware; None is the present. The clock stands still unless moved.
+        running: let the clock run along with real time from `now`.
+        grades_per_agent_week: ordinary grades; a grade has 9 to 13 answers or so.
+        coaching_effect: what a session adds to an agent's true quality, in percent points (0 to 10).
+        faults: names from `FAULTS`, as NAME or NAME=N.
+        requests_per_second, requests_per_minute: the limits; None switches one off.
+        export_seconds: real time that an export takes at least.
+        url_seconds: how long a data URL is good for.
+        largest_page: the most records that a page of a coaching list holds.
+        port, token: of the API; a free port and a token made from the seed when not given.
+        timer: a monotonic clock in seconds, for limits and the age of URLs.
+
+    Raises:
+        UnknownFault: a fault that does not exist.
+        OSError: the port is in use.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        agents: int = 12,
+        days: int = 60,
+        now: datetime | None = None,
+        running: bool = False,
+        grades_per_agent_week: float = 5.0,
+        coaching_effect: float = 5.0,
+        faults: Iterable[str] = (),
+        requests_per_second: int | None = 10,
+        requests_per_minute: int | None = 100,
+        export_seconds: float = 0.0,
+        url_seconds: float = 300.0,
+        largest_page: int = 100,
+        port: int = 0,
+        token: str | None = None,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if agents < 1 or days < 1 or not 0 <= coaching_effect <= 10:
+            raise ValueError("agents and days must be at least 1, coaching_effect 0 to 10")
+        self.faults = Faults(faults)
+        self.token = token or f"sandbox-{mix(seed, PEOPLE, 1_000):016x}"
+        self.received = Inbox()
+        self._timer = timer
+        self._clock = Clock(now, running=running)
+        start = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
+        self._centre = Centre(
+            seed=seed,
+            agents=agents,
+            start=start,
+            grades_per_agent_week=grades_per_agent_week,
+            coaching_effect=coaching_effect,
+        )
+        self._living = threading.Lock()
+        self._live()
+        self._folder = tempfile.TemporaryDirectory(prefix="maestro-sandbox-")
+        directory = Directory(self._centre)
+        self.truth = Truth(centre=self._centre, directory=directory, clock=self._clock)
+        self._store = ObjectStore(secret=self.token, timer=timer, faults=self.faults, inbox=self.received)
+        self._exports = Exports(
+            centre=self._centre,
+            directory=directory,
+            clock=self._clock,
+            store=self._store,
+            faults=self.faults,
+            folder=Path(self._folder.name),
+            seconds=export_seconds,
+            url_seconds=url_seconds,
+        )
+        tickets = Tickets(centre=self._centre, directory=directory, clock=self._clock)
+        self._comments = Comments(
+            centre=self._centre, tickets=tickets, store=self._store, clock=self._clock, inbox=self.received
+        )
+        lists = CoachingLists(centre=self._centre, clock=self._clock, faults=self.faults, largest_page=largest_page)
+        metrics = Metrics(directory=directory, tickets=tickets, faults=self.faults, inbox=self.received, seed=seed)
+        self._api = Api(
+            [
+                *self._exports.routes(),
+                *tickets.routes(),
+                *self._comments.routes(),
+                *directory.routes(),
+                *lists.routes(),
+                *metrics.routes(),
+            ],
+            token=self.token,
+            limits=SlidingWindows(per_second=requests_per_second, per_minute=requests_per_minute, timer=timer),
+            faults=self.faults,
+            inbox=self.received,
+        )
+        try:
+            self._api_origin = Origin(self._answer_api, port=port)
+        except BaseException:
+            self._exports.close()
+            self._folder.cleanup()
+            raise
+        self._store_origin = Origin(self._answer_store)
+        self._store.url = self._store_origin.url
+
+    def __enter__(self) -> Self:
+        self._api_origin.start()
+        self._store_origin.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop both servers and remove the files."""
+        self._exports.close()
+        self._api_origin.close()
+        self._store_origin.close()
+        self._folder.cleanup()
+
+    @property
+    def base_url(self) -> str:
+        """The API's root, with /api/v1."""
+        return self._api_origin.url + ROOT
+
+    @property
+    def store_url(self) -> str:
+        """The object store's origin."""
+        return self._store_origin.url
+
+    @property
+    def now(self) -> datetime:
+        """The sandbox's moment, aware, UTC."""
+        return self._clock.now()
+
+    @property
+    def exports(self) -> list[ExportJob]:
+        """Every export asked for, with its status, its scores, and the bad rows that a fault put in."""
+        return list(self._exports.jobs)
+
+    @property
+    def comments(self) -> list[dict[str, object]]:
+        """Comments created through the API."""
+        return list(self._comments.comments)
+
+    def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> datetime:
+        """Move the clock on and let the centre live: grades, re-grades, deletions, coaching, to-dos."""
+        now = self._clock.advance(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
+        self._live()
+        return now
+
+    def expire_urls(self) -> None:
+        """Let every data URL and upload URL given out so far be expired."""
+        self._store.expire_urls()
+
+    def _live(self) -> None:
+        with self._living:
+            self._centre.live_until(self._clock.now())
+
+    def _answer_api(self, request: Request) -> Reply:
+        self._live()
+        seconds = self._timer()
+        reply, carried_out = self._api.answer(request)
+        self._note("api", request, request.path.removeprefix(ROOT), seconds, reply, carried_out)
+        return reply
+
+    def _answer_store(self, request: Request) -> Reply:
+        seconds = self._timer()
+        reply, carried_out = self._store.answer(request)
+        self._note("store", request, request.path, seconds, reply, carried_out)
+        return reply
+
+    def _note(self, origin: str, request: Request, path: str, seconds: float, reply: Reply, carried_out: bool) -> None:
+        self.received.note(
+            Received(
+                moment=self._clock.now(),
+                seconds=seconds,
+                origin=origin,
+                method=request.method,
+                path=path,
+                query=request.query,
+                headers=request.headers,
+                body=request.body,
+                status=None if reply.reset else reply.status,
+                carried_out=carried_out,
+            )
+        )

@@ -1,0 +1,284 @@
+"""What is really so: the tables that a correct warehouse holds, and the effects that a correct statistic finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from maestro_analytics.sandbox.agents import Directory
+from maestro_analytics.sandbox.centre import rubrics
+from maestro_analytics.sandbox.centre.coaching import Record
+from maestro_analytics.sandbox.centre.grades import Version
+from maestro_analytics.sandbox.centre.timeline import Centre
+from maestro_analytics.sandbox.clock import Clock
+from maestro_analytics.sandbox.files.columns import COLUMNS, GRADE_FILES
+from maestro_analytics.sandbox.files.rows import GradeRows, Row, audit_rows, csat_row, group_rows
+
+RowDict = dict[str, Any]
+
+_POINT_FIELDS = (
+    *("id", "createdAt", "updatedAt", "agentId", "creatorId", "criteriaId", "rubricId", "answerId", "type"),
+    *("classification", "coachNotes", "coachingSessionIds", "textContent"),
+)
+_SESSION_FIELDS = (
+    *(
+        "id",
+        "name",
+        "createdAt",
+        "updatedAt",
+        "agentId",
+        "agentName",
+        "coachId",
+        "coachName",
+        "creatorId",
+        "agentNotes",
+    ),
+    *("coachNotes", "coachPrivateNotes", "sessionContents", "coachingTemplateId", "meetingFormat"),
+    *("agentConfirmed", "coachConfirmed"),
+)
+_TODO_FIELDS = (
+    *("id", "title", "createdAt", "updatedAt", "agentId", "creatorId", "status", "type", "answerId"),
+    *("coachingSessionIds", "description"),
+)
+
+
+@dataclass(frozen=True)
+class AgentTruth:
+    """One person. `quality_percent` is before any coaching; each session adds the coaching effect from its moment on."""
+
+    name: str
+    email: str
+    agent_ids: list[str]
+    available: bool
+    groups: list[str]
+    quality_percent: float
+    session_moments: list[datetime]
+
+
+@dataclass(frozen=True)
+class GraderTruth:
+    """One grader, named as in the files. `bias_points`: what this one gives beyond a fair one, in percent points."""
+
+    grader: str
+    bias_points: float
+
+
+class Truth:
+    """The truth at the sandbox's clock.
+
+    The tables hold what is right after a complete backfill with calibrations, grader QA, deleted answers and unavailable
+    agents included: rows as dicts of Python values under the warehouse's column names, in no order, without columns that
+    a warehouse makes itself. Null is None; free text is never None but for coaching records that lack it.
+    """
+
+    def __init__(self, *, centre: Centre, directory: Directory, clock: Clock) -> None:
+        self._centre = centre
+        self._directory = directory
+        self._clock = clock
+
+    # Tables
+
+    @property
+    def total_scores(self) -> list[RowDict]:
+        return list(self.rows("total_scores"))
+
+    @property
+    def section_scores(self) -> list[RowDict]:
+        return list(self.rows("section_scores"))
+
+    @property
+    def individual_answers(self) -> list[RowDict]:
+        return list(self.rows("individual_answers"))
+
+    @property
+    def annotations(self) -> list[RowDict]:
+        return list(self.rows("annotations"))
+
+    @property
+    def csat(self) -> list[RowDict]:
+        """One row for each ticket with a survey that was ever graded, also when its grades are deleted."""
+        return list(self.rows("csat"))
+
+    @property
+    def agent_groups(self) -> list[RowDict]:
+        return list(self.rows("agent_groups"))
+
+    @property
+    def audit_logs(self) -> list[RowDict]:
+        return list(self.rows("audit_logs"))
+
+    @property
+    def coaching_points(self) -> list[RowDict]:
+        return _snake_rows(self._centre.coaching.points, self._clock.now(), _POINT_FIELDS)
+
+    @property
+    def coaching_sessions(self) -> list[RowDict]:
+        return _snake_rows(self._centre.coaching.sessions, self._clock.now(), _SESSION_FIELDS)
+
+    @property
+    def todos(self) -> list[RowDict]:
+        return _snake_rows(self._centre.coaching.todos, self._clock.now(), _TODO_FIELDS)
+
+    @property
+    def deletions(self) -> list[RowDict]:
+        """One row for each deleted grade: its identity, and when it was deleted."""
+        return [
+            self._identity(version) | {"deleted_at": version.updated} for version in self._versions() if version.deleted
+        ]
+
+    def rows(self, table: str) -> Iterator[RowDict]:
+        """A table of a file, row by row, without holding it."""
+        now = self._clock.now()
+        names = tuple(COLUMNS[table])
+        if table in GRADE_FILES:
+            for version in self._versions():
+                if not version.deleted:
+                    for row in GradeRows(self._centre, version).of(table):
+                        yield dict(zip(names, row, strict=True))
+            return
+        if table == "csat":
+            tickets = dict.fromkeys(version.grade.ticket for version in self._versions())
+            found: Iterator[Row] = (row for row in map(csat_row, tickets) if row is not None)
+        elif table == "agent_groups":
+            found = group_rows(self._centre, self._directory.people(), now, include_unavailable=True)
+        else:
+            found = (row for row in audit_rows(self._centre, self.start, _after(now)) if _at_most(row[1], now))
+        for row in found:
+            yield dict(zip(names, row, strict=True))
+
+    def tables(self) -> dict[str, list[RowDict]]:
+        """Every table by its name."""
+        return {name: list(self.rows(name)) for name in COLUMNS} | {
+            "coaching_points": self.coaching_points,
+            "coaching_sessions": self.coaching_sessions,
+            "todos": self.todos,
+        }
+
+    @property
+    def grade_coaching_points(self) -> list[RowDict]:
+        """One row for each live grade and coaching point about it: the grade's identity and `coaching_point_id`."""
+        return self._links(self._centre.coaching.points, "coaching_point_id")
+
+    @property
+    def grade_todos(self) -> list[RowDict]:
+        """One row for each live grade and to-do about it: the grade's identity and `todo_id`."""
+        return self._links(self._centre.coaching.todos, "todo_id")
+
+    # Effects
+
+    @property
+    def start(self) -> datetime:
+        """The first moment of the history."""
+        return self._centre.start
+
+    @property
+    def agents(self) -> list[AgentTruth]:
+        now = self._clock.now()
+        return [
+            AgentTruth(
+                name=person.name,
+                email=person.email,
+                agent_ids=person.all_ids,
+                available=person.available,
+                groups=self._centre.groups_of(person, now),
+                quality_percent=person.quality,
+                session_moments=[moment for moment in person.sessions if moment <= now],
+            )
+            for person in self._directory.people()
+        ]
+
+    @property
+    def graders(self) -> list[GraderTruth]:
+        return [GraderTruth(user.email, user.bias) for user in self._centre.users]
+
+    @property
+    def coaching_effect_points(self) -> float:
+        """What a session adds to the agent's true quality from its moment on, for good, in percent points."""
+        return self._centre.coaching.effect
+
+    @property
+    def auto_fail_rate(self) -> dict[str, float]:
+        """Rubric id -> the share of grades that an auto-fail makes 0, whoever is graded."""
+        return {
+            rubric.rubric_id: rubrics.AUTO_FAIL_RATE if _has(rubric, "auto_fail") else 0.0
+            for rubric in self._centre.rubrics
+        }
+
+    @property
+    def bonus_rate(self) -> dict[str, float]:
+        """Rubric id -> the share of grades with the bonus, whoever is graded."""
+        return {
+            rubric.rubric_id: rubrics.BONUS_RATE if _has(rubric, "bonus") else 0.0 for rubric in self._centre.rubrics
+        }
+
+    def true_percent(self, row: RowDict) -> float:
+        """The agent's true quality behind a row of `total_scores`, without the grader's bias."""
+        return self._qualities()[tuple(row[name] for name in _IDENTITY)]
+
+    def _qualities(self) -> dict[tuple[Any, ...], float]:
+        return {tuple(self._identity(version).values()): version.grade.quality for version in self._versions()}
+
+    def _versions(self) -> Iterator[Version]:
+        now = self._clock.now()
+        for grade in self._centre.grades:
+            version = grade.as_of(now)
+            if version is not None:
+                yield version
+
+    def _identity(self, version: Version) -> RowDict:
+        grade = version.grade
+        grader = None if version.grader is None else self._centre.users[version.grader].email
+        values = (grade.ticket.source, grade.ticket.gradable_id, grade.rubric.rubric_id, grade.agent_id)
+        return dict(zip(_IDENTITY, (*values, grade.grade_type, grader), strict=True))
+
+    def _links(self, records: list[Record], name: str) -> list[RowDict]:
+        now = self._clock.now()
+        about: dict[tuple[Any, ...], list[str]] = {}
+        for record in records:
+            grade = record.grade
+            if grade is not None and record.as_of(now) is not None:
+                key = (grade.ticket, grade.rubric, grade.person, grade.grade_type)
+                about.setdefault(key, []).append(record.record_id)
+        return [
+            self._identity(version) | {name: record_id}
+            for version in self._versions()
+            if not version.deleted
+            for record_id in about.get(
+                (version.grade.ticket, version.grade.rubric, version.grade.person, version.grade.grade_type), ()
+            )
+        ]
+
+
+_IDENTITY = ("source", "gradable_id", "rubric_id", "agent_id", "grade_type", "grader")
+
+
+def _has(rubric: rubrics.Rubric, kind: str) -> bool:
+    return any(section.kind == kind for section in rubric.sections)
+
+
+def _snake_rows(records: list[Record], now: datetime, names: tuple[str, ...]) -> list[RowDict]:
+    return [
+        {_snake(name): _milliseconds(shown.get(name)) for name in names}
+        for record in records
+        if (shown := record.as_of(now)) is not None
+    ]
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"([A-Z])", lambda capital: "_" + capital[1].lower(), name)
+
+
+def _milliseconds(value: Any) -> Any:
+    """What the vendor's JSON keeps of a moment."""
+    return value.replace(microsecond=value.microsecond // 1000 * 1000) if isinstance(value, datetime) else value
+
+
+def _after(moment: datetime) -> datetime:
+    return moment.replace(year=moment.year + 1)
+
+
+def _at_most(value: object, moment: datetime) -> bool:
+    return isinstance(value, datetime) and value <= moment
