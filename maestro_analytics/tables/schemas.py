@@ -176,6 +176,7 @@ AGENT_GROUPS = Table(
         },
         name="agent_groups",
     ),
+    one_of=("agent_ids", "agent_email"),
 )
 
 AUDIT_LOGS = Table(

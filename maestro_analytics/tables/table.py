@@ -108,6 +108,7 @@ class Table:
             that is replaced as a whole (a snapshot) or derived.
         row_key: columns that no two live rows of a delivery share; None where rows may repeat.
         made_here: columns that no file holds, because we compute them.
+        one_of: columns of which a row, and a file, needs at least one.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Table:
     replaced_by: tuple[str, ...] = ()
     row_key: tuple[str, ...] | None = None
     made_here: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, Role]:
