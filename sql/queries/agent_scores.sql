@@ -48,10 +48,10 @@ per_person as (
         sum(score_percent) as total,
         sum(score_percent * score_percent) as squares,
         sum(score_percent * score_percent * score_percent) as cubes,
-        sum(case when score_percent >= coalesce(getvariable('threshold'), 80) then 1 else 0 end) as passed,
+        count(case when score_percent >= coalesce(getvariable('threshold'), 80) then 1 end) as passed,
         sum(case when score_percent is not null then rubric_score end) as points,
         sum(case when score_percent is not null then max_rubric_score end) as max_points,
-        sum(case when autofail_inferred then 1 else 0 end) as autofails_inferred,
+        count(case when autofail_inferred then 1 end) as autofails_inferred,
         min(date_reported_as) as first_reported,
         max(date_reported_as) as last_reported
     from scored

@@ -93,8 +93,8 @@ compared as (
             case when mine.question_score is not null and theirs.question_score is not null
                 then theirs.max_question_score end
         ) as points_shared,
-        sum(
-            case when (mine.question_score is null) <> (theirs.question_score is null) then 1 else 0 end
+        count(
+            case when (mine.question_score is null) <> (theirs.question_score is null) then 1 end
         ) as na_mismatches
     from held_against
     join answered as mine on mine.grade_key = held_against.grade_key

@@ -1,5 +1,6 @@
 -- One row per ticket, rubric, person, question and grader, of tickets that two graders or more have graded.
--- A multi-select question has several answers: their labels are joined, in order of text. N/A answers are left out.
+-- A multi-select question has several answers: their labels are joined, in order of text.
+-- An N/A answer has no score.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
 -- until       timestamptz  optional, default: everything; grades reported before it
 -- team        varchar      optional, a group's name or id
@@ -69,6 +70,5 @@ paired as (
     group by
         numbered.source, numbered.gradable_id, numbered.rubric_id, numbered.rubric_name, numbered.person_id,
         numbered.grader, answers.question_id
-    having max(answers.question_score) is not null
 )
 select * from paired

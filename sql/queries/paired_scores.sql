@@ -1,4 +1,4 @@
--- One row per ticket, rubric, person and grader, of tickets that two graders or more have scored.
+-- One row per ticket, rubric, person and grader, of tickets that two graders or more have graded.
 -- Where a grader scored one twice, the earliest stands: it was made before anyone talked about it.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
 -- until       timestamptz  optional, default: everything; grades reported before it
@@ -31,7 +31,7 @@ chosen as (
 graded_twice as (
     select source, gradable_id, rubric_id, person_id
     from chosen
-    where score_percent is not null and grader is not null
+    where grader is not null
     group by source, gradable_id, rubric_id, person_id
     having count(distinct grader) > 1
 ),
@@ -48,7 +48,7 @@ numbered as (
         and units.gradable_id = chosen.gradable_id
         and units.rubric_id = chosen.rubric_id
         and units.person_id = chosen.person_id
-    where chosen.score_percent is not null and chosen.grader is not null
+    where chosen.grader is not null
 ),
 paired as (
     select source, gradable_id, rubric_id, rubric_name, person_id, grader, grade_type, grade_key, score_percent

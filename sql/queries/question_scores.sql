@@ -1,5 +1,6 @@
 -- One row per rubric, question and person: counts and sums of the question's score in percent of its maximum.
 -- A multi-select question has several rows for a grade: they are one answer here. N/A answers count in n_na only.
+-- Questions of a section without points of its own (bonus, auto-fail) lose none.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
 -- until       timestamptz  optional, default: everything; grades reported before it
 -- team        varchar      optional, a group's name or id
@@ -48,11 +49,19 @@ answered as (
     from chosen
     group by grade_key, question_id
 ),
+bonus as (
+    select section_id
+    from section_scores
+    group by section_id
+    having max(max_section_score) = 0
+),
 scored as (
     select
-        *,
+        answered.*,
+        bonus.section_id is not null as is_bonus,
         case when max_question_score > 0 then 100 * question_score / max_question_score end as score_percent
     from answered
+    left join bonus on bonus.section_id = answered.section_id
 ),
 per_person as (
     select
@@ -63,14 +72,16 @@ per_person as (
         question_id,
         max(question) as question,
         person_id,
+        max(is_bonus) as is_bonus,
         count(score_percent) as n,
-        count(*) - count(score_percent) as n_na,
+        count(*) - count(question_score) as n_na,
         sum(score_percent) as total,
         sum(score_percent * score_percent) as squares,
         sum(score_percent * score_percent * score_percent) as cubes,
-        sum(case when score_percent is not null then max_question_score - question_score end) as points_lost,
+        sum(case when score_percent is not null and not is_bonus then max_question_score - question_score end)
+            as points_lost,
         sum(case when score_percent is not null then max_question_score end) as max_points,
-        sum(case when score_percent < 100 then 1 else 0 end) as short
+        count(case when score_percent < 100 and not is_bonus then 1 end) as short
     from scored
     group by rubric_id, question_id, person_id
 )

@@ -30,7 +30,7 @@ chosen as (
 from_sections as (
     select
         grade_key,
-        100 * sum(case when max_section_score > 0 then section_score end)
+        100 * sum(section_score)
             / nullif(sum(case when max_section_score > 0 and section_score is not null then max_section_score end), 0)
             as points_percent,
         100 * sum(case when max_section_score > 0 then section_weight * section_score / max_section_score end)
@@ -57,8 +57,8 @@ compared as (
 per_rubric as (
     select
         rubric_id,
-        sum(case when fits_points then 1 else 0 end) as fit_points,
-        sum(case when fits_weighted then 1 else 0 end) as fit_weighted
+        count(case when fits_points then 1 end) as fit_points,
+        count(case when fits_weighted then 1 end) as fit_weighted
     from compared
     group by rubric_id
 ),

@@ -1,7 +1,6 @@
 -- One row per rubric: whether its grades' scores follow from their sections, added up by points or by section weights.
--- The way that fits more grades is taken for the rubric's. An inferred auto-fail (0 although a section earned points) is
--- no mismatch.
--- mismatch.
+-- The way that fits more grades is taken for the rubric's. An inferred auto-fail (0 although a section earned points)
+-- is no mismatch.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
 -- until       timestamptz  optional, default: everything; grades reported before it
 -- team        varchar      optional, a group's name or id
@@ -33,7 +32,7 @@ chosen as (
 from_sections as (
     select
         grade_key,
-        100 * sum(case when max_section_score > 0 then section_score end)
+        100 * sum(section_score)
             / nullif(sum(case when max_section_score > 0 and section_score is not null then max_section_score end), 0)
             as points_percent,
         100 * sum(case when max_section_score > 0 then section_weight * section_score / max_section_score end)
@@ -60,8 +59,8 @@ compared as (
 per_rubric as (
     select
         rubric_id,
-        sum(case when fits_points then 1 else 0 end) as fit_points,
-        sum(case when fits_weighted then 1 else 0 end) as fit_weighted
+        count(case when fits_points then 1 end) as fit_points,
+        count(case when fits_weighted then 1 end) as fit_weighted
     from compared
     group by rubric_id
 ),
@@ -89,12 +88,12 @@ summed as (
         max(rubric_name) as rubric_name,
         max(scoring) as scoring,
         count(score_percent) as n,
-        sum(case when score_percent is null or recomputed is null then 1 else 0 end) as n_na,
-        sum(case when fits then 1 else 0 end) as fitting,
-        sum(case when autofail_inferred and not fits then 1 else 0 end) as autofails_inferred,
-        sum(
+        count(case when score_percent is null or recomputed is null then 1 end) as n_na,
+        count(case when fits then 1 end) as fitting,
+        count(case when autofail_inferred and not fits then 1 end) as autofails_inferred,
+        count(
             case when not fits and not autofail_inferred and score_percent is not null and recomputed is not null
-                then 1 else 0 end
+                then 1 end
         ) as mismatches,
         max(case when not autofail_inferred then abs(score_percent - recomputed) end) as largest_gap
     from settled

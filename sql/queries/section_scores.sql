@@ -47,7 +47,7 @@ per_person as (
         max(section_name) as section_name,
         person_id,
         count(score_percent) as n,
-        count(*) - count(score_percent) as n_na,
+        count(*) - count(section_score) as n_na,
         sum(score_percent) as total,
         sum(score_percent * score_percent) as squares,
         sum(score_percent * score_percent * score_percent) as cubes,

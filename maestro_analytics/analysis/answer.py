@@ -1,0 +1,76 @@
+"""An answer: a polars frame that says what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+import polars as pl
+
+from maestro_analytics.analysis.filters import TIME_AXIS, Choice
+
+
+@dataclass(frozen=True)
+class About:
+    """What a frame alone cannot say.
+
+    Attributes:
+        question: what it answers.
+        period: the period in words, with all filters.
+        time_axis: the column that places a row in time, and the time zone of weeks.
+        caveat: what it does not show.
+        reason: why it is empty; an empty text when it is not.
+    """
+
+    question: str
+    period: str
+    time_axis: str
+    caveat: str = ""
+    reason: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The same as lines of text."""
+        if not self.question:
+            return []
+        where = f"{self.period}; time axis {self.time_axis}"
+        return [line for line in (self.question, where, self.caveat, self.reason) if line]
+
+
+class Answer(pl.DataFrame):
+    """A polars frame with `about`: question, period, time axis, caveat, and the reason when it is empty.
+
+    Whatever you derive from it (`filter`, `join`, ...) is a plain frame: it is no longer this answer.
+    """
+
+    about: About = About("", "", "")
+
+    @classmethod
+    def of(
+        cls,
+        frame: pl.DataFrame,
+        choice: Choice,
+        *,
+        question: str,
+        caveat: str = "",
+        time_axis: str = TIME_AXIS,
+        reason: str | None = None,
+    ) -> Answer:
+        """`frame` as the answer to `question`."""
+        answer = cls(frame)
+        if reason is None:
+            reason = "" if frame.height else f"nothing to count: no rows for {choice.words}"
+        answer.about = About(
+            question, choice.words, f"{time_axis} (days and weeks in {choice.week_zone})", caveat, reason
+        )
+        return answer
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *self.about.lines])
+
+    def __repr__(self) -> str:
+        return self.__str__()
+
+    def _repr_html_(self, *, _from_series: bool = False) -> str:
+        lines = "<br>".join(escape(line) for line in self.about.lines)
+        return f"{super()._repr_html_(_from_series=_from_series)}<small>{lines}</small>"

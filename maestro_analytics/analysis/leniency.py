@@ -1,0 +1,136 @@
+"""Who grades strictly, once it is accounted for whom and what they grade."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.benchmark import benchmark_bias
+from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.statistics.severity import grader_effects
+from maestro_analytics.analysis.summaries import nullable
+
+COLUMNS = (
+    "grader", "n", "n_na", "raw_mean", "raw_gap", "adjusted", "lo", "hi", "component", "graders_compared",
+    "mad_benchmark", "method", "reliable", "reason",
+)  # fmt: skip
+
+SOLVED = {
+    "adjusted": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "grader": pl.String, "component": pl.Int64,
+    "graders_compared": pl.Int64,
+}  # fmt: skip
+
+
+def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
+    """Which graders are strict and which lenient, on the same agents, rubrics and months?
+
+    One row per grader, the strictest first. A raw mean says whom a grader was given as much as how strict they are;
+    here score = agent + rubric + month + grader + noise, and the grader's part is reported.
+
+    Columns
+        grader
+        n, n_na          Int64    ordinary grades with and without a score
+        raw_mean         Float64  percent
+        raw_gap          Float64  raw mean minus the mean of all, percent points: what a dashboard would show
+        adjusted, lo, hi Float64  points above (lenient) or below (strict) the mean grader of the component
+        component        Int64    graders of different components share no agents and cannot be compared
+        graders_compared Int64    graders in the component
+        mad_benchmark    Float64  mean distance from benchmarks, percent points; null without any
+        method, reliable, reason
+
+    Source: sql/queries/grader_cells.sql, sql/queries/benchmarks.sql. Errors: see `Filters`.
+    """
+    from scipy import special
+
+    choice = Choice.of(store, filters)
+    cells = store.query("grader_cells", **choice.variables, week_zone=choice.week_zone)
+    raw = cells.group_by("grader").agg(pl.col("n", "n_na", "total").sum())
+    scored = cells.filter(pl.col("n") > 0)
+    names = scored["grader"].unique().sort()
+    table = raw.with_columns(
+        raw_mean=pl.when(pl.col("n") > 0).then(pl.col("total") / pl.col("n")),
+        raw_gap=pl.when(pl.col("n") > 0).then(
+            pl.col("total") / pl.col("n") - pl.col("total").sum() / pl.col("n").sum()
+        ),
+    )
+    solved = pl.DataFrame(schema=SOLVED)
+    if len(names):
+        effects = grader_effects(
+            *(scored[column].to_numpy().astype(float) for column in ("n", "total", "squares")),
+            agent=_codes(scored["person_id"]),
+            grader=_codes(scored["grader"]),
+            other=[_codes(scored["rubric_id"]), _codes(scored["month"].cast(pl.String).fill_null(""))],
+        )
+        freedom = max(effects.degrees_of_freedom, 1.0)
+        reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * effects.error
+        solved = pl.DataFrame(
+            {
+                "adjusted": nullable(effects.effect),
+                "lo": nullable(effects.effect - reach),
+                "hi": nullable(effects.effect + reach),
+                "grader": names,
+                "component": effects.component,
+                "graders_compared": effects.linked,
+            }
+        )
+    everything: Filters = {**filters, "grade_type": "any"}
+    judged = pl.DataFrame(benchmark_bias(store, **everything)).select("grader", mad_benchmark="mad")
+    table = (
+        table.join(solved, on="grader", how="left")
+        .join(judged, on="grader", how="left")
+        .with_columns(
+            method=pl.lit("agent, rubric and month accounted for (least squares)"),
+            reason=pl.when(pl.col("n") == 0)
+            .then(pl.lit("no scored grades"))
+            .when(pl.col("graders_compared") < 2)
+            .then(pl.lit("shares no agents with any other grader: nobody to compare with"))
+            .when(pl.col("lo").is_null())
+            .then(pl.lit("no interval: too few grades for so many agents"))
+            .when(pl.col("n") < min_n)
+            .then(pl.format(f"{{}} grades: fewer than {min_n}", "n"))
+            .otherwise(pl.lit("")),
+        )
+        .with_columns(reliable=pl.col("reason") == "")
+        .sort("component", "adjusted", "grader", nulls_last=True)
+    )
+    components = solved["component"].n_unique()
+    caveat = (
+        f"{components} groups of graders share no agents: compare within a component only." if components > 1 else ""
+    )
+    return Answer.of(
+        table.select(COLUMNS),
+        choice,
+        question="Which graders are strict and which lenient? Percent points.",
+        caveat=caveat,
+    )
+
+
+def _codes(values: pl.Series) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Numbers from 0 in order of text."""
+    return values.rank("dense").cast(pl.Int64).to_numpy() - 1
+
+
+def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:
+    """How long does grading take, and how much is graded?
+
+    One row per grader.
+
+    Columns: grader, n, n_na (grades with and without a time), median_minutes, p90_minutes, days (with a grade), grades,
+    grades_per_day, reliable, reason.
+
+    Caveat: speed is no target: it is bought with care. Source: sql/queries/grading_effort.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("grading_effort", **choice.variables, week_zone=choice.week_zone).with_columns(
+        reliable=pl.col("n") >= 10,
+        reason=pl.when(pl.col("n") >= 10).then(pl.lit("")).otherwise(pl.format("{} timed grades: fewer than 10", "n")),
+    )
+    return Answer.of(
+        frame,
+        choice,
+        question="How long does grading take, and how much is graded?",
+        caveat="Speed of grading is no target: it is bought with care.",
+    )

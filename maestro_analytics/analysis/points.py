@@ -1,0 +1,112 @@
+"""Where the points are lost."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import polars as pl
+
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.summaries import with_share
+
+COLUMNS = (
+    "rubric_id", "rubric_name", "section_name", "question_id", "question", "n", "n_na", "points_lost", "share",
+    "cumulative_share", "lost_per_answer", "failure_rate", "lo", "hi", "method", "reliable", "reason",
+)  # fmt: skip
+
+
+def points_lost(store: Store, *, min_n: int = 30, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
+    """Which questions cost the most points?
+
+    One row per rubric and question, the costliest of each rubric first. Points of one rubric only are compared: a point
+    of another rubric may weigh more or less. A multi-select question's rows are one answer; N/A answers lose nothing;
+    nor do bonus questions.
+
+    Columns
+        rubric_id, rubric_name, section_name, question_id, question
+        n, n_na                   Int64    answers with and without points
+        points_lost               Float64  sum of maximum minus score, points
+        share, cumulative_share   Float64  of all points lost in the rubric, percent
+        lost_per_answer           Float64  points
+        failure_rate, lo, hi      Float64  share of answers below the maximum, Wilson's interval, percent
+        method, reliable, reason
+
+    Source: sql/queries/question_scores.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = _by(store.query("question_scores", **choice.variables), [])
+    lost = pl.col("points_lost")
+    table = (
+        frame.sort(["rubric_name", "rubric_id", "points_lost", "question_id"], descending=[False, False, True, False])
+        .with_columns(share=pl.when(lost.sum().over("rubric_id") > 0).then(100 * lost / lost.sum().over("rubric_id")))
+        .with_columns(cumulative_share=pl.col("share").cum_sum().over("rubric_id"))
+    )
+    return Answer.of(
+        _with_failures(table, min_n=min_n, confidence=confidence).select(COLUMNS),
+        choice,
+        question="Which questions cost the most points, within each rubric?",
+        caveat="A costly question is not a badly answered one: it may carry many points, or be asked often.",
+    )
+
+
+def points_lost_by_team(
+    store: Store, *, min_n: int = 30, confidence: float = 0.95, **filters: Unpack[Filters]
+) -> Answer:
+    """Which questions cost which team the most?
+
+    One row per team, rubric and question. Columns as in `points_lost`, with `team`, `team_id`, and `gap`: failure rate
+    of the team minus that of everyone who is graded on the question, in percent points.
+
+    Source: sql/queries/question_scores.sql, sql/queries/team_members.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("question_scores", **choice.variables)
+    members = store.query("team_members", **choice.variables_of("team"))
+    teams = frame.join(members, on="person_id").rename({"group_id": "team_id", "group_name": "team"})
+    everyone = _by(frame, []).select("rubric_id", "question_id", everyone=100 * pl.col("short") / pl.col("n"))
+    lost = pl.col("points_lost")
+    over = ["team_id", "rubric_id"]
+    table = (
+        _by(teams, ["team_id", "team"])
+        .sort(["team", *over, "points_lost", "question_id"], descending=[False, False, False, True, False])
+        .with_columns(share=pl.when(lost.sum().over(over) > 0).then(100 * lost / lost.sum().over(over)))
+        .with_columns(cumulative_share=pl.col("share").cum_sum().over(over))
+    )
+    table = (
+        _with_failures(table, min_n=min_n, confidence=confidence)
+        .join(everyone, on=["rubric_id", "question_id"], how="left", maintain_order="left")
+        .with_columns(gap=pl.col("failure_rate") - pl.col("everyone"))
+    )
+    return Answer.of(
+        table.select("team", "team_id", *COLUMNS[:-3], "gap", *COLUMNS[-3:]),
+        choice,
+        question="Which questions cost which team the most?",
+        caveat="Teams work on different tickets: a gap may be the tickets', not the team's.",
+    )
+
+
+def _by(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    return (
+        frame.group_by([*keys, "rubric_id", "question_id"])
+        .agg(
+            pl.col("rubric_name", "section_name", "question").max(),
+            pl.col("n", "n_na", "short").sum(),
+            pl.col("points_lost").sum(),
+        )
+        .filter(pl.col("n") + pl.col("n_na") > 0)
+    )
+
+
+def _with_failures(table: pl.DataFrame, *, min_n: int, confidence: float) -> pl.DataFrame:
+    table = with_share(table, "short", names=("failure_rate", "lo", "hi"), confidence=confidence)
+    return table.with_columns(
+        lost_per_answer=pl.when(pl.col("n") > 0).then(pl.col("points_lost") / pl.col("n")),
+        method=pl.lit("Wilson"),
+        reliable=pl.col("n") >= min_n,
+        reason=pl.when(pl.col("n") == 0)
+        .then(pl.lit("no points to lose: N/A, bonus or auto-fail"))
+        .when(pl.col("n") < min_n)
+        .then(pl.format(f"{{}} answers: fewer than {min_n}", "n"))
+        .otherwise(pl.lit("")),
+    )

@@ -1,0 +1,212 @@
+"""Scores of agents, teams, rubrics, sections and questions, each with what can be concluded from it."""
+
+from __future__ import annotations
+
+from typing import Literal, Unpack
+
+import polars as pl
+
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.summaries import by_cluster, nullable, summed, with_mean, with_share
+
+By = Literal["rubric", "all"]
+MIXED = "A mean across rubrics depends on which rubrics an agent is graded with; by='rubric' keeps them apart."
+AUTOFAILS = "No interval can foresee an auto-fail that has not happened yet."
+
+
+def grades(store: Store, **filters: Unpack[Filters]) -> Answer:
+    """Every grade with everything joined.
+
+    One row per live grade: the columns of the view `grades`, and
+
+        week             Date     Monday of the week it counts in (`date_reported_as`)
+        team, teams      String, Int64   the first of the person's groups in order of text, and how many there are
+        coaching_points, todos    Int64  how many refer to it
+
+    Source: sql/queries/grades.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("grades", **choice.variables, week_zone=choice.week_zone)
+    return Answer.of(frame, choice, question="Which grades are there?")
+
+
+def agent_scores(
+    store: Store,
+    *,
+    by: By = "rubric",
+    threshold: float = 80.0,
+    min_n: int = 10,
+    confidence: float = 0.95,
+    **filters: Unpack[Filters],
+) -> Answer:
+    """How good are an agent's grades, and how sure is that?
+
+    One row per person and rubric (`by="all"`: per person, across rubrics; the reason says so). Scores in percent, may
+    exceed 100. For comparing agents use `agent_ranking`.
+
+    Columns
+        person_id, agent_name, rubric_id, rubric_name
+        n, n_na                      Int64    grades with and without a score
+        mean, lo, hi                 Float64  mean of the grades' percents and its interval (Hall's t)
+        sd                           Float64  spread of single grades
+        pooled                       Float64  100 * sum of points / sum of maximum points; weighs long grades more
+        pass_rate, pass_lo, pass_hi  Float64  share at or above `threshold`, Wilson's interval, percent
+        autofails_inferred, autofail_rate, autofail_lo, autofail_hi   0 although a section earned points
+        mean_without_autofails       Float64
+        method, reliable, reason              reliable: at least `min_n` grades and an interval
+
+    Source: sql/queries/agent_scores.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("agent_scores", **choice.variables, threshold=threshold)
+    extra = ("passed", "points", "max_points", "autofails_inferred")
+    keys = ["person_id", "rubric_id"] if by == "rubric" else ["person_id"]
+    labels = ["agent_name", "rubric_name"] if by == "rubric" else ["agent_name"]
+    rubrics = frame.group_by(keys).agg(rubrics=pl.col("rubric_id").n_unique())
+    coarse = summed(frame, keys, *extra, first=labels).join(rubrics, on=keys)
+    across = pl.when(pl.col("rubrics") > 1).then(pl.format("across {} rubrics", "rubrics")).otherwise(pl.lit(""))
+    table = with_mean(coarse, min_n=min_n, confidence=confidence, note=across if by == "all" else None)
+    table = _with_rates(table, confidence=confidence)
+    named = ["person_id", "agent_name", *(["rubric_id", "rubric_name"] if by == "rubric" else [])]
+    return Answer.of(
+        table.select(*named, *SCORE_COLUMNS).sort(named),
+        choice,
+        question=f"How good are each agent's grades{' by rubric' if by == 'rubric' else ''}? Percent.",
+        caveat=AUTOFAILS if by == "rubric" else f"{MIXED} {AUTOFAILS}",
+    )
+
+
+SCORE_COLUMNS = (
+    "n", "n_na", "mean", "lo", "hi", "sd", "pooled", "pass_rate", "pass_lo", "pass_hi", "autofails_inferred",
+    "autofail_rate", "autofail_lo", "autofail_hi", "mean_without_autofails", "method", "reliable", "reason",
+)  # fmt: skip
+
+
+def _with_rates(table: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
+    table = with_share(table, "passed", names=("pass_rate", "pass_lo", "pass_hi"), confidence=confidence)
+    table = with_share(
+        table, "autofails_inferred", names=("autofail_rate", "autofail_lo", "autofail_hi"), confidence=confidence
+    )
+    others = pl.col("n") - pl.col("autofails_inferred")
+    return table.with_columns(
+        pooled=pl.when(pl.col("max_points") > 0).then(100 * pl.col("points") / pl.col("max_points")),
+        mean_without_autofails=pl.when(others > 0).then(pl.col("total") / others),
+    )
+
+
+def team_scores(
+    store: Store,
+    *,
+    by: By = "rubric",
+    threshold: float = 80.0,
+    min_n: int = 10,
+    confidence: float = 0.95,
+    **filters: Unpack[Filters],
+) -> Answer:
+    """How good are a team's grades, and how sure is that, given that it is made of agents?
+
+    One row per team and rubric (`by="all"`: per team). A person in two teams counts in both; people in none are in no
+    row. Columns as in `agent_scores`, with `team`, `team_id`, `agents` (with a scored grade); the interval is clustered
+    by agent.
+
+    Source: sql/queries/agent_scores.sql, sql/queries/team_members.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    scores = store.query("agent_scores", **choice.variables, threshold=threshold)
+    members = store.query("team_members", **choice.variables_of("team"))
+    frame = scores.join(members, on="person_id").rename({"group_id": "team_id", "group_name": "team"})
+    return _group_scores(frame, choice, ["team_id"], ["team"], by=by, min_n=min_n, confidence=confidence, what="team")
+
+
+def rubric_scores(
+    store: Store,
+    *,
+    threshold: float = 80.0,
+    min_n: int = 10,
+    confidence: float = 0.95,
+    **filters: Unpack[Filters],
+) -> Answer:
+    """How good are the grades of each rubric?
+
+    One row per rubric. Columns as in `agent_scores`, with `agents`; the interval is clustered by agent.
+
+    Source: sql/queries/agent_scores.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("agent_scores", **choice.variables, threshold=threshold)
+    return _group_scores(frame, choice, [], [], by="rubric", min_n=min_n, confidence=confidence, what="rubric")
+
+
+def _group_scores(
+    frame: pl.DataFrame,
+    choice: Choice,
+    ids: list[str],
+    labels: list[str],
+    *,
+    by: By,
+    min_n: int,
+    confidence: float,
+    what: str,
+) -> Answer:
+    keys = [*ids, *(["rubric_id"] if by == "rubric" else [])]
+    names = [*labels, *(["rubric_name"] if by == "rubric" else [])]
+    extra = ("passed", "points", "max_points", "autofails_inferred")
+    table = by_cluster(frame, keys, *extra, min_n=min_n, confidence=confidence, first=names)
+    table = _with_rates(table, confidence=confidence)
+    order = [column for pair in zip(keys, names, strict=True) for column in reversed(pair)]
+    return Answer.of(
+        table.select(*order, "agents", *SCORE_COLUMNS).sort(order),
+        choice,
+        question=f"How good are each {what}'s grades? Percent, intervals clustered by agent.",
+        caveat="" if by == "rubric" else MIXED,
+    )
+
+
+def section_scores(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
+    """How good is each section of a rubric?
+
+    One row per rubric and section: percent of the section's maximum; N/A sections are in `n_na`.
+
+    Columns: rubric_id, rubric_name, section_id, section_name, section_weight, agents, n, n_na, mean, lo, hi, sd,
+    pooled, method, reliable, reason. The interval is clustered by agent.
+
+    Source: sql/queries/section_scores.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("section_scores", **choice.variables)
+    keys, labels = ["rubric_id", "section_id"], ["rubric_name", "section_name"]
+    table = by_cluster(
+        frame, keys, "points", "max_points", min_n=min_n, confidence=confidence, first=labels, what="sections"
+    ).join(frame.group_by(keys).agg(pl.col("section_weight").max()), on=keys, how="left")
+    order = ["rubric_id", "rubric_name", "section_id", "section_name", "section_weight", "agents"]
+    return _parts(table, order, choice, "How good is each section? Percent of its points.")
+
+
+def question_scores(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
+    """How good is each question of a rubric?
+
+    One row per rubric and question: percent of the question's maximum. A multi-select question's rows are one answer;
+    N/A answers are in `n_na`. The wording is one that was used; it may have changed in the period.
+
+    Columns: rubric_id, rubric_name, section_id, section_name, question_id, question, agents, n, n_na, mean, lo, hi, sd,
+    pooled, method, reliable, reason. The interval is clustered by agent.
+
+    Source: sql/queries/question_scores.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("question_scores", **choice.variables)
+    keys, labels = ["rubric_id", "question_id"], ["rubric_name", "section_id", "section_name", "question"]
+    table = by_cluster(
+        frame.rename({"points_lost": "lost"}), keys, "lost", "max_points",
+        min_n=min_n, confidence=confidence, first=labels, what="answers",
+    ).with_columns(points=pl.col("max_points") - pl.col("lost"))  # fmt: skip
+    order = ["rubric_id", "rubric_name", "section_id", "section_name", "question_id", "question", "agents"]
+    return _parts(table, order, choice, "How good is each question? Percent of its points.")
+
+
+def _parts(table: pl.DataFrame, order: list[str], choice: Choice, question: str) -> Answer:
+    pooled = nullable((100 * table["points"] / table["max_points"]).cast(pl.Float64).fill_null(float("nan")))
+    table = table.with_columns(pooled=pooled).sort(order)
+    columns = ("n", "n_na", "mean", "lo", "hi", "sd", "pooled", "method", "reliable", "reason")
+    return Answer.of(table.select(*order, *columns), choice, question=question)

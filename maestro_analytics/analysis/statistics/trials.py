@@ -1,0 +1,262 @@
+"""Did coaching help? A sequence of trials: on each day with a session, the coached against those not coached that day.
+
+Low scores are partly bad luck, and bad luck does not last: agents chosen for a low month improve without any coaching
+(regression to the mean), and agents who were not chosen get worse. So a coached agent is compared with agents of the
+same recent scores, the same team and the same weeks, who were not coached.
+
+    before      the 28 days up to the day of the session (`recent`), and twice as long (`history`)
+    after       the 28 days from the day after it, cut off at the person's next session
+
+The score after is weighted by its grades: then stopping at the next session, which comes after bad scores, does not
+tilt the mean. (Leaving out whoever is coached later would: it removes the controls that got worse.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.regression import Codes, Coefficient, first_coefficient, nearest
+
+BLOCK_DAYS = 28
+CALIPER = 0.25
+NEIGHBOURS = 5
+MOST_CONTROLS = 100_000
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Grades by person and day: running counts and sums, so that any window is one subtraction.
+
+    Attributes:
+        counts, sums: shape (persons, days + 1), starting with 0.
+        team: a number for each person.
+    """
+
+    counts: Floats
+    sums: Floats
+    team: Codes
+
+    @classmethod
+    def of(cls, person: Codes, day: Codes, n: Floats, total: Floats, *, persons: int, days: int, team: Codes) -> Panel:
+        """From rows of person, day, number of grades and sum of their scores; days count from 0."""
+        at = person * days + day
+        counts, sums = (
+            np.bincount(at, values, minlength=persons * days).reshape(persons, days).cumsum(1) for values in (n, total)
+        )
+        before = np.zeros((persons, 1))
+        return cls(np.hstack([before, counts]), np.hstack([before, sums]), team)
+
+    def window(self, person: Codes, start: Codes, end: Codes) -> tuple[Floats, Floats]:
+        """Number and sum of the grades from day `start` up to, not including, day `end`."""
+        last = self.counts.shape[1] - 1
+        low, high = np.clip(start, 0, last), np.clip(end, 0, last)
+        high = np.maximum(low, high)
+        return (
+            self.counts[person, high] - self.counts[person, low],
+            self.sums[person, high] - self.sums[person, low],
+        )
+
+
+@dataclass(frozen=True)
+class Trials:
+    """One entry per person and day of decision; coached or not.
+
+    Attributes:
+        recent, history: mean before, `history` shrunk towards the mean of all by its own noise.
+        recent_n, after_n: grades in the windows.
+        after: mean after; 0 where there are no grades after.
+        apart: whether a coached person has no other session in the time before.
+    """
+
+    person: Codes
+    day: Codes
+    coached: npt.NDArray[np.bool_]
+    recent: Floats
+    recent_n: Floats
+    history: Floats
+    after: Floats
+    after_n: Floats
+    team: Codes
+
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Trials:
+        """The chosen entries."""
+        return Trials(**{name: value[chosen] for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One way of answering, in points."""
+
+    method: str
+    effect: Coefficient
+    coached: int
+    controls: int
+    gap_before: float
+
+
+def trials(
+    panel: Panel,
+    session_person: Codes,
+    session_day: Codes,
+    wanted: npt.NDArray[np.bool_],
+    *,
+    before: int,
+    after: int,
+    min_n: int,
+    seed: int,
+) -> tuple[Trials, int]:
+    """The trials of all `wanted` sessions, and how many sessions had to be left out.
+
+    Left out are sessions with fewer than `min_n` grades in the `before` days, none after, or another session of the
+    person within twice `before` days before.
+    """
+    order = np.lexsort((session_day, session_person))
+    session_person, session_day, wanted = session_person[order], session_day[order], wanted[order]
+    days = panel.counts.shape[1] - 1
+    stride = days + 4 * before + 2 * after + 2
+    key = session_person * stride + session_day
+    decision_days = np.unique(session_day[wanted])
+    everyone = np.repeat(np.arange(len(panel.team)), len(decision_days))
+    grid = np.tile(decision_days, len(panel.team))
+    coached_then = np.isin(everyone * stride + grid, key)
+    everyone, grid = everyone[~coached_then], grid[~coached_then]
+    if len(everyone) > MOST_CONTROLS:
+        kept = np.sort(np.random.default_rng(seed).choice(len(everyone), MOST_CONTROLS, replace=False))
+        everyone, grid = everyone[kept], grid[kept]
+    mine, first = np.unique(key[wanted], return_index=True)
+    person = np.concatenate([session_person[wanted][first], everyone])
+    day = np.concatenate([session_day[wanted][first], grid])
+    coached = np.arange(len(person)) < len(mine)
+
+    at = person * stride + day
+    previous = np.searchsorted(key, at, side="left") - 1
+    coached_before = (previous >= 0) & (key[previous] >= at - 2 * before) & (session_person[previous] == person)
+    following = np.minimum(np.searchsorted(key, at, side="right"), max(len(key) - 1, 0))
+    is_next = (key[following] > at) & (session_person[following] == person)
+    end = np.where(is_next, np.minimum(day + 1 + after, session_day[following]), day + 1 + after)
+
+    recent_n, recent_sum = panel.window(person, day - before, day)
+    history_n, history_sum = panel.window(person, day - 2 * before, day)
+    after_n, after_sum = panel.window(person, day + 1, end)
+    usable = (recent_n >= min_n) & (after_n > 0) & ~coached_before
+    made = Trials(
+        person=person,
+        day=day,
+        coached=coached,
+        recent=recent_sum / np.maximum(recent_n, 1),
+        recent_n=recent_n,
+        history=_shrunk(history_n, history_sum, usable & ~coached),
+        after=after_sum / np.maximum(after_n, 1),
+        after_n=after_n,
+        team=panel.team[person],
+    )
+    return made.only(usable), int(wanted.sum() - usable[coached].sum())
+
+
+def _shrunk(n: Floats, total: Floats, typical: npt.NDArray[np.bool_]) -> Floats:
+    """Means drawn towards that of all: a mean of few grades says less about the next ones."""
+    mean = total / np.maximum(n, 1)
+    if typical.sum() < 3:
+        return mean
+    x, count = mean[typical], n[typical]
+    short, long = count <= np.median(count), count > np.median(count)
+    if not short.any() or not long.any():
+        return mean
+    # Var(mean) = between + within / n, so two groups of different n tell the two apart.
+    slope = (x[short].var() - x[long].var()) / ((1 / count[short]).mean() - (1 / count[long]).mean())
+    within = min(max(float(slope), 0.0), float(x.var() * np.median(count)))
+    between = max(float(x.var() - within * (1 / count).mean()), 1e-6)
+    kept = between / (between + within / np.maximum(n, 1e-9))
+    return np.asarray(kept * mean + (1 - kept) * x.mean(), dtype=float)
+
+
+def estimates(made: Trials, *, confidence: float) -> list[Effect]:
+    """The same question answered four ways, from the one that misleads most to those that do not.
+
+    before and after       what a dashboard shows
+    against all uncoached  difference in differences; the uncoached get worse for no reason but luck
+    matched                controls of the same recent and longer-run score, team and weeks, then adjusted for the rest
+    adjusted (ANCOVA)      all uncoached, with both scores before, team and weeks in a regression
+    """
+    coached = made.coached
+    change = made.after - made.recent
+    one = np.ones(len(change))
+    enough = made.after_n >= min(5.0, float(np.median(made.after_n)) if len(change) else 5.0)
+    effects = []
+
+    before_after = _mean_of(change[coached & enough], made.person[coached & enough], confidence)
+    effects.append(Effect("before and after", before_after, int((coached & enough).sum()), 0, float("nan")))
+
+    design = np.column_stack([coached, one])[enough]
+    naive = first_coefficient(design, change[enough], cluster=made.person[enough], confidence=confidence)
+    effects.append(_effect("against all uncoached", naive, made.only(enough), None))
+
+    covariates = np.column_stack([coached, one, made.recent, made.history, _dummies(made.day // BLOCK_DAYS)])
+    found, weight = _matches(made)
+    used = (coached & found) | (weight > 0)
+    weights = np.where(coached, found.astype(float), weight) * made.after_n
+    matched = first_coefficient(
+        covariates[used], made.after[used], cluster=made.person[used], weight=weights[used], confidence=confidence
+    )
+    effects.append(_effect("matched", matched, made.only(used), weights[used]))
+
+    everyone = np.column_stack([covariates, _dummies(made.team)])
+    ancova = first_coefficient(everyone, made.after, cluster=made.person, weight=made.after_n, confidence=confidence)
+    effects.append(_effect("adjusted (ANCOVA)", ancova, made, made.after_n))
+    return effects
+
+
+def _matches(made: Trials) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Which coached entries found controls, and the weight of each control."""
+    coached = made.coached
+    spread = np.array(
+        [max(float(values.std()), 1e-9) if len(values) else 1.0 for values in (made.recent, made.history)]
+    )
+    place = np.column_stack([made.recent, made.history]) / spread
+    block = made.day // BLOCK_DAYS * (int(made.team.max(initial=0)) + 1) + made.team
+    found, weight = np.zeros(len(coached), dtype=bool), np.zeros(len(coached))
+    if coached.any() and not coached.all():
+        found[coached], weight[~coached] = nearest(
+            place[coached],
+            place[~coached],
+            treated_block=block[coached],
+            control_block=block[~coached],
+            k=NEIGHBOURS,
+            caliper=CALIPER,
+        )
+    return found, weight
+
+
+def _mean_of(values: Floats, cluster: Codes, confidence: float) -> Coefficient:
+    """A mean with clustered error: least squares on a constant."""
+    from scipy import special
+
+    groups = np.unique(cluster, return_inverse=True)[1]
+    clusters = int(groups.max()) + 1 if len(groups) else 0
+    if clusters < 3:
+        return Coefficient(float("nan"), float("nan"), float("nan"), clusters)
+    mean = float(values.mean())
+    scores = np.bincount(groups, values - mean)
+    error = float(np.sqrt((scores**2).sum() * clusters / (clusters - 1))) / len(values)
+    reach = float(special.stdtrit(clusters - 1, 0.5 + confidence / 2)) * error
+    return Coefficient(mean, mean - reach, mean + reach, clusters)
+
+
+def _dummies(codes: Codes) -> Floats:
+    """A column for each value but the first."""
+    values, inverse = np.unique(codes, return_inverse=True)
+    return np.eye(len(values))[inverse][:, 1:]
+
+
+def _effect(method: str, effect: Coefficient, used: Trials, weights: Floats | None) -> Effect:
+    coached = used.coached
+    w = np.ones(len(coached)) if weights is None else weights
+    gap = float("nan")
+    if w[coached].sum() > 0 and w[~coached].sum() > 0:
+        gap = float(np.average(used.recent[coached], weights=w[coached]))
+        gap -= float(np.average(used.recent[~coached], weights=w[~coached]))
+    return Effect(method, effect, int(coached.sum()), int((~coached).sum()), gap)

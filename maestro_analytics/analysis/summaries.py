@@ -1,0 +1,120 @@
+"""From counts and sums to means, shares, intervals and the reason to doubt them.
+
+The queries return, for the smallest groups, n, n_na, total, squares and cubes of a value; any coarser group is a sum of
+those, so no answer needs single grades.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.statistics import intervals
+
+SUMS = ("n", "n_na", "total", "squares", "cubes")
+HALL = "skewness-corrected t"
+CLUSTERED = "clustered by agent, skewness-corrected t"
+FEWEST_CLUSTERS = 5
+
+
+def nullable(values: Any) -> pl.Series:
+    """A float series in which nan is null: what could not be computed is missing, not a number."""
+    return pl.Series(np.atleast_1d(np.asarray(values, dtype=float)), dtype=pl.Float64).fill_nan(None)
+
+
+def summed(frame: pl.DataFrame, keys: Sequence[str], *extra: str, first: Iterable[str] = ()) -> pl.DataFrame:
+    """Sums of SUMS and `extra` for each of `keys`; `first` are labels that hold for the whole group."""
+    return frame.group_by(keys).agg(
+        *(pl.col(name).max() for name in first), *(pl.col(name).sum() for name in (*SUMS, *extra))
+    )
+
+
+def with_mean(
+    frame: pl.DataFrame, *, min_n: int, confidence: float, what: str = "grades", note: pl.Expr | None = None
+) -> pl.DataFrame:
+    """Adds mean, lo, hi, sd, skewness, method, reliable and reason to a frame with SUMS."""
+    n = frame["n"].to_numpy()
+    mean, sd, skewness = intervals.moments(n, *(frame[name].to_numpy() for name in ("total", "squares", "cubes")))
+    lo, hi = intervals.mean_interval(n, mean, sd, skewness, confidence=confidence)
+    frame = frame.with_columns(
+        mean=nullable(mean), lo=nullable(lo), hi=nullable(hi), sd=nullable(sd), skewness=nullable(skewness)
+    )
+    return with_reason(frame.with_columns(method=pl.lit(HALL)), min_n=min_n, what=what, note=note)
+
+
+def with_reason(
+    frame: pl.DataFrame, *, min_n: int, what: str = "grades", note: pl.Expr | None = None, interval: str = "lo"
+) -> pl.DataFrame:
+    """Adds reliable and reason: whether the row is enough to act on, and if not, why."""
+    doubt = (
+        pl.when(pl.col("n") == 0)
+        .then(pl.lit(f"no scored {what}"))
+        .when(pl.col("n") < min_n)
+        .then(pl.format(f"{{}} {what}: fewer than {min_n}", pl.col("n")))
+        .when(pl.col(interval).is_null())
+        .then(pl.lit(f"no interval: all {what} are equal"))
+        .otherwise(pl.lit(""))
+    )
+    frame = frame.with_columns(reason=doubt).with_columns(reliable=pl.col("reason") == "")
+    if note is not None:
+        frame = frame.with_columns(
+            reason=pl.concat_list(pl.col("reason"), note)
+            .list.eval(pl.element().filter(pl.element() != ""))
+            .list.join("; ")
+        )
+    return frame
+
+
+def with_share(
+    frame: pl.DataFrame, hits: str, *, trials: str = "n", names: tuple[str, str, str], confidence: float
+) -> pl.DataFrame:
+    """Adds hits / trials in percent with Wilson's interval, under `names`; null where there are no trials."""
+    k, n = frame[hits].to_numpy(), frame[trials].to_numpy()
+    lo, hi = intervals.wilson(k, n, confidence=confidence)
+    share = np.divide(k, n, out=np.full(len(n), np.nan), where=n > 0)
+    values = dict(zip(names, (share, lo, hi), strict=True))
+    return frame.with_columns(**{name: nullable(100 * value) for name, value in values.items()})
+
+
+def by_cluster(
+    frame: pl.DataFrame,
+    keys: Sequence[str],
+    *extra: str,
+    min_n: int,
+    confidence: float,
+    first: Iterable[str] = (),
+    what: str = "grades",
+    cluster: str = "person_id",
+) -> pl.DataFrame:
+    """One row for each of `keys`: the mean over all grades, its interval clustered by agent from five agents on.
+
+    Grades of one agent resemble each other, so a team's interval is wider than its number of grades suggests.
+    """
+    coarse = with_mean(summed(frame, keys, *extra, first=first), min_n=min_n, confidence=confidence, what=what)
+    clusters = frame.filter(pl.col("n") > 0).group_by([*keys, cluster]).agg(pl.col("total", "n").sum())
+    rows = []
+    for key, group in clusters.group_by(keys):
+        _, lo, hi = intervals.cluster_mean(group["total"], group["n"], confidence=confidence)
+        enough = group.height >= FEWEST_CLUSTERS and not np.isnan(lo)
+        rows.append((*key, group.height, lo if enough else None, hi if enough else None))
+    schema = {key: frame.schema[key] for key in keys} | {"agents": pl.Int64, "lo_of": pl.Float64, "hi_of": pl.Float64}
+    found = pl.DataFrame(rows, schema=schema, orient="row")
+    return (
+        coarse.join(found, on=keys, how="left", nulls_equal=True)
+        .with_columns(
+            agents=pl.col("agents").fill_null(0),
+            method=pl.when(pl.col("lo_of").is_null()).then("method").otherwise(pl.lit(CLUSTERED)),
+            lo=pl.coalesce("lo_of", "lo"),
+            hi=pl.coalesce("hi_of", "hi"),
+        )
+        .with_columns(
+            reason=pl.when((pl.col("reason") == "") & pl.col("lo_of").is_null())
+            .then(pl.format("{} agents: too few to allow for differences between them", "agents"))
+            .otherwise("reason")
+        )
+        .with_columns(reliable=pl.col("reason") == "")
+        .drop("lo_of", "hi_of")
+    )
