@@ -1,0 +1,115 @@
+"""Metrics computed from the published database, as the frame that a push takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import polars as pl
+
+from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.pushback.catalogue import PERIODS, Metric
+from maestro_analytics.pushback.people import id_of_each_person
+from maestro_analytics.tables.table import UTC_MOMENT
+
+DECIMALS = 6
+"""Values are rounded, because a mean summed in another order differs in its last bits, and that is no change."""
+
+COMPUTED_SCHEMA: dict[str, Any] = {
+    "agent_id": pl.String,
+    "metric_id": pl.String,
+    "metric_value": pl.Float64,
+    "timestamp": UTC_MOMENT,
+}
+
+
+class Queries(Protocol):
+    """What is needed of the published database: a `warehouse.Store`."""
+
+    def sql(self, query: str) -> pl.DataFrame: ...
+
+    def query(self, name: str, **variables: Any) -> pl.DataFrame: ...
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which grades count, and by what they are divided.
+
+    Attributes:
+        period: `week` (from Monday), `month` or `all`, in UTC.
+        since, until: half-open, aware; None for no bound.
+    """
+
+    period: str = "all"
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.period not in PERIODS:
+            raise InvalidArgument(f"--period {self.period!r}: choose from {', '.join(PERIODS)}")
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise InvalidArgument("--since must be before --until")
+
+    def cut_periods(self) -> list[str]:
+        """A sentence for each bound that cuts a week or month in two."""
+        bounds = {"--since": self.since, "--until": self.until}
+        return [
+            f"{option} {bound:%Y-%m-%dT%H:%M:%SZ} lies within a {self.period}: the values of that {self.period} "
+            f"count only a part of it, and replace those of the whole {self.period} at the vendor"
+            for option, bound in bounds.items()
+            if bound is not None and bound != start_of_period(bound, self.period)
+        ]
+
+
+def start_of_period(moment: datetime, period: str) -> datetime:
+    """The first moment of the UTC week or month that holds `moment`; the moment itself for `all`."""
+    if period == "all":
+        return moment
+    day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day.replace(day=1) if period == "month" else day - timedelta(days=day.weekday())
+
+
+@dataclass
+class _Rows:
+    """The queries of one push, each run once."""
+
+    store: Queries
+    span: Span
+    _had: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def __call__(self, query: str, *, all_time: bool = False) -> pl.DataFrame:
+        if query not in self._had:
+            span = {"period": self.span.period, "since": self.span.since, "until": self.span.until}
+            variables = {} if all_time else {name: value for name, value in span.items() if value is not None}
+            self._had[query] = self.store.query(query, **variables)
+        return self._had[query]
+
+
+def compute_metrics(store: Queries, metrics: Sequence[Metric], span: Span, *, ledger: pl.DataFrame) -> pl.DataFrame:
+    """The values of some metrics as a frame with the API's field names.
+
+    One row per person, metric and period; a person without a value has none. `timestamp` is the first moment of the
+    week or month; over all, midnight UTC of the day of the newest record counted for that person.
+
+    Args:
+        ledger: the ledger's rows of agent metrics, which say under which id a person went before.
+    """
+    rows = _Rows(store, span)
+    people = id_of_each_person(store, ledger)
+    frames = [pl.DataFrame(schema=COMPUTED_SCHEMA)]
+    for metric in metrics:
+        values = metric.compute(rows).join(people, on="person_id", how="left")
+        frames.append(
+            values.filter(pl.col("metric_value").is_not_null()).select(
+                # The views give a person to every id, so this is for a grade of no person that we know.
+                agent_id=pl.coalesce("agent_id", "person_id"),
+                metric_id=pl.lit(metric.name),
+                metric_value=pl.col("metric_value").cast(pl.Float64).round(DECIMALS),
+                timestamp=pl.coalesce(pl.col("period_start").cast(UTC_MOMENT), pl.col("newest").dt.truncate("1d")).cast(
+                    UTC_MOMENT
+                ),
+            )
+        )
+    return pl.concat(frames).sort("timestamp", "agent_id", "metric_id")

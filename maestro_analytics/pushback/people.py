@@ -1,0 +1,57 @@
+"""Under which id a person's metrics go: one that the vendor knows, and the same one every time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import polars as pl
+
+GROUP_IDS = "select distinct unnest(agent_ids) as agent_id from agent_groups"
+
+
+class ReadsTables(Protocol):
+    """What is needed of the published database: a `warehouse.Store`."""
+
+    def sql(self, query: str) -> pl.DataFrame: ...
+
+
+def known_agents(store: ReadsTables) -> set[str]:
+    """Every id, and every e-mail address in lower case, of the account's agents."""
+    ids = store.sql("select agent_id from agent_ids")["agent_id"]
+    emails = store.sql("select lower(agent_email) as email from agents where agent_email is not null")["email"]
+    return {*ids, *emails}
+
+
+def id_of_each_person(store: ReadsTables, ledger: pl.DataFrame) -> pl.DataFrame:
+    """One row per person: `person_id`, and `agent_id` to send under.
+
+    Of the person's ids, those of the groups export come first, since they are the ones that the vendor's own list of
+    people has; among these the one under which the vendor acknowledged something last, so that a person who gets a
+    new id does not appear twice; else the first in order of text. A person without any id goes under the e-mail
+    address.
+
+    Args:
+        ledger: the ledger's rows of agent metrics.
+    """
+    used = (
+        ledger.filter(pl.col("acknowledged_at").is_not_null())
+        .group_by("agent_id")
+        .agg(last_used=pl.col("acknowledged_at").max())
+    )
+    in_groups = store.sql(GROUP_IDS).with_columns(in_groups=True)
+    ids = (
+        store.sql("select person_id, agent_id from agent_ids")
+        .join(in_groups, on="agent_id", how="left")
+        .join(used, on="agent_id", how="left")
+        .sort(
+            pl.col("in_groups").fill_null(value=False),
+            "last_used",
+            pl.col("agent_id"),
+            descending=[True, True, False],
+            nulls_last=[True, True, True],
+        )
+        .unique("person_id", keep="first", maintain_order=True)
+        .select("person_id", "agent_id")
+    )
+    by_email = store.sql("select person_id, agent_email as agent_id from agents where agent_email is not null")
+    return pl.concat([ids, by_email.join(ids, on="person_id", how="anti")])

@@ -1,0 +1,66 @@
+"""The push ledger as `state.pushes`, for everybody who reads the database with SQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from maestro_analytics.errors import AnotherRefresh
+from maestro_analytics.pushback.entries import Kind
+from maestro_analytics.pushback.ledger import read_ledger
+from maestro_analytics.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+COLUMNS = (
+    "kind",
+    "agent_id",
+    "ticket_id",
+    "source_id",
+    "metric_id",
+    "timestamp",
+    "ticket_event_id",
+    "metric_value",
+    "metric_deleted",
+    "payload_hash",
+    "status",
+    "reason",
+    "sent_at",
+    "acknowledged_at",
+    "acknowledged_value",
+)
+
+
+def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
+    """Make `state.pushes` of an open database say what the push ledger of its data folder says.
+
+    One row per kind, agent, ticket, source, metric, timestamp and ticket event. `acknowledged_value` is what the
+    vendor last acknowledged, which a later value may be about to replace.
+    """
+    frames = [read_ledger(data_folder, kind).with_columns(kind=pl.lit(kind.value)) for kind in Kind]
+    texts = [pl.col(name).replace("", None) for name in ("ticket_id", "source_id", "ticket_event_id")]
+    pushes = pl.concat(frames).with_columns(texts).select(COLUMNS)
+    connection.register("pushes_of_the_ledger", pushes)
+    connection.execute("create schema if not exists state")
+    connection.execute("create or replace table state.pushes as select * from pushes_of_the_ledger")
+    connection.unregister("pushes_of_the_ledger")
+
+
+def show_in_published(settings: Settings) -> None:
+    """Bring `state.pushes` of the published database up to date, if there is one and no refresh is running.
+
+    A running refresh copies the ledger itself before it publishes.
+    """
+    if not settings.database.exists():
+        return
+    from maestro_analytics.warehouse import Master
+
+    try:
+        with Master.open(settings.data, host=settings.host, command="push") as master:
+            copy_into(master.connection, settings.data)
+            master.publish()
+    except AnotherRefresh:
+        return

@@ -1,0 +1,213 @@
+"""The line of a push, from a frame to the vendor:
+
+    frame -> checked entries -> difference to the ledger -> batches -> vendor
+                                     ^------- ledger <-------/
+
+Nothing here opens the master database, which a refresh may be holding; what agents there are is read from the
+published file, and the ledger is a file of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError, TryAgain
+from maestro_analytics.pushback.catalogue import metrics_named
+from maestro_analytics.pushback.checking import Checked, check_entries
+from maestro_analytics.pushback.computing import Span, compute_metrics
+from maestro_analytics.pushback.entries import Kind, api_moment, entries_of
+from maestro_analytics.pushback.files import read_metrics_file
+from maestro_analytics.pushback.ledger import PushLedger, read_ledger
+from maestro_analytics.pushback.people import known_agents
+from maestro_analytics.pushback.planning import Plan, plan_push, plan_repeats
+from maestro_analytics.pushback.published import show_in_published
+from maestro_analytics.pushback.report import PushReport
+from maestro_analytics.pushback.sending import Sending
+from maestro_analytics.pushback.turn import one_push
+from maestro_analytics.settings import Settings
+
+
+class MetricsClient(Protocol):
+    """What is needed of an `api.ApiClient`."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def requests_made(self) -> int: ...
+
+    def agent_metrics_batch(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]: ...
+
+    def ticket_metrics_batch(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]: ...
+
+
+def push_agent_metrics(client: MetricsClient, frame: pl.DataFrame) -> PushReport:
+    """Send a frame of agent metrics with the API's field names: what changed since it was last acknowledged.
+
+    Args:
+        frame: `agent_id` (an id or e-mail address), `metric_id`, `metric_value`, `timestamp` (aware, or ISO 8601 text).
+
+    Returns:
+        The report; rows that cannot be sent, and entries that the vendor refused, are in `rejected` with a reason.
+
+    Raises:
+        InvalidArgument: a column is missing, misspelt, or of a type that cannot be meant.
+        AnotherRefresh: another push is running on this data folder.
+        SettingsError: the data folder belongs to another account, or the token was refused.
+        TryAgain, Unreachable: the vendor could not be told everything; push again and it goes on.
+    """
+    return _push_and_raise(client, frame, Kind.AGENT)
+
+
+def push_ticket_metrics(client: MetricsClient, frame: pl.DataFrame) -> PushReport:
+    """Send a frame of ticket metrics with the API's field names; otherwise as `push_agent_metrics`.
+
+    Args:
+        frame: `ticket_id`, `source_id`, `agent_id`, `metric_id`, `metric_value`, `timestamp`; `ticket_event_id` and
+            `metric_deleted` if wanted. A deletion needs a `metric_value` too.
+    """
+    return _push_and_raise(client, frame, Kind.TICKET)
+
+
+def _push_and_raise(client: MetricsClient, frame: pl.DataFrame, kind: Kind) -> PushReport:
+    checked = check_entries(frame, kind=kind, known_agents=_agents_of(client.settings))
+    report = push_checked(checked, kind=kind, settings=client.settings, client=lambda: client)
+    if report.stopped_by is not None:
+        raise report.stopped_by
+    return report
+
+
+def push_computed(
+    names: Sequence[str],
+    span: Span,
+    *,
+    settings: Settings,
+    client: Callable[[], MetricsClient],
+    dry_run: bool = False,
+) -> PushReport:
+    """Compute metrics of the catalogue from the published database, and send what changed.
+
+    Raises:
+        UnknownName, EmptyStore, AnotherRefresh, SettingsError.
+    """
+    from maestro_analytics import warehouse
+
+    metrics = metrics_named(names)
+    with warehouse.open(settings.database) as store:
+        ledger = read_ledger(settings.data, Kind.AGENT, host=settings.host)
+        frame = compute_metrics(store, metrics, span, ledger=ledger)
+        checked = check_entries(frame, kind=Kind.AGENT, known_agents=known_agents(store))
+    checked.warnings += span.cut_periods()
+    return push_checked(checked, kind=Kind.AGENT, settings=settings, client=client, dry_run=dry_run)
+
+
+def push_file(
+    path: Path, kind: str, *, settings: Settings, client: Callable[[], MetricsClient], dry_run: bool = False
+) -> PushReport:
+    """Send what changed of a user's own CSV or Parquet file.
+
+    Args:
+        kind: `agent` or `ticket`.
+
+    Raises:
+        InvalidArgument, AnotherRefresh, SettingsError.
+    """
+    if kind not in tuple(Kind):
+        raise InvalidArgument(f"--kind {kind!r}: choose from {', '.join(Kind)}")
+    frame, ragged = read_metrics_file(path)
+    checked = check_entries(frame, kind=Kind(kind), known_agents=_agents_of(settings))
+    checked.refused[:0] = ragged
+    return push_checked(checked, kind=Kind(kind), settings=settings, client=client, dry_run=dry_run)
+
+
+def push_checked(
+    checked: Checked,
+    *,
+    kind: Kind,
+    settings: Settings,
+    client: Callable[[], MetricsClient],
+    dry_run: bool = False,
+) -> PushReport:
+    """Send what of the checked entries changed, and what an earlier push left unknown.
+
+    Args:
+        client: makes the client, and is not called when nothing is to be sent.
+        dry_run: say what would be sent; nothing is sent and nothing written.
+    """
+    report = PushReport(kind.value, dry_run, rejected=list(checked.refused), warnings=list(checked.warnings))
+    if dry_run:
+        plan = plan_push(checked.entries, read_ledger(settings.data, kind, host=settings.host))
+        _tell_plan(report, plan)
+        report.repeated = plan.repeats.height
+        report.requests = plan.batches
+        report.changes = _changes(plan)
+        return report
+    with one_push(settings.data):
+        with PushLedger.open(settings.data, host=settings.host) as ledger:
+            ledger.refused_here(kind, checked.refused_entries)
+            plan = plan_push(checked.entries, ledger.rows(kind))
+            _tell_plan(report, plan)
+            sends = plan.changes.height + plan.repeats.height > 0
+            if sends:
+                _send(plan, ledger, kind, client(), report)
+        if sends or checked.refused_entries:
+            show_in_published(settings)
+    return report
+
+
+def _send(plan: Plan, ledger: PushLedger, kind: Kind, client: MetricsClient, report: PushReport) -> None:
+    send_batch = client.agent_metrics_batch if kind is Kind.AGENT else client.ticket_metrics_batch
+    made_before = client.requests_made
+    news, again = Sending(send_batch, ledger, kind), Sending(send_batch, ledger, kind)
+    try:
+        news.send(plan.sendings)
+        # Seldom any: a newer value was refused, so the one before it must stand behind the older ones again.
+        again.send(entries_of(plan_repeats(ledger.rows(kind))))
+    except (SettingsError, TryAgain) as error:
+        report.stopped_by = error
+    changed = {entry.key for entry in entries_of(plan.changes)}
+    report.requests = client.requests_made - made_before
+    report.sent = len(changed & news.acknowledged)
+    report.repeated = len(news.acknowledged - changed) + len(again.acknowledged)
+    report.resent = news.resent + again.resent
+    # A repetition that is refused too says nothing new about its entry.
+    rejected = again.rejected | news.rejected
+    unknown = news.unknown | again.unknown
+    report.rejected += [entry.facts(reason) for entry, reason in rejected.values()]
+    report.unknown += [entry.facts(reason) for entry, reason in unknown.values()]
+
+
+def _tell_plan(report: PushReport, plan: Plan) -> None:
+    report.planned = plan.changes.height
+    report.unchanged = plan.unchanged
+
+
+def _changes(plan: Plan) -> list[dict[str, Any]]:
+    before = plan.changes.sort("timestamp", "agent_id", "metric_id").iter_rows(named=True)
+    return [
+        {name: row[name] for name in ("ticket_id", "source_id", "ticket_event_id") if row[name]}
+        | {
+            "agent_id": row["agent_id"],
+            "metric_id": row["metric_id"],
+            "timestamp": api_moment(row["timestamp"]),
+            "metric_value": row["metric_value"],
+            "acknowledged_value": row["acknowledged_value"],
+        }
+        | ({"metric_deleted": True} if row["metric_deleted"] else {})
+        for row in before
+    ]
+
+
+def _agents_of(settings: Settings) -> set[str] | None:
+    """The account's agents as the published database knows them; None without one."""
+    from maestro_analytics import warehouse
+
+    try:
+        with warehouse.open(settings.database) as store:
+            return known_agents(store)
+    except EmptyStore:
+        return None

@@ -1,0 +1,149 @@
+"""A vendor of our own, written from the reference, that remembers metrics under both of its readings."""
+
+import json
+import socket
+import threading
+from collections import deque
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from maestro_analytics.api import ApiClient
+from maestro_analytics.api.waiting import Clock
+from maestro_analytics.settings import Settings
+
+AGENT_PATH, TICKET_PATH = "/api/v1/agent-metrics-batch", "/api/v1/ticket-metrics-batch"
+
+
+class ClockThatJumps(Clock):
+    """Waiting moves its hands and takes no time."""
+
+    def __init__(self):
+        self.moved = 0.0
+
+    def seconds(self):
+        return super().seconds() + self.moved
+
+    def utc(self):
+        return super().utc() + timedelta(seconds=self.moved)
+
+    def wait(self, seconds, stop=None):
+        self.moved += seconds
+
+
+class Vendor:
+    """The two metrics endpoints.
+
+    Attributes:
+        one: what is kept where a metric has one value: (agent, metric) or (ticket, source, agent, metric) -> value.
+        series: what is kept where every timestamp has one.
+        batches: the entries of every request that was looked at, refused ones too.
+        faults: one word for each of the next requests: "ok", "lost" (carried out, no reply), "reset" (not carried
+            out, no reply), a status in digits, or a callable that makes the reply of the entries.
+        unknown_agents: a batch that names one of them is refused.
+        words: makes the message of a refusal from the bad entries.
+        results: makes the results of a reply from the entries.
+    """
+
+    def __init__(self):
+        self.one, self.series, self.batches = {}, {}, []
+        self.faults = deque()
+        self.unknown_agents = set()
+        self.is_bad = lambda entry: entry["agent_id"] in self.unknown_agents
+        self.words = lambda bad: "some agent_id is not associated with an agent"
+        self.results = lambda entries: [
+            {name: entry[name] for name in ("ticket_id", "agent_id", "metric_id") if name in entry} for entry in entries
+        ]
+        self.before_reply = lambda: None
+        self.tokens = set()
+
+    @property
+    def requests(self):
+        return len(self.batches)
+
+    def keep(self, entries):
+        for entry in entries:
+            slot = tuple(entry[name] for name in ("ticket_id", "source_id", "agent_id", "metric_id") if name in entry)
+            key = (*slot, entry["timestamp"], *([entry["ticket_event_id"]] if "ticket_event_id" in entry else []))
+            if entry.get("metric_deleted"):
+                self.one.pop(slot, None)
+                self.series.pop(key, None)
+            else:
+                self.one[slot] = self.series[key] = entry["metric_value"]
+
+    def answer(self, entries):
+        fault = self.faults.popleft() if self.faults else "ok"
+        self.batches.append(entries)
+        if callable(fault):
+            return fault(entries)
+        if fault == "reset":
+            return None
+        if fault.isdigit():
+            return int(fault), {"message": f"told to answer {fault}"}
+        bad = [entry for entry in entries if self.is_bad(entry)]
+        if len(entries) > 500 or bad:
+            return 422, {"message": self.words(bad)}
+        self.keep(entries)
+        return None if fault == "lost" else (201, {"results": self.results(entries)})
+
+
+def serve(vendor):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            vendor.tokens.add(self.headers["apitoken"])
+            assert self.path in (AGENT_PATH, TICKET_PATH)
+            answer = vendor.answer(body["batch"])
+            vendor.before_reply()
+            if answer is None:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            status, told = answer
+            content = json.dumps(told).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args):
+            """Silence."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    return server, thread
+
+
+@pytest.fixture
+def vendor():
+    vendor = Vendor()
+    server, thread = serve(vendor)
+    vendor.base_url = f"http://127.0.0.1:{server.server_port}/api/v1"
+    yield vendor
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def settings(vendor, tmp_path):
+    return Settings(
+        api_token="a-token-for-tests",
+        base_url=vendor.base_url,
+        data=tmp_path / "data",
+        cache=tmp_path / "cache",
+        requests_per_second=10_000,
+        requests_per_minute=600_000,
+    )
+
+
+@pytest.fixture
+def client(settings):
+    with ApiClient(settings, clock=ClockThatJumps()) as client:
+        yield client
