@@ -92,17 +92,17 @@ class CoachingLists:
         return answer
 
     def _change(self, records: list[Record]) -> None:
-        """One goes and one comes: the total stays, the set does not."""
+        """Two go and one comes: the last total may then equal the number of records seen, of the wrong set."""
         now = self._clock.now()
         with self._lock:
             there = [record for record in records if record.as_of(now) is not None]
-            if not there:
-                return
-            # The first in the lists' order: pages after it shift by one.
-            gone = min(there, key=lambda record: mix(self._centre.seed, *record.record_id.encode()))
-            gone.removed = now
-            rng = draws(self._centre.seed, RECORD, len(records), 5)
-            records.append(Record(identifier(rng), now, dict(gone.fields)))
+            # The first in the lists' order: what comes after them moves to earlier pages.
+            there.sort(key=lambda record: mix(self._centre.seed, *record.record_id.encode()))
+            for gone in there[:2]:
+                gone.removed = now
+            if there:
+                rng = draws(self._centre.seed, RECORD, len(records), 5)
+                records.append(Record(identifier(rng), now, dict(there[0].fields)))
 
 
 def _matches(shown: Mapping[str, Any], parameters: Mapping[str, Any], filters: list[str]) -> bool:

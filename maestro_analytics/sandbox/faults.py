@@ -27,7 +27,7 @@ FAULTS: dict[str, tuple[int, str]] = {
     "ragged-row": (1, "every file has N rows more with a field too many, and N with fields too few"),
     "unknown-member": (1, "the zip has two members more that are no known table"),
     "unsafe-member": (1, 'a member of the zip is called "../../escaped/total_scores.csv"'),
-    "changing-pages": (2, "N times for each list, a record comes and one goes while pages are read"),
+    "changing-pages": (2, "N times for each list, a record comes and two go while pages are read"),
     "lost-reply": (1, "the first N metrics batches are carried out, and their reply is lost"),
     "unknown-agent": (1, "metrics for the first N agents are refused: the vendor knows none of their ids"),
 }

@@ -22,6 +22,7 @@ class Request:
 
     method: str
     path: str
+    raw_path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
@@ -132,6 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
                 Request(
                     method=self.command,
                     path=unquote(parts.path),
+                    raw_path=parts.path,
                     query=dict(parse_qsl(parts.query, keep_blank_values=True)),
                     headers={name.lower(): value for name, value in self.headers.items()},
                     body=self.rfile.read(int(length)) if int(length) else b"",

@@ -85,9 +85,9 @@ class Api:
         return (Reply(0, reset=True) if lost else reply), True
 
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
-        if request.path.startswith(ROOT + "/"):
+        if request.raw_path.startswith(ROOT + "/"):
             for route in self._routes:
-                path = route.match(request.method, request.path.removeprefix(ROOT))
+                path = route.match(request.method, request.raw_path.removeprefix(ROOT))
                 if path is not None:
                     return route, path
         raise Refusal(404, f"no endpoint {request.method} {request.path}")

@@ -98,7 +98,7 @@ class Sandbox:
         self._live()
         self._folder = tempfile.TemporaryDirectory(prefix="maestro-sandbox-")
         directory = Directory(self._centre)
-        self.truth = Truth(centre=self._centre, directory=directory, clock=self._clock)
+        self.truth = Truth(centre=self._centre, directory=directory, moment=self._clock.now)
         self._store = ObjectStore(secret=self.token, timer=timer, faults=self.faults, inbox=self.received)
         self._exports = Exports(
             centre=self._centre,

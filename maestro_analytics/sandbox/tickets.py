@@ -65,7 +65,7 @@ class Tickets:
     def has(self, source: str, ticket_id: str) -> bool:
         """Whether there is such a ticket in a helpdesk, or created under this source or type."""
         created = self._created.get(ticket_id)
-        return (source, ticket_id) in self._centre.tickets or (
+        return (None if source == "unknown" else source, ticket_id) in self._centre.tickets or (
             created is not None and source in (created["source"], created["type"])
         )
 

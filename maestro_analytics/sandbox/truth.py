@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from maestro_analytics.sandbox.agents import Directory
@@ -13,7 +13,6 @@ from maestro_analytics.sandbox.centre import rubrics
 from maestro_analytics.sandbox.centre.coaching import Record
 from maestro_analytics.sandbox.centre.grades import Version
 from maestro_analytics.sandbox.centre.timeline import Centre
-from maestro_analytics.sandbox.clock import Clock
 from maestro_analytics.sandbox.files.columns import COLUMNS, GRADE_FILES
 from maestro_analytics.sandbox.files.rows import GradeRows, Row, audit_rows, csat_row, group_rows
 
@@ -47,7 +46,7 @@ _TODO_FIELDS = (
 
 @dataclass(frozen=True)
 class AgentTruth:
-    """One person. `quality_percent` is before any coaching; each session adds the coaching effect from its moment on."""
+    """One person. `quality_percent` is before any coaching; each session adds the coaching effect from then on."""
 
     name: str
     email: str
@@ -69,15 +68,19 @@ class GraderTruth:
 class Truth:
     """The truth at the sandbox's clock.
 
-    The tables hold what is right after a complete backfill with calibrations, grader QA, deleted answers and unavailable
-    agents included: rows as dicts of Python values under the warehouse's column names, in no order, without columns that
-    a warehouse makes itself. Null is None; free text is never None but for coaching records that lack it.
+    The tables hold what is right after a complete backfill with calibrations, grader QA, deleted answers and
+    unavailable agents included: rows as dicts of Python values under the warehouse's column names, in no order, without
+    columns that a warehouse makes itself. Null is None; free text is never None but for coaching records that lack it.
     """
 
-    def __init__(self, *, centre: Centre, directory: Directory, clock: Clock) -> None:
+    def __init__(self, *, centre: Centre, directory: Directory, moment: Callable[[], datetime]) -> None:
         self._centre = centre
         self._directory = directory
-        self._clock = clock
+        self._moment = moment
+
+    def at(self, moment: datetime) -> Truth:
+        """What was so at an earlier moment (but for what tests changed through the API)."""
+        return Truth(centre=self._centre, directory=self._directory, moment=lambda: moment)
 
     # Tables
 
@@ -112,15 +115,15 @@ class Truth:
 
     @property
     def coaching_points(self) -> list[RowDict]:
-        return _snake_rows(self._centre.coaching.points, self._clock.now(), _POINT_FIELDS)
+        return _snake_rows(self._centre.coaching.points, self._moment(), _POINT_FIELDS)
 
     @property
     def coaching_sessions(self) -> list[RowDict]:
-        return _snake_rows(self._centre.coaching.sessions, self._clock.now(), _SESSION_FIELDS)
+        return _snake_rows(self._centre.coaching.sessions, self._moment(), _SESSION_FIELDS)
 
     @property
     def todos(self) -> list[RowDict]:
-        return _snake_rows(self._centre.coaching.todos, self._clock.now(), _TODO_FIELDS)
+        return _snake_rows(self._centre.coaching.todos, self._moment(), _TODO_FIELDS)
 
     @property
     def deletions(self) -> list[RowDict]:
@@ -131,7 +134,7 @@ class Truth:
 
     def rows(self, table: str) -> Iterator[RowDict]:
         """A table of a file, row by row, without holding it."""
-        now = self._clock.now()
+        now = self._moment()
         names = tuple(COLUMNS[table])
         if table in GRADE_FILES:
             for version in self._versions():
@@ -145,7 +148,7 @@ class Truth:
         elif table == "agent_groups":
             found = group_rows(self._centre, self._directory.people(), now, include_unavailable=True)
         else:
-            found = (row for row in audit_rows(self._centre, self.start, _after(now)) if _at_most(row[1], now))
+            found = audit_rows(self._centre, self.start, now + timedelta(days=1), now)
         for row in found:
             yield dict(zip(names, row, strict=True))
 
@@ -176,7 +179,7 @@ class Truth:
 
     @property
     def agents(self) -> list[AgentTruth]:
-        now = self._clock.now()
+        now = self._moment()
         return [
             AgentTruth(
                 name=person.name,
@@ -222,7 +225,7 @@ class Truth:
         return {tuple(self._identity(version).values()): version.grade.quality for version in self._versions()}
 
     def _versions(self) -> Iterator[Version]:
-        now = self._clock.now()
+        now = self._moment()
         for grade in self._centre.grades:
             version = grade.as_of(now)
             if version is not None:
@@ -235,7 +238,7 @@ class Truth:
         return dict(zip(_IDENTITY, (*values, grade.grade_type, grader), strict=True))
 
     def _links(self, records: list[Record], name: str) -> list[RowDict]:
-        now = self._clock.now()
+        now = self._moment()
         about: dict[tuple[Any, ...], list[str]] = {}
         for record in records:
             grade = record.grade
@@ -274,11 +277,3 @@ def _snake(name: str) -> str:
 def _milliseconds(value: Any) -> Any:
     """What the vendor's JSON keeps of a moment."""
     return value.replace(microsecond=value.microsecond // 1000 * 1000) if isinstance(value, datetime) else value
-
-
-def _after(moment: datetime) -> datetime:
-    return moment.replace(year=moment.year + 1)
-
-
-def _at_most(value: object, moment: datetime) -> bool:
-    return isinstance(value, datetime) and value <= moment

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from maestro_analytics.sandbox.centre import rubrics, texts
 from maestro_analytics.sandbox.centre.chance import CONTENT, draws, identifier
@@ -116,68 +117,73 @@ class Annotation:
     comment: str
 
 
-@dataclass(frozen=True, slots=True)
 class Content:
-    """What a version of a grade says."""
+    """What a version of a grade says; each part is computed when it is first asked for."""
 
-    marks: Marks
-    scores: Scores
-    comment: str
-    answer_comments: tuple[str, ...]
-    annotations: tuple[Annotation, ...]
-    alignment: float | None
+    def __init__(self, seed: int, users: list[User], version: Version) -> None:
+        self._seed = seed
+        self._users = users
+        self._version = version
+
+    @cached_property
+    def marks(self) -> Marks:
+        return marks_of(self._seed, self._users, self._version)
+
+    @cached_property
+    def scores(self) -> Scores:
+        return rubrics.score(self._version.grade.rubric, self.marks)
+
+    @cached_property
+    def comment(self) -> str:
+        """On the whole grade."""
+        rng = draws(self._seed, CONTENT, self._version.grade.number, self._version.number, 1)
+        comment = texts.COMMENTS[int(rng.random() * len(texts.COMMENTS))]
+        return f"{comment} (edited)" if self._version.edited else comment
+
+    @cached_property
+    def answer_comments(self) -> tuple[str, ...]:
+        """On each question; most have none."""
+        rng = draws(self._seed, CONTENT, self._version.grade.number, self._version.number, 2)
+        return tuple(
+            texts.COMMENTS[int(rng.random() * len(texts.COMMENTS))] if rng.random() < 0.2 else "" for _ in self.marks
+        )
+
+    @cached_property
+    def annotations(self) -> tuple[Annotation, ...]:
+        """Passages marked; each later version has one less."""
+        rng = draws(self._seed, CONTENT, self._version.grade.number)
+        questions = self._version.grade.rubric.questions
+        found = []
+        for _ in range(max(0, int(rng.random() * 4) - self._version.number)):
+            section, question = questions[int(rng.random() * len(questions))]
+            found.append(
+                Annotation(
+                    annotation_id=identifier(rng),
+                    section=section,
+                    question=question,
+                    selected_text=texts.PASSAGES[int(rng.random() * len(texts.PASSAGES))],
+                    comment=texts.NOTES[int(rng.random() * len(texts.NOTES))],
+                )
+            )
+        return tuple(found)
+
+    @cached_property
+    def alignment(self) -> float | None:
+        """How close the grade is to its target as that stood at the time, in percent; None without a target."""
+        target = self._version.grade.target
+        at_the_time = target.as_of(self._version.graded) if target else None
+        if target is None or at_the_time is None:
+            return None
+        return rubrics.alignment(target.rubric, self.marks, marks_of(self._seed, self._users, at_the_time))
 
 
 def marks_of(seed: int, users: list[User], version: Version) -> Marks:
-    """The marks alone. Reading number: one for each grader, kind of grade and version."""
+    """The marks of a version, from a reading that no other grader, kind of grade or version shares."""
     grade = version.grade
     bias = users[version.grader].bias if version.grader is not None else 0.0
     kind = (GRADING, CALIBRATION, CALIBRATION_REVIEW, GRADER_QA).index(grade.grade_type)
     view = ((version.grader or 0) * 4 + kind) * 8 + version.number + 1
     return rubrics.mark(seed, grade.ticket.number, grade.rubric, quality=grade.quality, bias=bias, view=view)
-
-
-def content_of(seed: int, users: list[User], version: Version) -> Content:
-    """The marks, scores, comments and annotations of a version; a later one has fewer annotations."""
-    grade = version.grade
-    marks = marks_of(seed, users, version)
-    rng = draws(seed, CONTENT, grade.number, version.number)
-    comment = texts.COMMENTS[int(rng.random() * len(texts.COMMENTS))]
-    if version.edited:
-        comment = f"{comment} (edited)"
-    questions = grade.rubric.questions
-    answer_comments = tuple(
-        texts.COMMENTS[int(rng.random() * len(texts.COMMENTS))] if rng.random() < 0.2 else "" for _ in questions
-    )
-    noted = draws(seed, CONTENT, grade.number)
-    annotations = []
-    for _ in range(max(0, int(noted.random() * 4) - version.number)):
-        section, question = questions[int(noted.random() * len(questions))]
-        annotations.append(
-            Annotation(
-                annotation_id=identifier(noted),
-                section=section,
-                question=question,
-                selected_text=texts.PASSAGES[int(noted.random() * len(texts.PASSAGES))],
-                comment=texts.NOTES[int(noted.random() * len(texts.NOTES))],
-            )
-        )
-    return Content(
-        marks=marks,
-        scores=rubrics.score(grade.rubric, marks),
-        comment=comment,
-        answer_comments=answer_comments,
-        annotations=tuple(annotations),
-        alignment=_alignment(seed, users, version, marks),
-    )
-
-
-def _alignment(seed: int, users: list[User], version: Version, marks: Marks) -> float | None:
-    target = version.grade.target
-    at_the_time = target.as_of(version.graded) if target else None
-    if target is None or at_the_time is None:
-        return None
-    return rubrics.alignment(target.rubric, marks, marks_of(seed, users, at_the_time))
 
 
 def answers(version: Version, content: Content) -> Iterator[tuple[Section, Question, str | None, float | None, str]]:

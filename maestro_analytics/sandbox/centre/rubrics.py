@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 
 from maestro_analytics.sandbox.centre.chance import MARKS, RUBRICS, draws, identifier
@@ -65,7 +66,7 @@ class Rubric:
     sections: tuple[Section, ...]
     weighted: bool = False
 
-    @property
+    @cached_property
     def questions(self) -> list[tuple[Section, Question]]:
         return [(section, question) for section in self.sections for question in section.questions]
 

@@ -47,7 +47,10 @@ TODO_TITLES = (
 )
 TODO_TEXTS = ("", "This todo's description text", "Three chats, then tell me.\nThanks, B.", 'Find the "verify" macro')
 
-OVERVIEW = "Performance\nHow do you feel about the last two weeks?\n\nGrowth\n \n \n\nDevelopment Goals\nWhat is next, by when?\n"
+OVERVIEW = (
+    "Performance\nHow do you feel about the last two weeks?\n\nGrowth\n \n \n\n"
+    "Development Goals\nWhat is next, and by when?\n"
+)
 
 CSAT_COMMENTS = (
     "",

@@ -22,7 +22,6 @@ from maestro_analytics.sandbox.centre.grades import (
     Grade,
     Ticket,
     Version,
-    content_of,
     marks_of,
 )
 from maestro_analytics.sandbox.centre.people import Person, make_groups, make_people, make_users
@@ -66,7 +65,7 @@ class Centre:
             self._days_lived += 1
 
     def content(self, version: Version) -> Content:
-        return content_of(self.seed, self.users, version)
+        return Content(self.seed, self.users, version)
 
     def groups_of(self, person: Person, clock: datetime) -> list[str]:
         """The teams of a person at a moment: people move."""

@@ -100,5 +100,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 
+SAME_IN_A_GRADE = {"section_scores": 15, "individual_answers": 15, "annotations": 6}
+"""How many of the first columns are the same in all rows of a grade."""
+
 RAW_FILES = ("total_scores", "section_scores", "individual_answers", "annotations", "csat")
 GRADE_FILES = RAW_FILES[:4]

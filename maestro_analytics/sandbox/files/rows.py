@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from maestro_analytics.sandbox.centre.chance import AUDIT, draws, mix
-from maestro_analytics.sandbox.centre.grades import Content, Grade, Ticket, Version, answers
+from maestro_analytics.sandbox.centre.grades import Grade, Ticket, Version, answers
 from maestro_analytics.sandbox.centre.people import Person
 from maestro_analytics.sandbox.centre.timeline import Centre
 
@@ -21,7 +21,7 @@ class GradeRows:
 
     def __init__(self, centre: Centre, version: Version) -> None:
         self.version = version
-        self.content: Content = centre.content(version)
+        self.content = centre.content(version)
         grade, ticket = version.grade, version.grade.ticket
         self.grader = None if version.grader is None else centre.users[version.grader].email
         target = grade.target
@@ -42,8 +42,7 @@ class GradeRows:
             grade.changes[0].moment,
             ticket.source,
         )
-        self._benchmark: Row = (
-            self.content.alignment,
+        self._target: Row = (
             target.answer_id(centre.account) if target is not None else None,
             centre.users[benchmarked.grader].email if benchmarked and benchmarked.grader is not None else None,
         )
@@ -77,18 +76,19 @@ class GradeRows:
             first_graded,
             ticket.source,
             None if grade.number % 43 == 11 else grade.seconds,
-            *self._benchmark,
+            self.content.alignment,
+            *self._target,
         )
 
     def _sections(self) -> Iterator[Row]:
-        head = self._first + self._shared + self._benchmark
+        head = (*self._first, *self._shared, self.content.alignment, *self._target)
         for section, (score, maximum) in zip(
             self.version.grade.rubric.sections, self.content.scores.sections, strict=True
         ):
             yield (*head, section.section_id, section.name, score, maximum, section.weight)
 
     def _answers(self) -> Iterator[Row]:
-        head = self._first + self._shared + self._benchmark
+        head = (*self._first, *self._shared, self.content.alignment, *self._target)
         for section, question, label, score, comment in answers(self.version, self.content):
             feedback = "Needs practice" if score == 0 and question.maximum else None
             yield (
@@ -137,8 +137,9 @@ def group_rows(
                 yield (names[group_id], group_id, person.name, person.email, person.all_ids, person.available)
 
 
-def audit_rows(centre: Centre, start: datetime, end: datetime) -> Iterator[Row]:
-    """Activity strictly between two moments. One activity gives several rows, at one time or at two."""
+def audit_rows(centre: Centre, start: datetime, end: datetime, clock: datetime) -> Iterator[Row]:
+    """Activity strictly between two moments, as far as it happened. One activity can give several rows."""
+    end = min(end, clock + timedelta(microseconds=1))
     words = {"graded": "create", "regraded": "update", "edited": "update", "deleted": "delete"}
     for grade in centre.grades:
         for position, change in enumerate(grade.changes):

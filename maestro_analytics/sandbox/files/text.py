@@ -1,4 +1,4 @@
-"""Values as text, with the quirks of real exports: guarded dates, null words, needless quotes, BOM, CRLF, blank line."""
+"""Values as text, with the quirks of real exports: guarded dates, null words, needless quotes, BOM, CRLF."""
 
 from __future__ import annotations
 

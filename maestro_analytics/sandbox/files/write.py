@@ -13,7 +13,15 @@ from maestro_analytics.sandbox.centre.chance import FILE, draws
 from maestro_analytics.sandbox.centre.grades import Grade, Ticket
 from maestro_analytics.sandbox.centre.timeline import Centre
 from maestro_analytics.sandbox.faults import Faults
-from maestro_analytics.sandbox.files.columns import COLUMNS, FLAG, GRADE_FILES, MOMENT, NUMBER, RAW_FILES
+from maestro_analytics.sandbox.files.columns import (
+    COLUMNS,
+    FLAG,
+    GRADE_FILES,
+    MOMENT,
+    NUMBER,
+    RAW_FILES,
+    SAME_IN_A_GRADE,
+)
 from maestro_analytics.sandbox.files.rows import GradeRows, Row, csat_row
 from maestro_analytics.sandbox.files.text import RENDER, Style, deleted_flag
 
@@ -64,6 +72,9 @@ class TableWriter:
         self._names = [name for name in COLUMNS[table] if name not in absent]
         self._kinds = [COLUMNS[table][name] for name in self._names]
         self._form = rng.randrange(6)
+        self._same = SAME_IN_A_GRADE.get(table, 0)
+        self._head: Row = ()
+        self._rendered: list[str] = []
 
     def opening(self) -> str:
         extra = (["is_deleted"] if self._flagged else []) + (
@@ -74,7 +85,11 @@ class TableWriter:
     def fields(self, row: Row, *, deleted: bool = False) -> list[str]:
         self._form += 1
         form = self._form
-        fields = [render(row[position], form + position) for position, render in self._columns]
+        if row[: self._same] != self._head:
+            # The rows of a grade come one after the other: what they share is rendered once.
+            self._head = row[: self._same]
+            self._rendered = [render(row[at], form + at) for at, render in self._columns if at < self._same]
+        fields = self._rendered + [render(row[at], form + at) for at, render in self._columns[len(self._rendered) :]]
         if self._flagged:
             fields.append(deleted_flag(deleted, form))
         if self._faults.number("unknown-column"):
@@ -185,10 +200,11 @@ def _raw_pieces(
     sample: Row | None = None
     count = 0
     for rows in _chunks(centre, selection, table, rng):
-        rng.shuffle(rows)
         sample = sample or (rows[0][0] if rows else None)
         count += len(rows)
-        yield "".join(writer.lines(rows)).encode()
+        lines = writer.lines(rows)
+        rng.shuffle(lines)
+        yield "".join(lines).encode()
     if sample is not None:
         yield "".join(writer.bad_lines(sample, count)).encode()
 
