@@ -29,6 +29,8 @@ from maestro_analytics.errors import SettingsError
 LONGEST_FLIGHT_MS = 5_000
 """A request that was not answered by then has long been counted by the vendor (or its process was killed)."""
 LONGEST_PAUSE_MS = 120_000
+CLOCK_PUT_BACK_MS = 10_000
+"""What lies further ahead than anything that was noted by now can, was noted before the machine's clock was put back."""
 LONGEST_NAP_SECONDS = 0.25
 """Answers free room earlier than the bucket can foretell, so waits look again this often."""
 
@@ -45,27 +47,25 @@ class _AnsweredBucket(SQLiteBucket):
 
     def put(self, item: RateItem) -> bool:
         with self.lock:
+            # The moment inside the lock, not before it: others have noted theirs while this thread waited.
+            item.timestamp = self.now()
             self._forget_times_to_come(item.timestamp)
             if self._paused_until(item.timestamp) > item.timestamp or not super().put(item):
                 return False
-            self._set_time(item.name, item.timestamp + LONGEST_FLIGHT_MS)
+            flight_end = item.timestamp + LONGEST_FLIGHT_MS
+            self._write("update requests set item_timestamp = ? where name = ?", flight_end, item.name)
             return True
 
     def answered(self, name: str) -> None:
         with self.lock:
             now = self.now()
-            self.conn.execute(
-                f"update {self.table} set item_timestamp = min(item_timestamp, ?) where name = ?",  # noqa: S608
-                (now, name),
-            ).close()
-            self.conn.commit()
+            self._write("update requests set item_timestamp = min(item_timestamp, ?) where name = ?", now, name)
             self.leak(now)
 
     def pause(self, milliseconds: int) -> None:
         with self.lock:
-            self.conn.execute("delete from pauses where until < ?", (self.now(),)).close()
-            self.conn.execute("insert into pauses values (?)", (self.now() + milliseconds,)).close()
-            self.conn.commit()
+            self._write("delete from pauses where until < ?", self.now())
+            self._write("insert into pauses values (?)", self.now() + milliseconds)
 
     def milliseconds_to_wait(self, item: RateItem) -> int:
         with self.lock:
@@ -73,23 +73,19 @@ class _AnsweredBucket(SQLiteBucket):
         return max(paused, self._recorded_wait(item) or 0, 5)
 
     def _paused_until(self, now: int) -> int:
-        # A pause further away than any we set was noted before the machine's clock was put back.
-        row = self.conn.execute("select max(until) from pauses where until <= ?", (now + LONGEST_PAUSE_MS,)).fetchone()
+        latest = now + LONGEST_PAUSE_MS + CLOCK_PUT_BACK_MS
+        row = self.conn.execute("select max(until) from pauses where until <= ?", (latest,)).fetchone()
         return int(row[0] or 0)
 
     def _forget_times_to_come(self, now: int) -> None:
-        """Requests that seem to leave long after now were noted before the machine's clock was put back."""
-        self.conn.execute(
-            f"update {self.table} set item_timestamp = ? where item_timestamp > ?",  # noqa: S608
-            (now, now + LONGEST_FLIGHT_MS),
-        ).close()
+        newest = self.conn.execute("select max(item_timestamp) from requests").fetchone()[0]
+        if newest is not None and newest > now + LONGEST_FLIGHT_MS + CLOCK_PUT_BACK_MS:
+            self._write("update requests set item_timestamp = min(item_timestamp, ?)", now)
 
-    def _set_time(self, name: str, timestamp: int) -> None:
-        self.conn.execute(
-            f"update {self.table} set item_timestamp = ? where name = ?",  # noqa: S608
-            (timestamp, name),
-        ).close()
-        self.conn.commit()
+    def _write(self, statement: str, *values: int | str) -> None:
+        """One change, committed: a transaction left open would lock every other process out."""
+        with self.conn:
+            self.conn.execute(statement, values).close()
 
 
 class Pacer:
