@@ -20,11 +20,11 @@ from sqlglot.tokens import TokenType
 from maestro_analytics.errors import InvalidArgument
 
 Value = str | int | float | bool | datetime | date | None | Sequence[Any]
+Variables = Mapping[str, Value]
+Params = Sequence[Value] | Mapping[str, Value] | None
 
 
-def carried_over(
-    query: str, *, variables: Mapping[str, Value] | None = None, params: Sequence[Value] | Mapping[str, Value] = ()
-) -> str:
+def carried_over(query: str, *, variables: Variables | None = None, params: Params = None) -> str:
     """`query`, written for DuckDB, as Spark reads it.
 
     Args:
@@ -36,7 +36,7 @@ def carried_over(
     """
     try:
         tree = sqlglot.parse_one(_marks_numbered(query), read="duckdb")
-        tree = tree.transform(_with_values, variables or {}, _numbered(params)).transform(_by_boundaries)
+        tree = tree.transform(_with_values, variables or {}, _numbered(params or ())).transform(_by_boundaries)
         return tree.sql(dialect=_Spark, unsupported_level=ErrorLevel.RAISE, comments=False)
     except SqlglotError as error:
         raise InvalidArgument(f"Spark cannot be asked this: {str(error).strip().splitlines()[0]}") from None

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.dataset
 
+from maestro_analytics.lake.dialect import Params, Variables
 from maestro_analytics.lake.fingerprints import quoted
 from maestro_analytics.lake.manifest import Part
 from maestro_analytics.lake.shares import Share
@@ -51,6 +53,18 @@ class DuckEngine:
     def define(self, name: str, select: str) -> None:
         """Make a select known as `name`."""
         self._connection.execute(f"create or replace temp view {quoted(name)} as {select}")
+
+    def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
+        """The rows of a query; `variables` are those that it reads with `getvariable`."""
+        set_ones = []
+        try:
+            for name, value in (variables or {}).items():
+                self._connection.execute(f"set variable {quoted(name)} = $value", {"value": value})
+                set_ones.append(name)
+            return self._connection.sql(query, params=params).pl()
+        finally:
+            for name in set_ones:
+                self._connection.execute(f"reset variable {quoted(name)}")
 
     def close(self) -> None:
         self._connection.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from maestro_analytics.errors import EngineMissing
-from maestro_analytics.lake.dialect import carried_over
+from maestro_analytics.lake.dialect import Params, Variables, carried_over
+from maestro_analytics.lake.duck import DuckEngine
 from maestro_analytics.lake.shares import Share
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ SPARK_TYPES = {
     "VARCHAR": "STRING",
     "DOUBLE": "DOUBLE",
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
+    "TIMESTAMPTZ": "TIMESTAMP",
     "BOOLEAN": "BOOLEAN",
     "VARCHAR[]": "ARRAY<STRING>",
 }
@@ -57,6 +60,8 @@ class SparkEngine:
     """
 
     def __init__(self, session: SparkSession) -> None:
+        # an empty copy of the tables, where DuckDB says which columns a query has and of what types
+        self._shape = DuckEngine()
         self._session = session.newSession()
         # a moment is shown, truncated and cast to a date in the session's zone
         self._session.conf.set("spark.sql.session.timeZone", "UTC")
@@ -64,24 +69,30 @@ class SparkEngine:
     def hold(self, name: str, share: Share, table: str) -> None:
         """Make a share's table known as `name`."""
         files = share.manifest.tables[table]
-        schema = ", ".join(
-            f"`{column.replace('`', '``')}` {SPARK_TYPES[kind]}" for column, kind in files.columns.items()
-        )
         paths = [share.storage.spark_path(file.key) for part in files.parts for file in part.files]
         if paths:
             # with a schema given, columns are found by name and those that a file lacks are null
-            frame = self._session.read.schema(schema).parquet(*paths)
+            frame = self._session.read.schema(_schema(files.columns)).parquet(*paths)
         else:
-            frame = self._session.createDataFrame([], schema)
+            frame = self._session.createDataFrame([], _schema(files.columns))
         frame.createOrReplaceTempView(name)
+        self._shape.hold_empty(name, files.columns)
+
+    def hold_empty(self, name: str, columns: Mapping[str, str]) -> None:
+        """Make a table of no rows known as `name`."""
+        self._session.createDataFrame([], _schema(columns)).createOrReplaceTempView(name)
+        self._shape.hold_empty(name, columns)
 
     def define(self, name: str, select: str) -> None:
         """Make a select, in DuckDB's SQL, known as `name`."""
         self._session.sql(carried_over(select)).createOrReplaceTempView(name)
+        self._shape.define(name, select)
 
-    def answer(self, query: str, expected: pl.Schema) -> pl.DataFrame:
-        """The rows of a query in Spark's SQL, with the names and types that DuckDB gives its columns."""
-        frame = pl.DataFrame(self._session.sql(query).toArrow())
+    def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
+        """The rows of a query in DuckDB's SQL, with the names and types that DuckDB gives its columns."""
+        expected = self._shape.answer(query, params=params, variables=variables).schema
+        carried = carried_over(query, params=params, variables=variables)
+        frame = pl.DataFrame(self._session.sql(carried).toArrow())
         frame.columns = list(expected)
         return frame.cast(dict(expected))
 
@@ -89,3 +100,8 @@ class SparkEngine:
         """Forget the relations; the application goes on."""
         for view in self._session.catalog.listTables():
             self._session.catalog.dropTempView(view.name)
+        self._shape.close()
+
+
+def _schema(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"`{name.replace('`', '``')}` {SPARK_TYPES[kind]}" for name, kind in columns.items())

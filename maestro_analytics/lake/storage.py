@@ -11,6 +11,7 @@ pyarrow itself: they are no option, and nothing here ever holds them.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -183,7 +184,7 @@ class LocalFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def spark_path(self, key: str) -> str:
-        return (self._root / key).as_uri()
+        return _unglobbed(f"file://{self._root / key}")
 
     def arrow_path(self, key: str) -> tuple[pyarrow.fs.FileSystem, str]:
         return pyarrow.fs.LocalFileSystem(), str(self._root / key)
@@ -258,10 +259,15 @@ class Bucket:
             yield Path(folder)
 
     def spark_path(self, key: str) -> str:
-        return f"s3a://{self._root}/{key}"
+        return _unglobbed(f"s3a://{self._root}/{key}")
 
     def arrow_path(self, key: str) -> tuple[pyarrow.fs.FileSystem, str]:
         return self._filesystem, f"{self._root}/{key}"
+
+
+def _unglobbed(path: str) -> str:
+    """Spark takes each path for a pattern, and none for a percent-encoded address."""
+    return re.sub(r"([][{}*?\\])", r"\\\1", path)
 
 
 def _first_line(error: OSError) -> str:

@@ -1,0 +1,140 @@
+"""A lake, open for questions: the same `sql` and `query` as a Store, on DuckDB or on Spark."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+import polars as pl
+
+from maestro_analytics.errors import NotALake
+from maestro_analytics.lake.dialect import Params, Value, Variables, views_in_order
+from maestro_analytics.lake.duck import DuckEngine
+from maestro_analytics.lake.shares import Share, account_folder, columns_of, made_one, shares_of
+from maestro_analytics.lake.spark import SparkEngine, local_session
+from maestro_analytics.lake.storage import Storage, storage_of
+from maestro_analytics.tables.schemas import DUCKDB_TYPES, TABLES
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+class Engine(Protocol):
+    """What answers: relations over a lake's files, selects over those, and queries over both."""
+
+    def hold(self, name: str, share: Share, table: str) -> None: ...
+    def hold_empty(self, name: str, columns: Mapping[str, str]) -> None: ...
+    def define(self, name: str, select: str) -> None: ...
+    def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame: ...
+    def close(self) -> None: ...
+
+
+def open_lake(
+    path: str | os.PathLike[str], *, account: str | None = None, spark: SparkSession | bool | None = None
+) -> Lake:
+    """Open what `lake write` published, to ask it as the published database is asked.
+
+        lake = ma.open_lake("s3://warehouse/qa", account="acme")
+        lake.sql("select count(*) from grades")
+        lake.query("agent_scores", team="Berlin")
+
+    Args:
+        path: a local folder or `s3://BUCKET/FOLDER`: of a whole lake, or of one account in it.
+        account: which account, where the lake holds several.
+        spark: a session: ask Apache Spark instead of DuckDB. True starts one on this machine.
+
+    Raises:
+        NotALake: nothing was published there, or several accounts and `account` does not say which.
+        NewerLake: written by a newer version of this package.
+        EngineMissing: `spark=True` without PySpark or Java.
+        LakeError: the place cannot be reached.
+    """
+    folder = account_folder(storage_of(path), account)
+    if spark is None or spark is False:
+        return Lake(folder, DuckEngine())
+    return Lake(folder, SparkEngine(local_session() if spark is True else spark))
+
+
+class Lake:
+    """One account of a lake, as of one moment: what is published later is seen after `hop()`.
+
+    Attributes:
+        account: the account's name.
+        shares: what it is made of; several where machines hold a period each.
+    """
+
+    def __init__(self, folder: Storage, engine: Engine) -> None:
+        self._folder = folder
+        self._engine = engine
+        self.shares: tuple[Share, ...] = ()
+        self.hop()
+
+    @property
+    def account(self) -> str:
+        return self.shares[0].manifest.account
+
+    def sql(self, query: str, params: Params = None) -> pl.DataFrame:
+        """The rows of a query in DuckDB's SQL; on Spark it is carried over first.
+
+        Args:
+            params: values of `?` or `$1` in order, or of `$name` by name.
+        """
+        return self._engine.answer(query, params=params)
+
+    def query(self, name: str, **variables: Value) -> pl.DataFrame:
+        """The rows of `sql/queries/NAME.sql`, with the variables that its first lines list."""
+        return self._engine.answer(query_text(name), variables=variables)
+
+    def hop(self) -> bool:
+        """See what has been published since; whether there was anything."""
+        shares = tuple(shares_of(self._folder))
+        if not shares:
+            raise NotALake(place=self._folder.place, reason="what was published there is gone")
+        if [share.manifest for share in shares] == [share.manifest for share in self.shares]:
+            return False
+        alone = len(shares) == 1
+        for share in shares:
+            for table in share.manifest.tables:
+                self._engine.hold(share.relation(table, alone=alone), share, table)
+        if not alone:
+            for name, select in made_one(shares).items():
+                self._engine.define(name, select)
+        known = columns_of(shares)
+        for declared in TABLES:
+            if declared.name not in known:
+                self._engine.hold_empty(
+                    declared.name, {name: DUCKDB_TYPES[role] for name, role in declared.columns.items()}
+                )
+        views = view_texts()
+        for name in views_in_order(views):
+            self._engine.define(name, views[name])
+        self.shares = shares
+        return True
+
+    def close(self) -> None:
+        """Forget it; a Spark session that was given goes on."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _folder():
+    from pathlib import Path
+
+    return Path(__file__).parents[2] / "sql"
+
+
+def view_texts():
+    return {p.stem: p.read_text() for p in sorted((_folder() / "views").glob("*.sql"))}
+
+
+def query_text(name):
+    return (_folder() / "queries" / f"{name}.sql").read_text()

@@ -1,0 +1,95 @@
+"""Every view and every query of `sql/` gives the same rows on DuckDB over its own tables, on DuckDB over Parquet and on Spark."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from maestro_analytics.lake import open_lake, write_lake
+from maestro_analytics.lake.dialect import views_in_order
+
+SQL = Path(__file__).parents[2] / "sql"
+VIEWS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((SQL / "views").glob("*.sql"))}
+QUERIES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((SQL / "queries").glob("*.sql"))}
+GIVEN = {
+    "since": datetime(2026, 1, 20, tzinfo=UTC),
+    "until": datetime(2026, 4, 10, 12, 30, tzinfo=UTC),
+    "team": "Team 0",
+    "agent": "00003",
+    "rubric": "Chat",
+    "source": "helpdesk",
+    "grade_type": "any",
+    "threshold": 85.5,
+    "week_zone": "Asia/Tokyo",
+    "every": "month",
+    "kind": "agent",
+}
+
+
+@pytest.fixture(scope="session")
+def lake_folder(centre, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lake")
+    write_lake(centre, folder, account="acme")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def on_duckdb(lake_folder):
+    with open_lake(lake_folder) as lake:
+        yield lake
+
+
+@pytest.fixture(scope="session")
+def on_spark(lake_folder, spark):
+    with open_lake(lake_folder, spark=spark) as lake:
+        yield lake
+
+
+@pytest.fixture(scope="session")
+def original(centre):
+    """The tables that were written, with the views, in their own database."""
+    for name in views_in_order(VIEWS):
+        centre.connection.execute(f"create or replace view {name} as {VIEWS[name]}")
+    return centre.connection
+
+
+def same(left: pl.DataFrame, right: pl.DataFrame) -> None:
+    """The same columns, types and rows in any order; floats up to their last digits, which depend on the order of sums."""
+    assert left.schema == right.schema
+    order = [name for name, kind in left.schema.items() if not kind.is_float()] + [
+        name for name, kind in left.schema.items() if kind.is_float()
+    ]
+    sortable = [
+        pl.col(name).round(6) if left.schema[name].is_float() else pl.col(name).cast(pl.String)
+        for name in order
+        if not left.schema[name].is_nested()
+    ]
+    assert_frame_equal(
+        left.sort(sortable, nulls_last=True), right.sort(sortable, nulls_last=True), rel_tol=1e-9, abs_tol=1e-9
+    )
+
+
+def given_to(name: str) -> dict:
+    """The values of GIVEN for the variables that a query's first lines list, all at once."""
+    return {variable: value for variable, value in GIVEN.items() if f"getvariable('{variable}')" in QUERIES[name]}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_gives_the_same_rows_on_every_engine(original, on_duckdb, on_spark, name):
+    expected = original.sql(f"select * from {name}").pl()
+    same(expected, on_duckdb.sql(f"select * from {name}"))
+    same(expected, on_spark.sql(f"select * from {name}"))
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_gives_the_same_rows_on_every_engine(original, on_duckdb, on_spark, name):
+    expected = original.sql(QUERIES[name]).pl()
+    same(expected, on_duckdb.query(name))
+    same(expected, on_spark.query(name))
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_with_its_variables_gives_the_same_rows_on_every_engine(on_duckdb, on_spark, name):
+    same(on_duckdb.query(name, **given_to(name)), on_spark.query(name, **given_to(name)))
