@@ -73,12 +73,12 @@ class Origin:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False
     request_queue_size = 64
 
     def __init__(self, address: tuple[str, int], answer: Callable[[Request], Reply]) -> None:
         self.answer = answer
         self._connections: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
@@ -88,9 +88,12 @@ class _Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for each connection. They are daemons, so that a sandbox nobody closed lets its program end."""
+        thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         with self._lock:
             self._connections.add(request)
-        super().process_request(request, client_address)
+            self._threads = [known for known in self._threads if known.is_alive()] + [thread]
+            thread.start()
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
@@ -104,6 +107,9 @@ class _Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no error of ours; anything else is, and is told."""

@@ -140,6 +140,10 @@ class Sandbox:
         self._store.url = self._store_origin.url
 
     def __enter__(self) -> Self:
+        return self.start()
+
+    def start(self) -> Self:
+        """Start both servers, where a `with` does not fit; then `close` is yours to call."""
         self._api_origin.start()
         self._store_origin.start()
         return self

@@ -102,11 +102,16 @@ class Centre:
         grade = self._grade(ticket, person, rubric, graded, rng)
         if rng.random() < SECOND_AGENT_RATE and len(self.people) > 1:
             other = self.people[(person.number + 1 + int(rng.random() * (len(self.people) - 1))) % len(self.people)]
-            if other is not person:
+            if not self._has_twin(ticket):
                 self._grade(ticket, other, rubric, graded + timedelta(minutes=7), rng)
+            if ticket is self._last_zendesk:
+                self._last_zendesk = None
         if rng.random() < SECOND_RUBRIC_RATE:
             self._grade(ticket, person, self.rubrics[(rubric.number + 1) % 3], graded + timedelta(minutes=11), rng)
         ticket.survey = self._survey(grade)
+
+    def _has_twin(self, ticket: Ticket) -> bool:
+        return ticket.source == "livechat" and ("zendesk", ticket.gradable_id) in self.tickets
 
     def _new_ticket(self, person: Person, graded: datetime, rng: Random) -> Ticket:
         number = len(self.tickets)
@@ -127,7 +132,7 @@ class Centre:
             and self._last_zendesk_person is not person
             and rng.random() < 0.3
         ):
-            # Two helpdesks may give the same number to two tickets; the people differ, so no answer id is ambiguous.
+            # Two helpdesks may number two tickets alike. No person is on both, so no answer id is ambiguous.
             gradable_id, self._last_zendesk = twin.gradable_id, None
         if source == "custom_crm" and rng.random() < 0.05:
             source = None
