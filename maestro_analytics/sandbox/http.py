@@ -78,7 +78,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], answer: Callable[[Request], Reply]) -> None:
         self.answer = answer
         self._connections: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
+        self._talking: list[threading.Thread] = []
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
@@ -92,7 +92,7 @@ class _Server(ThreadingHTTPServer):
         thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         with self._lock:
             self._connections.add(request)
-            self._threads = [known for known in self._threads if known.is_alive()] + [thread]
+            self._talking = [known for known in self._talking if known.is_alive()] + [thread]
             thread.start()
 
     def shutdown_request(self, request: Any) -> None:
@@ -107,7 +107,7 @@ class _Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue
-            threads = list(self._threads)
+            threads = list(self._talking)
         for thread in threads:
             thread.join()
 
