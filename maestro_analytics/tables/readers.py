@@ -230,9 +230,9 @@ def _collect(table: Table, files: list[_File]) -> StagedTable:
     """The files of one table as one, with one row for each row key."""
     staged = StagedTable(table)
     for file in files:
-        staged.columns.extend(
-            name for name in file.columns.stored if name not in staged.columns and name != DELETED_FLAG
-        )
+        # DuckDB takes names that differ in case for one column.
+        there = {name.casefold() for name in (*staged.columns, DELETED_FLAG)}
+        staged.columns.extend(name for name in file.columns.stored if name.casefold() not in there)
         staged.unknown |= file.columns.unknown
         staged.files.extend(file.files)
         staged.flagged_files.extend(file.flagged_files)

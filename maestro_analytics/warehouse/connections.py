@@ -1,0 +1,83 @@
+"""How every DuckDB connection is opened, and the one way from SQL to polars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import polars as pl
+
+CATALOG = "maestro"
+
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+
+SETTINGS = ("set TimeZone = 'UTC'", "set enable_progress_bar = false")
+"""A session that is not in UTC moves rows between days; a progress bar goes to standard output and breaks `--json`."""
+
+MASTER_MEMORY = "640MB"
+"""Enough for a landing of any size, which spills to disk beyond it; the whole process stays under 1.5 GiB."""
+
+
+def open_master_file(path: Path, *, spill: Path, memory_limit: str = MASTER_MEMORY) -> duckdb.DuckDBPyConnection:
+    """The private database at `path`, for writing; made when it is not there."""
+    config = {
+        "memory_limit": memory_limit,
+        "preserve_insertion_order": "false",
+        "temp_directory": str(spill),
+        "autoinstall_known_extensions": "false",
+    }
+    return prepared(duckdb.connect(path, config=cast("dict[str, Any]", config)))
+
+
+def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:
+    """The published database at `path`, read-only.
+
+    Attached to an instance of its own: DuckDB keeps one instance of each path in a process, so that plain `connect`
+    would go on showing the old file for as long as any other connection to that path is open.
+    """
+    connection = duckdb.connect(":memory:")
+    try:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"attach '{quoted}' as {CATALOG} (read_only)")
+        connection.execute(f"use {CATALOG}")
+    except BaseException:
+        connection.close()
+        raise
+    return prepared(connection)
+
+
+def prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Apply `SETTINGS`; a cursor is a session of its own and inherits none of them."""
+    for setting in SETTINGS:
+        connection.execute(setting)
+    return connection
+
+
+def frame(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> pl.DataFrame:
+    """The rows of a query, all fetched: a half-fetched result blocks the next call, and a relation runs again."""
+    relation = connection.sql(query, params=params)
+    if relation is None:
+        return pl.DataFrame()
+    return cast(pl.DataFrame, relation.pl())
+
+
+def value(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> Any:
+    """The one value of a query that gives one row of one column; None without a row."""
+    rows = connection.execute(query, params).fetchall()
+    return rows[0][0] if rows else None
+
+
+def changed(connection: duckdb.DuckDBPyConnection, statement: str, params: Parameters = None) -> int:
+    """How many rows an insert, update or delete changed."""
+    return int(connection.execute(statement, params).fetchall()[0][0])
+
+
+def quoted(name: str) -> str:
+    """A column's name as SQL, whatever a file called it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quoted_all(names: Sequence[str]) -> str:
+    return ", ".join(quoted(name) for name in names)

@@ -1,0 +1,123 @@
+"""The ledger of exports, in the master database. Implements `exports.Ledger`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+
+from maestro_analytics.exports import ExportRecord, Window
+from maestro_analytics.warehouse.connections import changed, frame, value
+
+ENDED = ("errored", "timed_out", "failed")
+
+
+class Sessions(Protocol):
+    """Where the ledger gets a session of the database from, for one call."""
+
+    def __call__(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]: ...
+
+
+class DuckLedger:
+    """One row of `state.exports` for each export. Each call is committed, and on the disk, when it returns."""
+
+    def __init__(self, session: Sessions, data_folder: Path) -> None:
+        self._session = session
+        self._folder = data_folder
+
+    def plan(self, kind: str, window: Window | None, requested_at: datetime) -> ExportRecord:
+        """A new record, before its request is sent."""
+        with self._session() as connection:
+            seq = int(value(connection, "select coalesce(max(seq), 0) + 1 from state.exports"))
+            record = ExportRecord(seq=seq, kind=kind, window=window, requested_at=requested_at)
+            add(connection, record, self._folder)
+            return record
+
+    def asked(self, seq: int, export_id: str) -> None:
+        """The vendor's id is known: before the first poll."""
+        self._change(seq, "status = 'requested', export_id = ?", export_id)
+
+    def received(self, seq: int, *, file: Path, sha256: str, bytes: int, completed_at: datetime) -> None:
+        """Its file is kept."""
+        self._change(
+            seq,
+            "status = 'received', file = ?, sha256 = ?, bytes = ?, completed_at = ?",
+            relative(file, self._folder),
+            sha256,
+            bytes,
+            completed_at,
+        )
+
+    def empty(self, seq: int, completed_at: datetime) -> None:
+        """It is complete, and there is nothing to download."""
+        self._change(seq, "status = 'empty', completed_at = ?", completed_at)
+
+    def failed(self, seq: int, *, status: str, error: str) -> None:
+        """It ended `errored`, `timed_out` or `failed`."""
+        self._change(seq, "status = ?, error = ?", status, error)
+
+    def unfinished(self) -> list[ExportRecord]:
+        """Those that are planned, requested or received, in the order in which they were asked for."""
+        return self.records("status in ('planned', 'requested', 'received')")
+
+    def records(self, condition: str = "true", params: list[Any] | None = None) -> list[ExportRecord]:
+        """The records for which a condition of ours holds, in the order in which they were asked for."""
+        with self._session() as connection:
+            return list(read(connection, self._folder, condition, params))
+
+    def _change(self, seq: int, assignments: str, *params: Any) -> None:
+        with self._session() as connection:
+            if changed(connection, f"update state.exports set {assignments} where seq = ?", [*params, seq]) != 1:
+                raise LookupError(f"the ledger has no export {seq}")
+
+
+def add(connection: duckdb.DuckDBPyConnection, record: ExportRecord, data_folder: Path) -> None:
+    """Enter a record as it is."""
+    connection.execute(
+        "insert into state.exports (seq, kind, window_start, window_end, export_id, status, file, sha256, bytes, "
+        "requested_at, error) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            record.seq,
+            record.kind,
+            record.window.start if record.window else None,
+            record.window.end if record.window else None,
+            record.export_id,
+            record.status,
+            relative(record.file, data_folder) if record.file else None,
+            record.sha256,
+            record.bytes,
+            record.requested_at,
+            record.error,
+        ],
+    )
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection, data_folder: Path, condition: str, params: list[Any] | None = None
+) -> Iterator[ExportRecord]:
+    rows = frame(connection, f"select * from state.exports where {condition} order by seq", params)
+    for row in rows.iter_rows(named=True):
+        yield ExportRecord(
+            seq=row["seq"],
+            kind=row["kind"],
+            window=Window(row["window_start"], row["window_end"]) if row["window_start"] else None,
+            export_id=row["export_id"],
+            status=row["status"],
+            file=data_folder / row["file"] if row["file"] else None,
+            sha256=row["sha256"],
+            bytes=row["bytes"],
+            requested_at=row["requested_at"],
+            error=row["error"],
+        )
+
+
+def relative(file: Path, data_folder: Path) -> str:
+    """A kept file's name below the data folder, so that the folder can be moved; its full name outside of it."""
+    absolute = file.absolute()
+    if absolute.is_relative_to(data_folder.absolute()):
+        return absolute.relative_to(data_folder.absolute()).as_posix()
+    return absolute.as_posix()

@@ -1,0 +1,54 @@
+"""One refresh at a time: a lock on the data folder, and who holds it.
+
+The operating system drops the lock when its holder dies, however it dies, so there is no stale lock to clear. The lock
+is on a file of its own, never on the database: closing any handle of a DuckDB file drops DuckDB's lock on it (POSIX).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from maestro_analytics.errors import AnotherRefresh
+
+
+class FolderLock:
+    """The right to write to a data folder, held from `acquire` to `release`.
+
+    Args:
+        folder: the data folder, for the message.
+        inner: the folder of the private master, in which the lock lies.
+    """
+
+    def __init__(self, folder: Path, inner: Path) -> None:
+        self._folder = folder
+        self._holder = inner / "holder.json"
+        # Not local to a thread: it may be released by another thread than the one that took it.
+        self._lock = FileLock(inner / "refresh.lock", thread_local=False)
+
+    def acquire(self, command: str | None) -> None:
+        """Take the lock, or say who has it.
+
+        Raises:
+            AnotherRefresh: another process, or another `Master` of this one, works on the folder.
+        """
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            pid, its_command = self._read_holder()
+            raise AnotherRefresh(folder=self._folder, pid=pid, command=its_command) from None
+        self._holder.write_text(json.dumps({"pid": os.getpid(), "command": command}), encoding="utf-8")
+
+    def release(self) -> None:
+        self._holder.unlink(missing_ok=True)
+        self._lock.release()
+
+    def _read_holder(self) -> tuple[int | None, str | None]:
+        try:
+            holder = json.loads(self._holder.read_text(encoding="utf-8"))
+            return int(holder["pid"]), holder["command"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None, None  # It has just taken the lock, or just let go.

@@ -1,0 +1,266 @@
+"""The private master database, which only one process at a time writes to."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
+from maestro_analytics.exports import ExportRecord, Window
+from maestro_analytics.tables.delivery import Delivery
+from maestro_analytics.warehouse import books, landing, people, publishing, runs
+from maestro_analytics.warehouse.books import Landed
+from maestro_analytics.warehouse.connections import open_master_file, prepared, value
+from maestro_analytics.warehouse.ledger import DuckLedger
+from maestro_analytics.warehouse.locking import FolderLock
+from maestro_analytics.warehouse.state import create_all
+
+PUBLISHED = "maestro.duckdb"
+KEPT = "exports"
+
+
+class Master:
+    """The master database of a data folder. A context manager; `open` is how to get one.
+
+    Sessions of the ledger may come from any thread while a landing runs; landing, publishing and the rest are for one
+    thread at a time.
+
+    Attributes:
+        folder: the data folder.
+        path: the database file, `master/maestro.duckdb` in it.
+        ledger: the ledger of exports.
+    """
+
+    def __init__(self, folder: Path, path: Path, lock: FolderLock | None) -> None:
+        self.folder = folder
+        self.path = path
+        self._lock = lock
+        self._connection: duckdb.DuckDBPyConnection | None = open_file(path)
+        self._working = threading.RLock()
+        self._entering = threading.RLock()
+        self.ledger = DuckLedger(self._ledger_session, folder)
+        create_all(self._connection)
+
+    @classmethod
+    def open(cls, data_folder: Path, *, host: str | None = None, command: str | None = None) -> Self:
+        """Open, or make, the master of a data folder, and take the right to write to the folder.
+
+        Args:
+            data_folder: made when it is not there.
+            host: the account's API host; None where no API is asked.
+            command: what this process is, for the message to whoever finds the folder in use.
+
+        Raises:
+            AnotherRefresh: the folder is being written to.
+            SettingsError: the folder belongs to another account host.
+            MaestroError: the master cannot be opened.
+        """
+        folder = data_folder.absolute()
+        inner = folder / "master"
+        inner.mkdir(parents=True, exist_ok=True)
+        (folder / KEPT).mkdir(exist_ok=True)
+        lock = FolderLock(folder, inner)
+        lock.acquire(command)
+        try:
+            clean_up(folder)
+            path = inner / PUBLISHED
+            if not path.exists() and (folder / PUBLISHED).exists():
+                # The master was lost: what was published is what it was.
+                publishing.copy_file(folder / PUBLISHED, path)
+            master = cls(folder, path, lock)
+        except BaseException:
+            lock.release()
+            raise
+        try:
+            master._claim(host)
+        except BaseException:
+            master.close()
+            raise
+        return master
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The session that lands. Do not keep it: publishing closes it and opens another."""
+        if self._connection is None:
+            raise MaestroError(f"the master database of {self.folder} is closed")
+        return self._connection
+
+    @property
+    def staging(self) -> Path:
+        """The folder for checked rows on their way: `read_export(..., staging=master.staging / NAME)`."""
+        return self.folder / "master" / "staging"
+
+    def land(
+        self, export: ExportRecord, delivery: Delivery | None, *, step: Callable[[str], None] = lambda done: None
+    ) -> Landed:
+        """Land what was read of an export, all of it and what is to be remembered of it in one transaction.
+
+        Args:
+            export: its record in the ledger, received or empty.
+            delivery: what was read; None for an export that is complete and has nothing to download.
+            step: called after each step, with its name; tests kill the process in it.
+
+        Returns:
+            what became of every row. Files that were refused are told in it, and their window is not covered.
+        """
+        with self._working:
+            return landing.land(self.connection, export, delivery, self.folder, step)
+
+    def land_coaching(
+        self,
+        table_name: str,
+        records: Sequence[Mapping[str, Any]],
+        *,
+        taken_at: datetime,
+        step: Callable[[str], None] = lambda done: None,
+    ) -> Landed:
+        """Replace a coaching table by a complete list of the API's records, and keep the list for `replay`.
+
+        Raises:
+            SchemaMismatch: more bad records than the budget allows; the table stays as it was.
+        """
+        with self._working:
+            return landing.land_coaching(
+                self.connection, table_name, records, self.folder / KEPT, taken_at=taken_at, step=step
+            )
+
+    def refuse(self, export: ExportRecord, error: UnreadableFile) -> Landed:
+        """Enter that a kept file could not be read at all. Nothing lands, and its window is not covered."""
+        with self._working:
+            return landing.refuse(self.connection, export, error, self.folder)
+
+    def coverage(self, kind: str) -> list[Window]:
+        """The stretches of time of which everything of `kind` has landed, in order, none touching the next."""
+        with self._working:
+            return books.coverage(self.connection, kind)
+
+    def resolve_people(self) -> None:
+        """Make `agents` and `agent_ids` anew from groups, grades and coaching records. Publishing does it."""
+        with self._working:
+            people.resolve(self.connection)
+
+    def start_refresh(self, *, since: datetime | None, until: datetime, kinds: Sequence[str], at: datetime) -> int:
+        """Enter a run in state.refreshes; returns its id."""
+        with self._working:
+            return runs.start(self.connection, since=since, until=until, kinds=kinds, at=at)
+
+    def finish_refresh(
+        self, refresh_id: int, *, status: str, requests: int, quarantined: int, error: str | None, at: datetime
+    ) -> None:
+        """Enter how a run ended: `complete`, `partial` or `failed`."""
+        with self._working:
+            runs.finish(
+                self.connection,
+                refresh_id,
+                status=status,
+                requests=requests,
+                quarantined=quarantined,
+                error=error,
+                at=at,
+            )
+
+    def publish(self, *, step: Callable[[str], None] = lambda done: None) -> Path:
+        """Make what has landed visible to readers, at once; returns the published file.
+
+        The file is copied while it is closed: a second handle of it, closed, would drop DuckDB's lock.
+        """
+        with self._working, self._entering:
+            publishing.prepare(self.connection)
+            step("prepared")
+            self._close_file()
+            try:
+                return publishing.publish(self.path, self.folder / PUBLISHED, step)
+            finally:
+                self._connection = open_file(self.path)
+
+    def compact(self) -> tuple[int, int]:
+        """Write the master anew without the holes that deleted rows leave; returns its bytes before and after."""
+        with self._working, self._entering:
+            before = self.path.stat().st_size
+            self._close_file()
+            try:
+                publishing.compact(self.path)
+            finally:
+                self._connection = open_file(self.path)
+            return before, self.path.stat().st_size
+
+    def replace_file(self, new: Path) -> None:
+        """Put another database in the place of this one, in one step."""
+        with self._working, self._entering:
+            self._close_file()
+            try:
+                publishing.replace_durably(new, self.path)
+            finally:
+                self._connection = open_file(self.path)
+
+    def close(self) -> None:
+        """Close the database and let go of the folder. May be called again."""
+        with self._working, self._entering:
+            if self._connection is not None:
+                self._close_file()
+            if self._lock is not None:
+                shutil.rmtree(self.staging, ignore_errors=True)
+                self._lock.release()
+                self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _ledger_session(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._entering:
+            session = prepared(self.connection.cursor())
+            try:
+                yield session
+            finally:
+                session.close()
+
+    def _close_file(self) -> None:
+        self.connection.close()
+        self._connection = None
+
+    def _claim(self, host: str | None) -> None:
+        if host is None:
+            return
+        owner = value(self.connection, "select host from state.account")
+        if owner is None:
+            self.connection.execute("update state.account set host = ?", [host])
+        elif owner != host:
+            raise SettingsError(
+                f"{self.folder} holds the data of {owner}, and MAESTRO_BASE_URL names {host}: two accounts are never "
+                "mixed. Set MAESTRO_DATA to another folder, or MAESTRO_BASE_URL to the account of this one."
+            )
+
+
+def open_file(path: Path) -> duckdb.DuckDBPyConnection:
+    """The master database at `path`.
+
+    Raises:
+        MaestroError: DuckDB cannot open it.
+    """
+    try:
+        return open_master_file(path, spill=path.parent / "spill")
+    except duckdb.Error as error:
+        raise MaestroError(
+            f"the private master database {path} cannot be opened ({str(error).splitlines()[0]}). If another program "
+            "has it open, close that; else move it away and run `maestro-analytics replay`, which builds it anew from "
+            f"{KEPT}/."
+        ) from error
+
+
+def clean_up(folder: Path) -> None:
+    """Remove what a killed process left half made."""
+    for left_over in (*folder.glob(".maestro-*.part*"), *(folder / "master").glob("*.new*")):
+        left_over.unlink(missing_ok=True)
+    for left_folder in ("staging", "spill"):
+        shutil.rmtree(folder / "master" / left_folder, ignore_errors=True)

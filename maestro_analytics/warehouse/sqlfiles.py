@@ -1,0 +1,72 @@
+"""The SQL files: `sql/views/*.sql` and `sql/queries/*.sql`, plain DuckDB, one select each.
+
+A query's variables are the names that it asks `getvariable` for; its first comment lines say what they mean.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from maestro_analytics.errors import UnknownName
+
+_PACKAGE = Path(__file__).parents[1]
+_VARIABLE = re.compile(r"getvariable\('([A-Za-z_][A-Za-z0-9_]*)'\)")
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+def sql_folder() -> Path:
+    """Where the SQL files are: in the package when it is installed, beside it in a checkout."""
+    installed = _PACKAGE / "_sql"
+    return installed if installed.is_dir() else _PACKAGE.parent / "sql"
+
+
+@cache
+def texts(folder: str) -> dict[str, str]:
+    """Name -> text of each file in `views` or `queries`."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted((sql_folder() / folder).glob("*.sql"))}
+
+
+def query(name: str) -> str:
+    """The text of a query.
+
+    Raises:
+        UnknownName: there is no such file.
+    """
+    known = texts("queries")
+    if name not in known:
+        raise UnknownName(kind="query", name=name, known=known)
+    return known[name]
+
+
+def variables(text: str) -> set[str]:
+    """The variables that a query asks for."""
+    return set(_VARIABLE.findall(_COMMENT.sub("", text)))
+
+
+def grain(text: str) -> str:
+    """What one row is: the first line, a comment."""
+    return text.splitlines()[0].removeprefix("--").strip()
+
+
+def create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every view anew, so that `select *` shows columns that a table grew; one that needs another after it."""
+    waiting = dict(texts("views"))
+    connection.execute("begin")
+    for view in waiting:
+        connection.execute(f"drop view if exists main.{view}")
+    connection.execute("commit")
+    while waiting:
+        failed: dict[str, str] = {}
+        for view, text in waiting.items():
+            try:
+                connection.execute(f"create or replace view main.{view} as {text}")
+            except duckdb.CatalogException:
+                failed[view] = text
+        if len(failed) == len(waiting):
+            name, text = next(iter(failed.items()))
+            connection.execute(f"create or replace view main.{name} as {text}")
+        waiting = failed

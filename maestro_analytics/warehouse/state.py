@@ -1,0 +1,236 @@
+"""The tables of schema `state`: what the warehouse knows about its data, committed with the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from maestro_analytics.tables.schemas import TABLES
+from maestro_analytics.tables.table import DUCKDB_TYPES
+from maestro_analytics.warehouse.connections import quoted
+
+LAYOUT = 1
+
+
+@dataclass(frozen=True)
+class StateTable:
+    """A table of schema `state`: column -> (type, description)."""
+
+    name: str
+    grain: str
+    columns: dict[str, tuple[str, str]]
+
+    def ddl(self) -> str:
+        body = ",\n    ".join(f"{quoted(name)} {kind}" for name, (kind, _) in self.columns.items())
+        return f"create table if not exists state.{self.name} (\n    {body}\n)"
+
+
+_EXPORT = {
+    "export_seq": ("BIGINT", "The export; see state.exports.seq"),
+    "export_id": ("VARCHAR", "The vendor's id of the export"),
+}
+
+EXPORTS = StateTable(
+    "exports",
+    "one row per export asked for",
+    {
+        "seq": (
+            "BIGINT",
+            "The order in which exports were asked for; of two versions of a grade the higher seq counts",
+        ),
+        "kind": ("VARCHAR", "`raw`, `groups` or `audit`"),
+        "window_start": ("TIMESTAMPTZ", "The first moment asked for; null for groups, which are a snapshot"),
+        "window_end": ("TIMESTAMPTZ", "The moment up to which was asked, not in the window"),
+        "export_id": ("VARCHAR", "The vendor's id; null until it is known"),
+        "status": (
+            "VARCHAR",
+            "`planned`, `requested`, `received`, `empty` (nothing to download), `landed`, `partial` (a file of it was "
+            "refused), `unreadable`, `errored`, `timed_out`, `failed`",
+        ),
+        "file": ("VARCHAR", "The kept file, below the data folder"),
+        "sha256": ("VARCHAR", "Of the kept file"),
+        "bytes": ("BIGINT", "Of the kept file"),
+        "requested_at": ("TIMESTAMPTZ", "Just before the request was sent"),
+        "completed_at": ("TIMESTAMPTZ", "When the vendor had it complete, as we saw it"),
+        "landed_at": ("TIMESTAMPTZ", "When its rows were landed"),
+        "landing": ("BIGINT", "The order in which exports landed"),
+        "error": ("VARCHAR", "What went wrong, in words"),
+    },
+)
+
+COVERAGE = StateTable(
+    "coverage",
+    "one row per stretch of time of which everything has landed",
+    {
+        "kind": ("VARCHAR", "`raw` or `audit`"),
+        "window_start": ("TIMESTAMPTZ", "The first moment covered"),
+        "window_end": ("TIMESTAMPTZ", "The moment up to which is covered, itself not"),
+    },
+)
+
+QUARANTINE = StateTable(
+    "quarantine",
+    "one row per refused row of a file or list",
+    {
+        "table_name": ("VARCHAR", "The table it was meant for"),
+        "file": ("VARCHAR", "The kept file, below the data folder"),
+        "member": ("VARCHAR", "The file inside the zip; empty for a plain file"),
+        "line": ("BIGINT", "The line it starts on; the first is 1. For lists: the number of the record"),
+        "column_name": ("VARCHAR", "The first wrong column; null when the row itself is"),
+        "reason": ("VARCHAR", "Everything that is wrong"),
+        "raw": ("VARCHAR", "The row as it stands in the file"),
+        "kind": ("VARCHAR", "`raw`, `groups`, `audit` or `coaching`"),
+        **_EXPORT,
+        "quarantined_at": ("TIMESTAMPTZ", "When the export was complete"),
+        "file_refused": ("BOOLEAN", "Whether the whole file was refused, being over the budget"),
+    },
+)
+
+SCHEMA_CHANGES = StateTable(
+    "schema_changes",
+    "one row per column that a table grew because a file had it",
+    {
+        "table_name": ("VARCHAR", "The table"),
+        "column_name": ("VARCHAR", "The column in the table"),
+        "name_in_file": ("VARCHAR", "The column in the file"),
+        **_EXPORT,
+        "changed_at": ("TIMESTAMPTZ", "When the export was complete"),
+    },
+)
+
+DELETIONS = StateTable(
+    "deletions",
+    "one row per deleted grade, also one that had never landed",
+    {
+        "grade_key": ("VARCHAR", "The grade"),
+        "source": ("VARCHAR", "The helpdesk the ticket came from"),
+        "gradable_id": ("VARCHAR", "The ticket"),
+        "rubric_id": ("VARCHAR", "The rubric"),
+        "agent_id": ("VARCHAR", "The agent"),
+        "grade_type": ("VARCHAR", "The type of grade"),
+        "grader": ("VARCHAR", "Who graded"),
+        **_EXPORT,
+        "deleted_at": ("TIMESTAMPTZ", "When the export that said so was complete"),
+    },
+)
+
+REFRESHES = StateTable(
+    "refreshes",
+    "one row per run of `maestro-analytics refresh`",
+    {
+        "refresh_id": ("BIGINT", "The run"),
+        "started_at": ("TIMESTAMPTZ", "When it started"),
+        "finished_at": ("TIMESTAMPTZ", "When it ended; null while it runs, and when it was killed"),
+        "since": ("TIMESTAMPTZ", "From when it was to fetch"),
+        "until": ("TIMESTAMPTZ", "Up to when it was to fetch"),
+        "kinds": ("VARCHAR[]", "What it was to fetch"),
+        "status": ("VARCHAR", "`running`, `complete`, `partial`, `failed`"),
+        "requests": ("BIGINT", "API calls made"),
+        "quarantined": ("BIGINT", "Rows refused"),
+        "error": ("VARCHAR", "Why it failed"),
+    },
+)
+
+PUSHES = StateTable(
+    "pushes",
+    "one row per metric value pushed to the vendor, as of the last publication",
+    {
+        "kind": ("VARCHAR", "`agent` or `ticket`"),
+        "agent_id": ("VARCHAR", "The agent it was pushed for"),
+        "ticket_id": ("VARCHAR", "The ticket, for ticket metrics"),
+        "source_id": ("VARCHAR", "The ticket's source"),
+        "metric_id": ("VARCHAR", "The metric"),
+        "timestamp": ("TIMESTAMPTZ", "The moment it counts for"),
+        "metric_value": ("DOUBLE", "The value"),
+        "metric_deleted": ("BOOLEAN", "Whether the value was taken away"),
+        "payload_hash": ("VARCHAR", "Tells a changed entry from one sent already"),
+        "status": ("VARCHAR", "`planned`, `sent`, `acknowledged`, `rejected`, `unknown`"),
+        "reason": ("VARCHAR", "The vendor's words for a rejection"),
+        "sent_at": ("TIMESTAMPTZ", "When it was sent"),
+        "acknowledged_at": ("TIMESTAMPTZ", "When the vendor confirmed it"),
+    },
+)
+
+GRADE_VERSIONS = StateTable(
+    "grade_versions",
+    "one row per live grade",
+    {"grade_key": ("VARCHAR", "The grade"), "export_seq": ("BIGINT", "The export that its rows came from")},
+)
+
+CSAT_VERSIONS = StateTable(
+    "csat_versions",
+    "one row per row of csat",
+    {
+        "source": ("VARCHAR", "The helpdesk"),
+        "gradable_id": ("VARCHAR", "The ticket"),
+        "export_seq": ("BIGINT", "The export that the row came from"),
+    },
+)
+
+SNAPSHOTS = StateTable(
+    "snapshots",
+    "one row per table that is replaced as a whole",
+    {
+        "table_name": ("VARCHAR", "The table"),
+        "export_seq": ("BIGINT", "The export it came from; null for lists"),
+        "taken_at": ("TIMESTAMPTZ", "When the vendor had it so"),
+        "rows": ("BIGINT", "Rows landed"),
+    },
+)
+
+ACCOUNT = StateTable(
+    "account",
+    "one row: whose data this is",
+    {
+        "host": ("VARCHAR", "The account's API host; null until the first refresh"),
+        "layout": ("BIGINT", "Version of this database's layout"),
+        "published_at": ("TIMESTAMPTZ", "When this file was published"),
+    },
+)
+
+STATE_TABLES = (
+    EXPORTS,
+    COVERAGE,
+    QUARANTINE,
+    SCHEMA_CHANGES,
+    DELETIONS,
+    REFRESHES,
+    PUSHES,
+    GRADE_VERSIONS,
+    CSAT_VERSIONS,
+    SNAPSHOTS,
+    ACCOUNT,
+)
+
+
+def create_all(connection: duckdb.DuckDBPyConnection) -> None:
+    """All tables, and columns that this version has and an older file lacks. Running it again changes nothing."""
+    connection.execute("begin")
+    connection.execute("create schema if not exists state")
+    wanted: dict[tuple[str, str], dict[str, str]] = {}
+    for table in TABLES:
+        connection.execute(table.ddl())
+        wanted["main", table.name] = {name: DUCKDB_TYPES[role] for name, role in table.columns.items()}
+    for state_table in STATE_TABLES:
+        connection.execute(state_table.ddl())
+        wanted["state", state_table.name] = {name: kind for name, (kind, _) in state_table.columns.items()}
+    for (schema, name), columns in wanted.items():
+        there = {column.casefold() for column in columns_of(connection, name, schema=schema)}
+        for column, kind in columns.items():
+            if column.casefold() not in there:
+                connection.execute(f"alter table {schema}.{name} add column {quoted(column)} {kind}")
+    connection.execute(
+        "insert into state.account (host, layout) select null, ? where not exists (from state.account)", [LAYOUT]
+    )
+    connection.execute("commit")
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, table: str, *, schema: str = "main") -> list[str]:
+    """The columns of a table as it is, those it grew too."""
+    rows = connection.execute(
+        "select column_name from duckdb_columns() where schema_name = ? and table_name = ? and database_name = "
+        "current_database() order by column_index",
+        [schema, table],
+    ).fetchall()
+    return [str(row[0]) for row in rows]

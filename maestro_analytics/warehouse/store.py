@@ -1,0 +1,136 @@
+"""Reading the published database."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import polars as pl
+
+from maestro_analytics.errors import EmptyStore, InvalidArgument, UnknownName
+from maestro_analytics.settings import Settings
+from maestro_analytics.warehouse.connections import Parameters, frame, open_published_file
+from maestro_analytics.warehouse.overview import Overview, overview
+from maestro_analytics.warehouse.sqlfiles import query, variables
+
+
+class Store:
+    """A published database, read-only. It never blocks a refresh and is never blocked by one.
+
+    What is open stays as it was, however often a refresh publishes meanwhile; `hop` goes to the newest. May be shared
+    between threads: they take turns. A context manager.
+
+    Args:
+        path: the published file.
+
+    Raises:
+        EmptyStore: there is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self._turn = threading.RLock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._opened_as: tuple[int, int, int] | None = None
+        self.hop()
+
+    def sql(self, query: str, params: Parameters = None) -> pl.DataFrame:
+        """The rows of any SQL query, as polars. `params` are bound to `?` (a list) or `$name` (a mapping)."""
+        with self._turn:
+            return frame(self._session, query, params)
+
+    def query(self, name: str, /, **variables_given: Any) -> pl.DataFrame:
+        """The rows of `sql/queries/NAME.sql`; its variables are set for this query alone. None leaves one unset.
+
+        Raises:
+            UnknownName: no such query.
+            InvalidArgument: the query does not have such a variable.
+        """
+        text = query(name)
+        known = variables(text)
+        for given in variables_given:
+            if given not in known:
+                raise UnknownName(kind=f"variable of the query {name}", name=given, known=known)
+        wanted = {given: value for given, value in variables_given.items() if value is not None}
+        with self._turn:
+            try:
+                for given, value in wanted.items():
+                    # Variables take no parameter markers of their own: the value is bound through a select.
+                    self._session.execute(f"set variable {given} = $value", {"value": value})
+                return frame(self._session, text)
+            finally:
+                for given in wanted:
+                    self._session.execute(f"reset variable {given}")
+
+    def hop(self) -> bool:
+        """Go to the newest published file; returns whether it is another than the one that was open.
+
+        Raises:
+            EmptyStore: there is none any more; what was open stays open.
+        """
+        with self._turn:
+            try:
+                found = self.path.stat()
+            except FileNotFoundError:
+                raise EmptyStore(path=self.path) from None
+            newest = (found.st_dev, found.st_ino, found.st_mtime_ns)
+            if newest == self._opened_as:
+                return False
+            fresh = open_published_file(self.path)
+            if self._connection is not None:
+                self._connection.close()
+            self._connection, self._opened_as = fresh, newest
+            return True
+
+    @property
+    def refreshed_at(self) -> datetime | None:
+        """When what is open was published."""
+        moment = self.sql("select published_at from state.account").item()
+        return moment if isinstance(moment, datetime) else None
+
+    def overview(self) -> Overview:
+        """How fresh and how complete the data is; see `Overview`."""
+        with self._turn:
+            return overview(self._session, self.path)
+
+    def close(self) -> None:
+        """May be called again."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+                self._opened_as = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._connection is None:
+            return f"<Store {self.path}, closed>"
+        return self.overview().text()
+
+    def _repr_html_(self) -> str:
+        if self._connection is None:
+            return f"<p>{self.path}, closed</p>"
+        return self.overview().html()
+
+    @property
+    def _session(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is None:
+            raise InvalidArgument(f"the store of {self.path} is closed; open it again with ma.open()")
+        return self._connection
+
+
+def open(path: Path | str | None = None) -> Store:
+    """The published database, read-only: that of the settings' data folder, or the one at `path`.
+
+    Raises:
+        EmptyStore: nothing has been refreshed yet.
+    """
+    return Store(Path(path) if path is not None else Settings.from_environment().database)
