@@ -15,7 +15,6 @@ import sqlglot
 from sqlglot import ErrorLevel, exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import TokenType
 
 from maestro_analytics.errors import InvalidArgument
 
@@ -57,7 +56,7 @@ def views_in_order(selects: Mapping[str, str]) -> list[str]:
     return ordered
 
 
-def literal(value: Value) -> exp.Expression:
+def literal(value: Value) -> exp.Expr:
     """A Python value as SQL. A moment without a zone is UTC."""
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
@@ -83,13 +82,15 @@ def _numbered(params: Sequence[Value] | Mapping[str, Value]) -> dict[str, Value]
 
 def _marks_numbered(query: str) -> str:
     """`?` -> `$1`, `$2`, ... in the order of the text, which a tree does not keep."""
-    marks = [token for token in sqlglot.tokenize(query, read="duckdb") if token.token_type == TokenType.PLACEHOLDER]
+    marks = [
+        token for token in sqlglot.tokenize(query, read="duckdb") if token.token_type == sqlglot.TokenType.PLACEHOLDER
+    ]
     for number, mark in reversed(list(enumerate(marks, start=1))):
         query = f"{query[: mark.start]}${number}{query[mark.end + 1 :]}"
     return query
 
 
-def _with_values(node: exp.Expression, variables: Mapping[str, Value], params: Mapping[str, Value]) -> exp.Expression:
+def _with_values(node: exp.Expr, variables: Mapping[str, Value], params: Mapping[str, Value]) -> exp.Expr:
     """Variables and parameters by their values."""
     if isinstance(node, exp.Anonymous) and node.name.lower() == "getvariable":
         return literal(variables.get(node.expressions[0].name))
@@ -101,7 +102,7 @@ def _with_values(node: exp.Expression, variables: Mapping[str, Value], params: M
     return node
 
 
-def _by_boundaries(node: exp.Expression) -> exp.Expression:
+def _by_boundaries(node: exp.Expr) -> exp.Expr:
     """date_diff: DuckDB counts the boundaries between two moments, Spark the whole units that have passed."""
     if not (isinstance(node, exp.DateDiff) and node.args.get("date_part_boundary")):
         return node
@@ -112,12 +113,12 @@ def _by_boundaries(node: exp.Expression) -> exp.Expression:
     return exp.DateDiff(this=later, expression=earlier, unit=node.args.get("unit"))
 
 
-def _percentile(generator: Any, node: exp.Expression) -> str:
+def _percentile(generator: Any, node: exp.Expr) -> str:
     """quantile_cont(x, p): Spark's `percentile_cont(x, p)` does not exist, its `percentile` is the same number."""
     return str(generator.func("PERCENTILE", node.this, node.expression))
 
 
-def _epoch(generator: Any, node: exp.Expression) -> str:
+def _epoch(generator: Any, node: exp.Expr) -> str:
     """epoch(x): Spark's unix_timestamp drops the fraction of a second."""
     return f"({generator.func('UNIX_MICROS', node.this)} / 1E6)"
 
@@ -135,7 +136,7 @@ def _ordered_list(generator: Any, node: exp.ArrayAgg) -> str:
 
 
 class _Spark(Spark):
-    class Generator(Spark.Generator):
+    class Generator(Spark.Generator):  # type: ignore[valid-type,misc]
         TRANSFORMS: ClassVar[dict[Any, Any]] = {
             **Spark.Generator.TRANSFORMS,
             exp.PercentileCont: _percentile,

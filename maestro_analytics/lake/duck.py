@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from maestro_analytics.lake.dialect import Params, Variables
-from maestro_analytics.lake.fingerprints import quoted
 from maestro_analytics.lake.manifest import Part
 from maestro_analytics.lake.shares import Share
 from maestro_analytics.lake.storage import LocalFolder
+from maestro_analytics.warehouse.connections import frame, prepared, quoted
 
 ARROW_TYPES = {
     "VARCHAR": pa.string(),
@@ -31,9 +31,10 @@ ARROW_TYPES = {
 class DuckEngine:
     """Relations and selects of a lake in DuckDB."""
 
+    lost_files: tuple[type[Exception], ...] = (duckdb.IOException, OSError)
+
     def __init__(self) -> None:
-        self._connection = duckdb.connect()
-        self._connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
+        self._connection = prepared(duckdb.connect())
 
     def hold(self, name: str, share: Share, table: str) -> None:
         """Make a share's table known as `name`."""
@@ -61,7 +62,7 @@ class DuckEngine:
             for name, value in (variables or {}).items():
                 self._connection.execute(f"set variable {quoted(name)} = $value", {"value": value})
                 set_ones.append(name)
-            return self._connection.sql(query, params=params).pl()
+            return frame(self._connection, query, params)
         finally:
             for name in set_ones:
                 self._connection.execute(f"reset variable {quoted(name)}")

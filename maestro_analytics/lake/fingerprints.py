@@ -19,6 +19,7 @@ from functools import reduce
 import duckdb
 
 from maestro_analytics.lake.manifest import NO_MONTH
+from maestro_analytics.warehouse.connections import quoted
 
 MONTH_OF = "date_graded"
 
@@ -73,8 +74,3 @@ def _row(columns: list[str]) -> str:
 
 def _next_month(first: datetime) -> datetime:
     return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-
-
-def quoted(name: str) -> str:
-    """An identifier of our own schemas, or of a file's header, as SQL."""
-    return '"' + name.replace('"', '""') + '"'

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import polars as pl
 
-from maestro_analytics.errors import NotALake
-from maestro_analytics.lake.dialect import Params, Value, Variables, views_in_order
+from maestro_analytics.errors import LakeError, NotALake, UnknownName
+from maestro_analytics.lake.dialect import Params, Variables, views_in_order
 from maestro_analytics.lake.duck import DuckEngine
+from maestro_analytics.lake.manifest import Manifest
 from maestro_analytics.lake.shares import Share, account_folder, columns_of, made_one, shares_of
 from maestro_analytics.lake.spark import SparkEngine, local_session
 from maestro_analytics.lake.storage import Storage, storage_of
-from maestro_analytics.tables.schemas import DUCKDB_TYPES, TABLES
+from maestro_analytics.tables.schemas import TABLES
+from maestro_analytics.tables.table import DUCKDB_TYPES
+from maestro_analytics.warehouse import sqlfiles
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 
 class Engine(Protocol):
     """What answers: relations over a lake's files, selects over those, and queries over both."""
+
+    lost_files: tuple[type[Exception], ...]
+    """What is raised when a file is gone."""
 
     def hold(self, name: str, share: Share, table: str) -> None: ...
     def hold_empty(self, name: str, columns: Mapping[str, str]) -> None: ...
@@ -60,6 +67,8 @@ def open_lake(
 class Lake:
     """One account of a lake, as of one moment: what is published later is seen after `hop()`.
 
+    May be shared between threads: they take turns. A context manager.
+
     Attributes:
         account: the account's name.
         shares: what it is made of; several where machines hold a period each.
@@ -68,6 +77,7 @@ class Lake:
     def __init__(self, folder: Storage, engine: Engine) -> None:
         self._folder = folder
         self._engine = engine
+        self._turn = threading.RLock()
         self.shares: tuple[Share, ...] = ()
         self.hop()
 
@@ -81,14 +91,44 @@ class Lake:
         Args:
             params: values of `?` or `$1` in order, or of `$name` by name.
         """
-        return self._engine.answer(query, params=params)
+        with self._turn:
+            return self._answered(query, params=params)
 
-    def query(self, name: str, **variables: Value) -> pl.DataFrame:
-        """The rows of `sql/queries/NAME.sql`, with the variables that its first lines list."""
-        return self._engine.answer(query_text(name), variables=variables)
+    def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
+        """The rows of `sql/queries/NAME.sql`, with the variables that its first lines list; None leaves one unset.
+
+        Raises:
+            UnknownName: no such query, or it has no such variable.
+        """
+        text = sqlfiles.query(name)
+        known = sqlfiles.variables(text)
+        for given in variables:
+            if given not in known:
+                raise UnknownName(kind=f"variable of the query {name}", name=given, known=known)
+        wanted = {given: value for given, value in variables.items() if value is not None}
+        with self._turn:
+            return self._answered(text, variables=wanted)
+
+    def _answered(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
+        try:
+            return self._engine.answer(query, params=params, variables=variables)
+        except self._engine.lost_files:
+            if self._published() == [share.manifest for share in self.shares]:
+                raise
+            raise LakeError(
+                f"{self._folder.place} has been published anew since it was opened, and files of then are gone: "
+                "go on with .hop()."
+            ) from None
+
+    def _published(self) -> list[Manifest]:
+        return [share.manifest for share in shares_of(self._folder)]
 
     def hop(self) -> bool:
         """See what has been published since; whether there was anything."""
+        with self._turn:
+            return self._hop()
+
+    def _hop(self) -> bool:
         shares = tuple(shares_of(self._folder))
         if not shares:
             raise NotALake(place=self._folder.place, reason="what was published there is gone")
@@ -107,7 +147,7 @@ class Lake:
                 self._engine.hold_empty(
                     declared.name, {name: DUCKDB_TYPES[role] for name, role in declared.columns.items()}
                 )
-        views = view_texts()
+        views = sqlfiles.texts("views")
         for name in views_in_order(views):
             self._engine.define(name, views[name])
         self.shares = shares
@@ -124,17 +164,3 @@ class Lake:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _folder():
-    from pathlib import Path
-
-    return Path(__file__).parents[2] / "sql"
-
-
-def view_texts():
-    return {p.stem: p.read_text() for p in sorted((_folder() / "views").glob("*.sql"))}
-
-
-def query_text(name):
-    return (_folder() / "queries" / f"{name}.sql").read_text()

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from maestro_analytics.errors import NotALake
-from maestro_analytics.lake.fingerprints import quoted
 from maestro_analytics.lake.manifest import Manifest, read_manifest
 from maestro_analytics.lake.storage import Storage
 from maestro_analytics.lake.write import SHARES
-from maestro_analytics.tables.schemas import AGENT_GROUPS, COACHING_TABLES, GRADE_TABLES, TABLES_BY_NAME
+from maestro_analytics.tables.coaching import COACHING_TABLES
+from maestro_analytics.tables.schemas import AGENT_GROUPS, GRADE_TABLES, TABLES_BY_NAME
+from maestro_analytics.warehouse.connections import quoted
 
 SNAPSHOTS = {table.name for table in (AGENT_GROUPS, *COACHING_TABLES)}
 OF_GRADES = {table.name for table in GRADE_TABLES}

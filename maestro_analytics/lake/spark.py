@@ -13,7 +13,7 @@ from maestro_analytics.lake.duck import DuckEngine
 from maestro_analytics.lake.shares import Share
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 SPARK_TYPES = {
     "VARCHAR": "STRING",
@@ -62,6 +62,10 @@ class SparkEngine:
     def __init__(self, session: SparkSession) -> None:
         # an empty copy of the tables, where DuckDB says which columns a query has and of what types
         self._shape = DuckEngine()
+        self._views: set[str] = set()
+        from pyspark.errors import PySparkException
+
+        self.lost_files: tuple[type[Exception], ...] = (PySparkException,)
         self._session = session.newSession()
         # a moment is shown, truncated and cast to a date in the session's zone
         self._session.conf.set("spark.sql.session.timeZone", "UTC")
@@ -75,17 +79,17 @@ class SparkEngine:
             frame = self._session.read.schema(_schema(files.columns)).parquet(*paths)
         else:
             frame = self._session.createDataFrame([], _schema(files.columns))
-        frame.createOrReplaceTempView(name)
+        self._know(name, frame)
         self._shape.hold_empty(name, files.columns)
 
     def hold_empty(self, name: str, columns: Mapping[str, str]) -> None:
         """Make a table of no rows known as `name`."""
-        self._session.createDataFrame([], _schema(columns)).createOrReplaceTempView(name)
+        self._know(name, self._session.createDataFrame([], _schema(columns)))
         self._shape.hold_empty(name, columns)
 
     def define(self, name: str, select: str) -> None:
         """Make a select, in DuckDB's SQL, known as `name`."""
-        self._session.sql(carried_over(select)).createOrReplaceTempView(name)
+        self._know(name, self._session.sql(carried_over(select)))
         self._shape.define(name, select)
 
     def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
@@ -94,12 +98,16 @@ class SparkEngine:
         carried = carried_over(query, params=params, variables=variables)
         frame = pl.DataFrame(self._session.sql(carried).toArrow())
         frame.columns = list(expected)
-        return frame.cast(dict(expected))
+        return frame.cast(expected)
+
+    def _know(self, name: str, frame: DataFrame) -> None:
+        frame.createOrReplaceTempView(name)
+        self._views.add(name)
 
     def close(self) -> None:
         """Forget the relations; the application goes on."""
-        for view in self._session.catalog.listTables():
-            self._session.catalog.dropTempView(view.name)
+        for name in self._views:
+            self._session.catalog.dropTempView(name)
         self._shape.close()
 
 

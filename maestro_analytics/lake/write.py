@@ -15,19 +15,22 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
-from maestro_analytics.errors import InvalidArgument, LakeBusy, LakeError
+from maestro_analytics.errors import EmptyStore, InvalidArgument, LakeBusy, LakeError
 from maestro_analytics.lake import manifest as manifests
 from maestro_analytics.lake.claim import Claim
 from maestro_analytics.lake.fingerprints import Content, contents
 from maestro_analytics.lake.manifest import File, Manifest, Part, TableFiles
 from maestro_analytics.lake.storage import Storage, storage_of
+from maestro_analytics.warehouse.connections import frame, open_published_file
 
 PARQUET_TYPES = ("VARCHAR", "DOUBLE", "TIMESTAMP WITH TIME ZONE", "BOOLEAN", "VARCHAR[]")
 """What Spark, DuckDB, Trino and pandas all read alike; the warehouse has no other (no unsigned, no huge integers)."""
@@ -62,6 +65,31 @@ class Written:
     bytes_written: int
 
 
+@contextmanager
+def published(path: Path) -> Iterator[Source]:
+    """The published database at `path` as a source: one snapshot of it, whatever a refresh publishes meanwhile.
+
+    Raises:
+        EmptyStore: there is none.
+    """
+    if not path.exists():
+        raise EmptyStore(path=path)
+    connection = open_published_file(path)
+    try:
+        host, origin = connection.execute(
+            "select max(host), left(sha256(concat_ws(' ', max(host), epoch_us(min(started_at)))), 16) "
+            "from state.account left join state.refreshes on true"
+        ).fetchall()[0]
+        newest = frame(
+            connection,
+            "select refresh_id, started_at, finished_at, since, until, status, published_at "
+            "from state.account left join state.refreshes on true order by refresh_id desc limit 1",
+        ).cast(pl.String)
+        yield Source(connection, origin, newest.row(0, named=True), host or "")
+    finally:
+        connection.close()
+
+
 @dataclass(frozen=True)
 class Source:
     """A snapshot to publish: a connection that sees it, and where it comes from.
@@ -69,11 +97,13 @@ class Source:
     Attributes:
         origin: tells data folders apart; see `Manifest.origin`.
         refresh: the newest row of `state.refreshes`.
+        host: the account's API host, which names its folder where nothing else does.
     """
 
     connection: duckdb.DuckDBPyConnection
     origin: str
     refresh: dict[str, str | None]
+    host: str = ""
 
 
 def write_lake(

@@ -1,4 +1,4 @@
-"""Every view and every query of `sql/` gives the same rows on DuckDB over its own tables, on DuckDB over Parquet and on Spark."""
+"""Every view and every query of `sql/`: the same rows from the database, from DuckDB over Parquet and from Spark."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +56,7 @@ def original(centre):
 
 
 def same(left: pl.DataFrame, right: pl.DataFrame) -> None:
-    """The same columns, types and rows in any order; floats up to their last digits, which depend on the order of sums."""
+    """The same columns, types and rows in any order; of floats not the last digits, which hang on the order of sums."""
     assert left.schema == right.schema
     order = [name for name, kind in left.schema.items() if not kind.is_float()] + [
         name for name, kind in left.schema.items() if kind.is_float()

@@ -1,0 +1,133 @@
+"""A lake in a bucket of an S3-compatible server (moto's, a process of its own, on the loopback address)."""
+
+import re
+import subprocess
+import sys
+
+import boto3
+import pytest
+
+from maestro_analytics.errors import InvalidArgument, LakeBusy, LakeError, NotALake
+from maestro_analytics.lake import open_lake, write_lake
+from maestro_analytics.lake.claim import Claim
+from maestro_analytics.lake.manifest import read_manifest
+from maestro_analytics.lake.storage import storage_of
+
+SECRET = "s3cr3t-never-to-be-seen"
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"], stderr=subprocess.PIPE, text=True
+    )
+    for line in server.stderr:
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            break
+    yield found[0]
+    server.terminate()
+    server.communicate()
+
+
+@pytest.fixture
+def bucket(endpoint, monkeypatch):
+    """An empty bucket, and the environment that leads to it."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "an-id",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3", region_name="us-east-1", endpoint_url=endpoint)
+    client.create_bucket(Bucket="lake")
+    yield client
+    for found in client.list_objects_v2(Bucket="lake").get("Contents", []):
+        client.delete_object(Bucket="lake", Key=found["Key"])
+    client.delete_bucket(Bucket="lake")
+
+
+def keys(client) -> set[str]:
+    """What lies in the bucket, but for the empty folder markers that pyarrow leaves where it deleted an object."""
+    found = {entry["Key"] for entry in client.list_objects_v2(Bucket="lake").get("Contents", [])}
+    return {key for key in found if not key.endswith("/")}
+
+
+def test_a_lake_in_a_bucket_answers_as_the_database_does(source, bucket):
+    write_lake(source, "s3://lake/qa/", account="acme")
+
+    storage = storage_of("s3://lake/qa/acme")
+    assert keys(bucket) == {f"qa/acme/{key}" for key in read_manifest(storage).keys | {"manifest.json"}}
+    with open_lake("s3://lake/qa") as lake:
+        for query in (
+            "select count(*) as n, sum(question_score) as points, max(date_graded) as newest from individual_answers",
+            "select agent_ids, count(*) as n from agent_groups group by all order by all",
+            "select grade_key, comment from total_scores "
+            "where date_graded >= '2026-02-03' and rubric_score > 20 order by 1",
+        ):
+            assert lake.sql(query).equals(source.connection.sql(query).pl())
+        assert lake.sql("from grades").height == lake.sql("from total_scores").height > 0
+
+
+def test_a_column_that_a_table_grew_is_read_from_a_bucket_too(source, bucket):
+    write_lake(source, "s3://lake/qa", account="acme")
+    source.connection.execute("alter table total_scores add column channel varchar")
+    source.connection.execute("update total_scores set channel = 'voice' where date_graded >= '2026-04-01'")
+    assert write_lake(source, "s3://lake/qa", account="acme").parts_written == 1
+
+    query = "select grade_key, channel from total_scores order by grade_key"
+    with open_lake("s3://lake/qa") as lake:
+        assert lake.sql(query).equals(source.connection.sql(query).pl())
+
+
+def test_only_what_changed_travels_and_older_snapshots_go(source, bucket):
+    write_lake(source, "s3://lake/qa", account="acme")
+    first = keys(bucket)
+    for _ in range(2):
+        source.connection.execute("delete from todos where id = (select min(id) from todos)")
+        assert write_lake(source, "s3://lake/qa", account="acme").files_written == 1
+
+    assert len(keys(bucket) - first) == 2
+    assert len(first - keys(bucket)) == 1
+
+
+def test_two_writers_in_a_bucket_are_kept_apart(source, bucket):
+    storage = storage_of("s3://lake/qa/acme")
+    with Claim(storage) as claim:
+        with pytest.raises(LakeBusy):
+            write_lake(source, "s3://lake/qa", account="acme")
+        claim.confirm()
+    assert keys(bucket) == set()
+
+
+def test_what_is_written_holds_no_credential(source, bucket):
+    write_lake(source, "s3://lake/qa", account="acme")
+    manifest = bucket.get_object(Bucket="lake", Key="qa/acme/manifest.json")["Body"].read().decode()
+    assert SECRET not in manifest
+    assert "an-id" not in manifest
+
+
+def test_a_bucket_that_is_not_there_is_one_line(source, bucket):
+    with pytest.raises(LakeError, match=r"s3://no-such-bucket/qa.* cannot be used: .*bucket does not exist") as refusal:
+        write_lake(source, "s3://no-such-bucket/qa", account="acme")
+    assert "\n" not in str(refusal.value)
+    assert SECRET not in str(refusal.value)
+    with pytest.raises(NotALake, match="no manifest"):
+        open_lake("s3://lake/nothing-here")
+
+
+@pytest.mark.parametrize(
+    "address", [f"s3://an-id:{SECRET}@lake/qa", f"s3://lake/qa?secret_key={SECRET}", "https://lake/qa", "s3:///qa"]
+)
+def test_an_address_with_more_than_a_bucket_and_a_folder_is_refused_and_not_repeated(address):
+    with pytest.raises(InvalidArgument) as refusal:
+        storage_of(address)
+    assert SECRET not in str(refusal.value)
+
+
+def test_spark_is_given_the_addresses_that_its_connector_for_buckets_reads(bucket):
+    assert (
+        storage_of("s3://lake/qa").within("acme").spark_path("tables/a/b.parquet")
+        == "s3a://lake/qa/acme/tables/a/b.parquet"
+    )
