@@ -10,8 +10,10 @@
      |   +- OutcomeUnknown       a write was sent and its reply was lost
      +- ExportFailed             errored, never ended, or too large
      +- DownloadFailed           the bytes of a complete export could not be had
+     +- UploadFailed             the bytes of an attachment could not be sent
      +- UnreadableFile           bytes that are no export we know; the file is kept
-     |   +- SchemaMismatch       columns or values refused; the frame of refusals is on it
+     |   +- SchemaMismatch       an identity column is missing
+     |       +- TooManyBadRows   more bad rows than the budget allows; the frame of refusals is on it
      +- InconsistentPages        a list kept changing while its pages were read
      +- AnotherRefresh           the master database is in use
      +- EmptyStore               nothing has been refreshed yet
@@ -117,6 +119,10 @@ class DownloadFailed(MaestroError):
         super().__init__(message)
 
 
+class UploadFailed(MaestroError):
+    """An attachment was created, and the bytes of its file could not be sent."""
+
+
 class UnreadableFile(MaestroError):
     """Bytes that are no export we know. The file is kept."""
 
@@ -131,6 +137,10 @@ class SchemaMismatch(UnreadableFile):
     def __init__(self, message: str, *, path: Path, failures: pl.DataFrame | None = None) -> None:
         self.failures = failures
         super().__init__(message, path=path)
+
+
+class TooManyBadRows(SchemaMismatch):
+    """A file, or a list, has more bad rows than the budget allows: nothing of it landed."""
 
 
 class InconsistentPages(MaestroError):

@@ -20,8 +20,8 @@ MAY_IMPORT = {
     "analysis": FOUNDATION | {"warehouse", "tables"},
     "lake": FOUNDATION | {"warehouse", "tables"},
     "client": FOUNDATION | {"api", "exports", "tables", "pushback"},
-    "refresh": FOUNDATION | {"api", "exports", "tables", "warehouse", "pushback"},
-    "demo": FOUNDATION | {"refresh", "analysis", "warehouse", "sandbox"},
+    "period": FOUNDATION | {"exports"},
+    "refresh": FOUNDATION | {"api", "exports", "tables", "warehouse", "pushback", "period"},
     "cli": FOUNDATION
     | {"refresh", "exports", "tables", "warehouse", "analysis", "pushback", "lake", "sandbox", "client", "api"},
 }

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterable
 from types import FrameType
 
 import typer
 
 from maestro_analytics import errors
-from maestro_analytics.cli import data, export, lake, push, report, sandbox
+from maestro_analytics.cli import asking, doctor, export, keeping, lake, push, refreshing, report, sandbox
 
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -32,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for room in (data, export, report, push, lake, sandbox):
+for room in (refreshing, keeping, asking, report, push, export, lake, doctor, sandbox):
     room.register(app)
 
 
@@ -40,7 +41,7 @@ def exit_code(error: BaseException) -> int:
     """The exit code that an error stands for; `contract` of the README, "Exit codes"."""
     meanings: list[tuple[type[BaseException], int]] = [
         (errors.SettingsError, EXIT_SETTINGS),
-        (errors.SchemaMismatch, EXIT_REFUSED_FILE),
+        (errors.TooManyBadRows, EXIT_REFUSED_FILE),
         (errors.Unreachable, EXIT_UNREACHABLE),
         (errors.AnotherRefresh, EXIT_BUSY),
         (errors.InvalidArgument, EXIT_USAGE),
@@ -49,6 +50,21 @@ def exit_code(error: BaseException) -> int:
         (KeyboardInterrupt, EXIT_INTERRUPTED),
     ]
     return next((code for kind, code in meanings if isinstance(error, kind)), EXIT_BUG)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Where several hold, the first of 1, 2, 75, 3, 5, 4, 6; 0 where none does."""
+    found = set(codes)
+    order = (
+        EXIT_BUG,
+        EXIT_USAGE,
+        EXIT_BUSY,
+        EXIT_SETTINGS,
+        EXIT_REFUSED_FILE,
+        EXIT_UNREACHABLE,
+        EXIT_PARTIAL,
+    )
+    return next((code for code in order if code in found), 0)
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
@@ -61,8 +77,8 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:
-        print("interrupted; what had landed stays", file=sys.stderr)  # noqa: T201
+        print("interrupted; what had landed stays", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except errors.MaestroError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(exit_code(error))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from maestro_analytics.errors import SchemaMismatch, UnreadableFile
+from maestro_analytics.errors import SchemaMismatch, TooManyBadRows, UnreadableFile
 from maestro_analytics.tables.batches import (
     NeedsSlowReading,
     RowCount,
@@ -283,7 +283,7 @@ def _over_budget(file: _File, label: str, kept: str, path: Path, budget: float) 
     for refusal in refusals:
         reasons[refusal.reason] = reasons.get(refusal.reason, 0) + 1
     most = max(reasons, key=lambda reason: reasons[reason])
-    error = SchemaMismatch(
+    error = TooManyBadRows(
         f"{label} ({file.table.name}): {file.rows_refused} of {file.count.read} rows were refused, more than the "
         f"budget of {budget:.1%} allows, so none of it landed; most often: {most}. {kept} See `maestro-analytics "
         "quarantine list`; after a fix, `maestro-analytics replay`.",

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from maestro_analytics.errors import SchemaMismatch, UnreadableFile
+from maestro_analytics.errors import TooManyBadRows, UnreadableFile
 from maestro_analytics.exports import ExportRecord
 from maestro_analytics.tables.delivery import Delivery, RefusedFile, StagedTable
 from maestro_analytics.tables.json_records import read_records
@@ -113,11 +113,13 @@ def land_coaching(
 ) -> Landed:
     """See `Master.land_coaching`."""
     table = TABLES_BY_NAME[table_name]
+    # The kept list tells seconds, and a replay must date its rows as this does.
+    taken_at = taken_at.replace(microsecond=0)
     kept = kept_folder / f"coaching-{table_name}.ndjson.gz"
     rows, refusals = read_records(records, table)
     source = Source("coaching", None, None, f"{kept_folder.name}/{kept.name}", taken_at)
     if len(refusals) > BUDGET * len(records):
-        raise SchemaMismatch(
+        raise TooManyBadRows(
             f"{len(refusals)} of {len(records)} records of {table_name} were refused, more than the budget of "
             f"{BUDGET:.1%} allows, so the table stays as it was; the first: {refusals[0].reason}.",
             path=kept,

@@ -61,8 +61,8 @@ class DuckLedger:
         self._change(seq, "status = ?, error = ?", status, error)
 
     def unfinished(self) -> list[ExportRecord]:
-        """Those that are planned, requested or received, in the order in which they were asked for."""
-        return self.records("status in ('planned', 'requested', 'received')")
+        """Those that are planned, requested or received, or empty and not yet entered as landed, in the order asked."""
+        return self.records("status in ('planned', 'requested', 'received') or (status = 'empty' and landing is null)")
 
     def records(self, condition: str = "true", params: list[Any] | None = None) -> list[ExportRecord]:
         """The records for which a condition of ours holds, in the order in which they were asked for."""

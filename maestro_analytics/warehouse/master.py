@@ -38,9 +38,10 @@ class Master:
         ledger: the ledger of exports.
     """
 
-    def __init__(self, folder: Path, path: Path, lock: FolderLock | None) -> None:
+    def __init__(self, folder: Path, path: Path, lock: FolderLock | None, host: str | None = None) -> None:
         self.folder = folder
         self.path = path
+        self._host = host
         self._lock = lock
         self._connection: duckdb.DuckDBPyConnection | None = open_file(path)
         self._working = threading.RLock()
@@ -74,12 +75,12 @@ class Master:
             if not path.exists() and (folder / PUBLISHED).exists():
                 # The master was lost: what was published is what it was.
                 publishing.copy_file(folder / PUBLISHED, path)
-            master = cls(folder, path, lock)
+            master = cls(folder, path, lock, host)
         except BaseException:
             lock.release()
             raise
         try:
-            master._claim(host)
+            master._check_host()
         except BaseException:
             master.close()
             raise
@@ -97,6 +98,11 @@ class Master:
         """The folder for checked rows on their way: `read_export(..., staging=master.staging / NAME)`."""
         return self.folder / "master" / "staging"
 
+    @property
+    def exports_folder(self) -> Path:
+        """Where received files are kept."""
+        return self.folder / KEPT
+
     def land(
         self, export: ExportRecord, delivery: Delivery | None, *, step: Callable[[str], None] = lambda done: None
     ) -> Landed:
@@ -111,6 +117,7 @@ class Master:
             what became of every row. Files that were refused are told in it, and their window is not covered.
         """
         with self._working:
+            self._claim_host()
             return landing.land(self.connection, export, delivery, self.folder, step)
 
     def land_coaching(
@@ -124,9 +131,10 @@ class Master:
         """Replace a coaching table by a complete list of the API's records, and keep the list for `replay`.
 
         Raises:
-            SchemaMismatch: more bad records than the budget allows; the table stays as it was.
+            TooManyBadRows: more bad records than the budget allows; the table stays as it was.
         """
         with self._working:
+            self._claim_host()
             return landing.land_coaching(
                 self.connection, table_name, records, self.folder / KEPT, taken_at=taken_at, step=step
             )
@@ -135,6 +143,15 @@ class Master:
         """Enter that a kept file could not be read at all. Nothing lands, and its window is not covered."""
         with self._working:
             return landing.refuse(self.connection, export, error, self.folder)
+
+    def first_since(self) -> datetime | None:
+        """The earliest moment that any run was to fetch from; None before the first."""
+        with self._working:
+            return runs.first_since(self.connection)
+
+    def has_landed(self) -> bool:
+        """Whether anything ever landed here: only then is there something to publish."""
+        return value(self.connection, "select host is not null from state.account") is True
 
     def coverage(self, kind: str) -> list[Window]:
         """The stretches of time of which everything of `kind` has landed, in order, none touching the next."""
@@ -229,17 +246,18 @@ class Master:
         self.connection.close()
         self._connection = None
 
-    def _claim(self, host: str | None) -> None:
-        if host is None:
-            return
+    def _check_host(self) -> None:
         owner = value(self.connection, "select host from state.account")
-        if owner is None:
-            self.connection.execute("update state.account set host = ?", [host])
-        elif owner != host:
+        if self._host and owner and owner != self._host:
             raise SettingsError(
-                f"{self.folder} holds the data of {owner}, and MAESTRO_BASE_URL names {host}: two accounts are never "
-                "mixed. Set MAESTRO_DATA to another folder, or MAESTRO_BASE_URL to the account of this one."
+                f"{self.folder} holds the data of {owner}, and MAESTRO_BASE_URL names {self._host}: two accounts are "
+                "never mixed. Set MAESTRO_DATA to another folder, or MAESTRO_BASE_URL to the account of this one."
             )
+
+    def _claim_host(self) -> None:
+        """The folder belongs to a host from the first landing on, not from the first try to reach it."""
+        if self._host:
+            self.connection.execute("update state.account set host = ? where host is null", [self._host])
 
 
 def open_file(path: Path) -> duckdb.DuckDBPyConnection:

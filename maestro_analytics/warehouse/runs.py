@@ -7,7 +7,7 @@ from datetime import datetime
 
 import duckdb
 
-from maestro_analytics.warehouse.connections import value
+from maestro_analytics.warehouse.connections import frame, value
 
 
 def start(
@@ -43,3 +43,9 @@ def finish(
         "where refresh_id = ?",
         [at, status, requests, quarantined, error, refresh_id],
     )
+
+
+def first_since(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """The earliest moment that any run was to fetch from."""
+    moment: datetime | None = frame(connection, "select min(since) as moment from state.refreshes").item()
+    return moment

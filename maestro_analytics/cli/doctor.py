@@ -1,0 +1,131 @@
+"""`doctor`: is everything in place? Token, host, clock, disk, locks, versions."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from maestro_analytics.settings import Settings
+
+LEAST_FREE_GIB = 2.0
+LARGEST_CLOCK_ERROR_SECONDS = 30.0
+TOOLS = ("maestro-analytics", "duckdb", "polars", "pandera", "pyarrow", "requests", "jupyterlab")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: what was looked at.
+        state: `ok`, `warning` or `problem`.
+        says: what was found, and what to do.
+        exit_code: what a problem means for the exit code.
+    """
+
+    what: str
+    state: str
+    says: str
+    exit_code: int = 0
+
+
+def register(app: typer.Typer) -> None:
+    """Add `doctor`."""
+    app.command()(doctor)
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Leave the vendor's API alone.")] = False,
+) -> None:
+    """Look at the token, the host, the clock, the disk, the locks and the versions. Makes one API call.
+
+    \b
+    Examples:
+      maestro-analytics doctor
+      maestro-analytics doctor --offline --json
+    """
+    from maestro_analytics.cli import worst
+    from maestro_analytics.settings import Settings
+
+    settings = Settings.from_environment()
+    findings = [*_versions(), *_folders(settings), *_database(settings)]
+    findings += [Finding("account", "ok", "not asked (--offline)")] if offline else list(_account(settings))
+    if as_json:
+        print(json.dumps({"schema_version": 1, "findings": [asdict(finding) for finding in findings]}))
+    else:
+        for finding in findings:
+            print(f"{finding.state:<8}  {finding.what:<10}  {finding.says}")
+    raise typer.Exit(worst([finding.exit_code for finding in findings]))
+
+
+def _versions() -> Iterator[Finding]:
+    import platform
+
+    yield Finding(
+        "versions",
+        "ok",
+        f"python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in TOOLS),
+    )
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    for what, folder in (("data", settings.data.absolute()), ("cache", settings.cache.absolute())):
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        try:
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            yield Finding(what, "problem", f"{folder} cannot be written: {error.strerror}", exit_code=3)
+            continue
+        free = shutil.disk_usage(existing).free / 2**30
+        state = "ok" if free >= LEAST_FREE_GIB else "warning"
+        yield Finding(what, state, f"{folder} can be written; {free:.1f} GiB free")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from maestro_analytics.warehouse import holder_of
+    from maestro_analytics.warehouse import open as open_published
+
+    holder = holder_of(settings.data)
+    yield Finding("lock", "ok", f"held by {holder}: a refresh is running" if holder else "free")
+    if not settings.database.exists():
+        yield Finding("database", "warning", f"{settings.database} is not there yet: run `maestro-analytics refresh`")
+        return
+    with open_published(settings.database) as qa:
+        last = qa.sql("select max(finished_at) as at from state.refreshes")["at"].item()
+    size = settings.database.stat().st_size / 2**20
+    yield Finding("database", "ok", f"{settings.database}, {size:.0f} MiB, last refresh {last:%Y-%m-%d %H:%M} UTC")
+
+
+def _account(settings: Settings) -> Iterator[Finding]:
+    from datetime import UTC, datetime
+
+    from maestro_analytics.api import ApiClient
+    from maestro_analytics.cli import exit_code
+    from maestro_analytics.errors import MaestroError
+
+    try:
+        with ApiClient(settings) as client:
+            vendor_clock = client.ping()
+    except MaestroError as error:
+        yield Finding("account", "problem", f"{type(error).__name__}: {error}", exit_code=exit_code(error))
+        return
+    yield Finding("account", "ok", f"{settings.host} takes the token")
+    if vendor_clock is None:
+        yield Finding("clock", "warning", f"{settings.host} does not say what time it is")
+        return
+    off = (datetime.now(UTC) - vendor_clock).total_seconds()
+    says = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} {settings.host}"
+    if abs(off) > LARGEST_CLOCK_ERROR_SECONDS:
+        yield Finding("clock", "warning", f"{says}: set this machine's clock, or windows end at the wrong moment")
+    else:
+        yield Finding("clock", "ok", says)

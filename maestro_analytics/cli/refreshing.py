@@ -1,0 +1,206 @@
+"""`refresh`: the main job, its plan, and its rehearsal in the sandbox."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, date, datetime, timedelta
+from threading import Event
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from maestro_analytics.cli.options import choices, moment
+
+if TYPE_CHECKING:
+    from maestro_analytics.refresh import RefreshReport
+    from maestro_analytics.settings import Settings
+
+KINDS = ("raw", "groups", "audit", "coaching")
+
+SANDBOX_DAYS = 180
+SANDBOX_AGENTS = 24
+
+Since = Annotated[
+    str | None, typer.Option("--since", help="First moment, a date or ISO 8601, UTC. Default: what is missing.")
+]
+Until = Annotated[str | None, typer.Option("--until", help="End, not included. Default: one minute ago.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `refresh`."""
+    app.command()(refresh)
+
+
+def refresh(
+    since: Since = None,
+    until: Until = None,
+    only: Annotated[str | None, typer.Option(help="Some of raw,groups,audit,coaching.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask for time that is covered, too.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be asked for, and ask for nothing.")] = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Against an embedded sandbox, in the folder `sandbox` of the data folder.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Bring the database up to date and publish it.
+
+    The first run takes the last 90 days, every other run what is missing. Groups and coaching records are always
+    read whole. A run that was stopped goes on where it was.
+
+    \b
+    Examples:
+      maestro-analytics refresh --plan
+      maestro-analytics refresh --since 2026-01-01
+      maestro-analytics refresh --only raw,groups --json
+      maestro-analytics refresh --sandbox
+    """
+    from maestro_analytics.settings import Settings
+
+    kinds = choices(only, option="--only", known=KINDS)
+    first, end = moment(since, option="--since"), moment(until, option="--until")
+    settings = Settings.from_environment()
+    if sandbox and first is None:
+        first = datetime.now(UTC) - timedelta(days=SANDBOX_DAYS)
+    with _embedded_sandbox(settings) if sandbox else nullcontext(settings) as settings:
+        if plan:
+            _print_plan(settings, since=first, until=end, kinds=kinds, again=again, as_json=as_json)
+            return
+        report = _run(settings, since=first, until=end, kinds=kinds, again=again, hurried=sandbox)
+    if as_json:
+        print(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        _print_report(report)
+    raise typer.Exit(_exit_code(report))
+
+
+def _run(
+    settings: Settings,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    kinds: tuple[str, ...],
+    again: bool,
+    hurried: bool,
+) -> RefreshReport:
+    from maestro_analytics.exports import PollPace
+    from maestro_analytics.exports.progress import progress
+    from maestro_analytics.refresh import refresh as run
+
+    stop = Event()
+
+    def stop_once(signum: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print("stopping after what is being landed; once more to stop at once", file=sys.stderr)
+
+    before = {name: signal.signal(name, stop_once) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with progress() as (on_event, say):
+            return run(
+                settings,
+                since=since,
+                until=until,
+                kinds=kinds,
+                again=again,
+                pace=PollPace(first_seconds=0.1) if hurried else None,
+                stop=stop,
+                on_event=on_event,
+                say=say,
+            )
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _exit_code(report: RefreshReport) -> int:
+    """The first of 3, 5, 4, 6 that holds; an interruption before all of them."""
+    from maestro_analytics.cli import EXIT_INTERRUPTED, EXIT_PARTIAL, exit_code, worst
+
+    if report.interrupted:
+        return EXIT_INTERRUPTED
+    return worst([*(exit_code(error) for error in report.errors), *([EXIT_PARTIAL] if report.gaps else [])])
+
+
+@contextmanager
+def _embedded_sandbox(settings: Settings) -> Iterator[Settings]:
+    """A sandbox in this process, and settings that work in a folder of its own.
+
+    The contact centre starts on the day that the folder's first run chose, so that later runs meet the same one.
+    """
+    from pydantic import SecretStr
+
+    from maestro_analytics.sandbox import Sandbox
+
+    folder = settings.data / "sandbox"
+    folder.mkdir(parents=True, exist_ok=True)
+    first_day = folder / "first-day"
+    if not first_day.exists():
+        first_day.write_text((datetime.now(UTC) - timedelta(days=SANDBOX_DAYS)).date().isoformat(), encoding="utf-8")
+    start = date.fromisoformat(first_day.read_text(encoding="utf-8").strip())
+    now = datetime.now(UTC)
+    with Sandbox(
+        agents=SANDBOX_AGENTS,
+        days=max((now.date() - start).days, 1),
+        now=now,
+        running=True,
+        requests_per_second=None,
+        requests_per_minute=None,
+    ) as sandbox:
+        yield settings.model_copy(
+            update={
+                "base_url": sandbox.base_url,
+                "api_token": SecretStr(sandbox.token),
+                "data": folder,
+                "cache": folder / "cache",
+                "requests_per_second": 1_000,
+                "requests_per_minute": 60_000,
+            }
+        )
+
+
+def _print_plan(
+    settings: Settings,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    kinds: tuple[str, ...],
+    again: bool,
+    as_json: bool,
+) -> None:
+    from maestro_analytics.refresh import plan
+
+    planned = plan(settings, since=since, until=until, kinds=kinds, again=again)
+    windows = [
+        {"kind": kind}
+        | ({"window_start": window.start.isoformat(), "window_end": window.end.isoformat()} if window else {})
+        for kind, pieces in planned.windows.items()
+        for window in pieces
+    ]
+    if as_json:
+        print(json.dumps({"schema_version": 1, "windows": windows, "calls": planned.calls, "minutes": planned.minutes}))
+        return
+    for window in windows:
+        span = f"  {window['window_start']} to {window['window_end']}" if "window_start" in window else "  as it is now"
+        print(f"{window['kind']:<9}{span}")
+    if "coaching" in kinds:
+        print("coaching   coaching points, coaching sessions and to-dos, whole: one call a page")
+    print(
+        f"{len(windows)} exports, about {planned.calls} calls and {planned.minutes:g} minutes at "
+        f"{settings.requests_per_minute} calls a minute; nothing was asked for."
+    )
+
+
+def _print_report(report: RefreshReport) -> None:
+    for table, rows in report.tables.items():
+        print(f"{table:<20}{rows:>12,}")
+    print(f"{'quarantined':<20}{report.quarantined:>12,}")
+    print(f"{'API calls':<20}{report.requests:>12,}")
+    for gap in report.gaps:
+        print(f"gap: {gap['kind']} {gap['window_start']} to {gap['window_end']}")
+    print(f"{report.status}: {report.database}")

@@ -1,0 +1,78 @@
+"""What one run covers, and which windows of it are still to be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.exports import Window
+from maestro_analytics.exports.windows import without
+
+FIRST_PERIOD = timedelta(days=90)
+UNTIL_MARGIN = timedelta(minutes=1)
+"""What the vendor commits late carries an earlier time stamp: the newest minute is left to the next run."""
+
+WINDOWED = ("raw", "audit")
+SNAPSHOT = "groups"
+
+
+@dataclass(frozen=True)
+class Period:
+    """What one run is asked for: half-open, in UTC, and the kinds."""
+
+    since: datetime
+    until: datetime
+    kinds: tuple[str, ...]
+    again: bool = False
+
+    def wanted(self, covered: Mapping[str, Sequence[Window]]) -> dict[str, list[Window] | None]:
+        """The windows to ask for, by kind; None for a snapshot."""
+        whole = [Window(self.since, self.until)]
+        wanted: dict[str, list[Window] | None] = {
+            kind: whole if self.again else without(whole, covered.get(kind, ()))
+            for kind in WINDOWED
+            if kind in self.kinds
+        }
+        if SNAPSHOT in self.kinds:
+            wanted[SNAPSHOT] = None
+        return wanted
+
+
+def period_of(
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    kinds: Sequence[str],
+    again: bool = False,
+    first_since: datetime | None,
+    now: datetime,
+) -> Period:
+    """What a run covers: from `since` (else the earliest ever asked for, else 90 days) to `until` (else a minute ago).
+
+    Time that has not come yet is never counted as covered: a later `until` means now.
+
+    Raises:
+        InvalidArgument: the period is empty.
+    """
+    end = min(until, now) if until else now - UNTIL_MARGIN
+    start = since or first_since or end - FIRST_PERIOD
+    start, end = start.replace(microsecond=0), end.replace(microsecond=0)
+    if start >= end:
+        raise InvalidArgument(
+            f"nothing lies between --since {start:%Y-%m-%dT%H:%M:%SZ} and --until {end:%Y-%m-%dT%H:%M:%SZ}: "
+            "the first must be before the second, and before now."
+        )
+    return Period(start, end, tuple(kinds), again)
+
+
+def gaps(period: Period, covered: Mapping[str, Sequence[Window]]) -> list[dict[str, str]]:
+    """What of a period is not covered: `kind`, `window_start`, `window_end` (ISO 8601, UTC) of each stretch."""
+    whole = [Window(period.since, period.until)]
+    return [
+        {"kind": kind, "window_start": gap.start.isoformat(), "window_end": gap.end.isoformat()}
+        for kind in WINDOWED
+        if kind in period.kinds
+        for gap in without(whole, covered.get(kind, ()))
+    ]

@@ -1,0 +1,82 @@
+"""A sandbox, settings that reach it, and the comparison of whole tables with the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import maestro_analytics as ma
+from maestro_analytics.exports import PollPace
+from maestro_analytics.refresh import RefreshReport, refresh
+from maestro_analytics.sandbox import Sandbox
+from maestro_analytics.settings import Settings
+from maestro_analytics.tables.schemas import TABLES_BY_NAME
+
+NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
+TRUE_TABLES = (
+    "total_scores",
+    "section_scores",
+    "individual_answers",
+    "annotations",
+    "csat",
+    "agent_groups",
+    "audit_logs",
+    "coaching_points",
+    "coaching_sessions",
+    "todos",
+)
+QUICK = PollPace(first_seconds=0.02, longest_seconds=0.1)
+
+
+def centre(**options: Any) -> Sandbox:
+    """A small contact centre without limits on the number of requests."""
+    given = {"seed": 7, "agents": 5, "days": 40, "now": NOW, "requests_per_second": None, "requests_per_minute": None}
+    return Sandbox(**given | options)
+
+
+def settings_for(sandbox: Sandbox, folder: Path, **options: Any) -> Settings:
+    given: dict[str, Any] = {
+        "base_url": sandbox.base_url,
+        "api_token": sandbox.token,
+        "data": folder / "data",
+        "cache": folder / "cache",
+        "requests_per_second": 1_000,
+        "requests_per_minute": 60_000,
+    }
+    return Settings(_env_file=None, **given | options)
+
+
+def bring_up_to_date(settings: Settings, sandbox: Sandbox, **options: Any) -> RefreshReport:
+    """`refresh` at the sandbox's moment, looking at exports often."""
+    return refresh(settings, pace=QUICK, now=lambda: sandbox.now, **options)
+
+
+def comparable(rows: pl.DataFrame | Iterable[dict[str, Any]], table: str, *, more: Iterable[str] = ()) -> pl.DataFrame:
+    """A table without what we make ourselves, in an order of its own."""
+    declared = TABLES_BY_NAME[table]
+    columns = [name for name in declared.columns if name not in declared.made_here] + list(more)
+    schema = {name: declared.empty().schema.get(name, pl.String) for name in columns}
+    frame = rows.select(columns) if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows), schema=schema)
+    flat = frame.with_columns(pl.col(name).list.join(",") for name, kind in schema.items() if isinstance(kind, pl.List))
+    return flat.sort(columns, nulls_last=True)
+
+
+def assert_holds_the_truth(settings: Settings, sandbox: Sandbox, tables: Iterable[str] = TRUE_TABLES) -> None:
+    """The published file is, table by table and row by row, what the sandbox knows to be so."""
+    with ma.open(settings.database) as qa:
+        for table in tables:
+            found = comparable(qa.sql(f"from {table}"), table)
+            expected = comparable(getattr(sandbox.truth, table), table)
+            assert found.height == expected.height, table
+            assert_frame_equal(found, expected)
+
+
+@pytest.fixture
+def sandbox_for() -> Callable[..., Sandbox]:
+    return centre
