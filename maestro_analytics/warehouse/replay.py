@@ -1,0 +1,171 @@
+"""Everything again from the kept files, without the network: after a fix in the reader, or when the master is lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from maestro_analytics.errors import MaestroError, UnreadableFile
+from maestro_analytics.exports import ExportRecord
+from maestro_analytics.tables.coaching import COACHING_TABLES
+from maestro_analytics.tables.readers import BUDGET, read_export
+from maestro_analytics.warehouse import ledger
+from maestro_analytics.warehouse.books import Landed
+from maestro_analytics.warehouse.connections import frame, value
+from maestro_analytics.warehouse.landing import land_coaching, read_list
+from maestro_analytics.warehouse.master import KEPT, Master
+
+CARRIED_OVER = ("exports", "refreshes", "pushes", "account")
+"""What no kept file tells."""
+
+_HAD_A_RESULT = "status in ('received', 'empty', 'landed', 'partial', 'unreadable')"
+_KEPT_NAME = re.compile(r"(raw|groups|audit)-([0-9]+)-(.+)\.(?:zip|csv)")
+
+
+@dataclass(frozen=True)
+class Reread:
+    """What came of one kept file.
+
+    Attributes:
+        file: the kept file; None for an export that had nothing to download.
+        landed: what became of its rows; its `refused` tells files over the budget. None when nothing could be done.
+        error: why nothing could be done: the file is gone, or is no export.
+    """
+
+    file: Path | None
+    export: ExportRecord | None
+    landed: Landed | None
+    error: MaestroError | None = None
+
+
+def replay(master: Master, *, budget: float = BUDGET, without_missing: bool = False) -> Iterator[Reread]:
+    """Build the master anew from the kept files, in the order in which they once landed; yields what came of each.
+
+    The new database is built beside the old and takes its place at the end, in one step: a replay that is stopped or
+    killed has changed nothing. What it gives is the same to the row, for a reader that has not changed.
+
+    Args:
+        without_missing: go on though kept files are gone. Their rows are lost then, and the next refresh asks for
+            their time again.
+
+    Raises:
+        MaestroError: kept files of exports that have landed are gone.
+    """
+    landed = master.ledger.records("landing is not null and file is not null")
+    gone = [str(export.file) for export in landed if export.file and not export.file.exists()]
+    if gone and not without_missing:
+        raise MaestroError(
+            f"{len(gone)} kept files of exports that have landed are gone, {gone[0]} for one: a replay would lose "
+            "their rows. Put them back, or keep the database as it is."
+        )
+    fresh_path = master.path.with_name("replay.new.duckdb")
+    fresh_path.unlink(missing_ok=True)
+    fresh = Master(master.folder, fresh_path, None)
+    try:
+        _carry_over(master, fresh)
+        order = fresh.connection.execute(
+            f"select seq from state.exports where {_HAD_A_RESULT} order by landing nulls last, seq"
+        ).fetchall()
+        # An export counts as landed when it is landed here.
+        fresh.connection.execute("update state.exports set landing = null")
+        for (seq,) in order:
+            (export,) = fresh.ledger.records("seq = ?", [seq])
+            yield reread(fresh, export, budget=budget)
+        for table in COACHING_TABLES:
+            kept = master.folder / KEPT / f"coaching-{table.name}.ndjson.gz"
+            if kept.exists():
+                yield reread_list(fresh, table.name, kept)
+        fresh.resolve_people()
+        fresh.connection.execute("checkpoint")
+        fresh.close()
+        master.replace_file(fresh_path)
+    finally:
+        fresh.close()
+        fresh_path.unlink(missing_ok=True)
+        fresh_path.with_name(fresh_path.name + ".wal").unlink(missing_ok=True)
+
+
+def retry_quarantine(master: Master, *, budget: float = BUDGET) -> Iterator[Reread]:
+    """Read again the kept files that have rows in quarantine or were refused, and land them in place.
+
+    A grade that a later export has brought meanwhile stays as it is.
+    """
+    exports = master.ledger.records(
+        f"{_HAD_A_RESULT} and file is not null and (status in ('partial', 'unreadable') or seq in "
+        "(select export_seq from state.quarantine))"
+    )
+    lists = frame(master.connection, "select distinct table_name from state.quarantine where kind = 'coaching'")
+    for export in exports:
+        yield reread(master, export, budget=budget)
+    for table_name in sorted(lists.get_column("table_name")):
+        kept = master.folder / KEPT / f"coaching-{table_name}.ndjson.gz"
+        if kept.exists():
+            yield reread_list(master, table_name, kept)
+
+
+def reread(master: Master, export: ExportRecord, *, budget: float = BUDGET) -> Reread:
+    """Read an export's kept file and land it; what is wrong with it is told, not raised."""
+    if export.file is None:
+        return Reread(None, export, master.land(export, None))
+    if not export.file.exists():
+        gone = UnreadableFile(f"{export.file} is gone; the next refresh asks for its time again", path=export.file)
+        return Reread(export.file, export, master.refuse(export, gone), gone)
+    try:
+        with read_export(
+            export.file, kind=export.kind, staging=master.staging / str(export.seq), budget=budget
+        ) as delivery:
+            return Reread(export.file, export, master.land(export, delivery))
+    except UnreadableFile as error:
+        return Reread(export.file, export, master.refuse(export, error), error)
+
+
+def reread_list(master: Master, table_name: str, kept: Path) -> Reread:
+    """Land a kept coaching list."""
+    try:
+        records, taken = read_list(kept)
+        landed = land_coaching(
+            master.connection,
+            table_name,
+            records,
+            kept.parent,
+            taken_at=datetime.fromtimestamp(taken, UTC),
+            step=lambda done: None,
+            keep=False,
+        )
+    except MaestroError as error:
+        return Reread(kept, None, None, error)
+    except (OSError, EOFError, ValueError) as error:
+        return Reread(kept, None, None, UnreadableFile(f"{kept} is damaged ({error}); refresh it", path=kept))
+    return Reread(kept, None, landed)
+
+
+def _carry_over(master: Master, fresh: Master) -> None:
+    for name in CARRIED_OVER:
+        rows = frame(master.connection, f"select * from state.{name}")
+        fresh.connection.execute(f"delete from state.{name}")
+        fresh.connection.register("carried", rows)
+        fresh.connection.execute(f"insert into state.{name} by name select * from carried")
+        fresh.connection.unregister("carried")
+    if not value(fresh.connection, "select count(*) from state.exports"):
+        for record in _records_from_names(master.folder / KEPT):
+            ledger.add(fresh.connection, record, master.folder)
+
+
+def _records_from_names(folder: Path) -> Iterator[ExportRecord]:
+    """What the names of kept files still tell when the ledger is lost: kind, order and id, but not which window."""
+    found = [(path, named) for path in folder.iterdir() if (named := _KEPT_NAME.fullmatch(path.name))]
+    for path, named in sorted(found, key=lambda each: int(each[1][2])):
+        at = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
+        yield ExportRecord(
+            seq=int(named[2]),
+            kind=named[1],
+            window=None,
+            export_id=named[3],
+            status="received",
+            file=path,
+            bytes=path.stat().st_size,
+            requested_at=at,
+        )
