@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from maestro_analytics.errors import InvalidArgument
 
@@ -64,6 +64,32 @@ def choice(value: str | Choice | None, choices: type[Choice], *, name: str) -> s
         raise InvalidArgument(f"{name} must be one of {allowed}, not {value!r}") from None
 
 
-def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that have a value: the reference wants the others left out."""
-    return {name: value for name, value in parameters.items() if value is not None}
+def optional_text(value: object, *, name: str) -> str | None:
+    """A text, or None; an empty one is allowed."""
+    if value is not None and not isinstance(value, str):
+        raise InvalidArgument(f"{name} must be a text, not {value!r}")
+    return value
+
+
+def email_address(value: object) -> str:
+    """A text with an `@` in it: the vendor knows better what an address is."""
+    text = required_text(value, name="email")
+    if "@" not in text.strip("@"):
+        raise InvalidArgument(f"email must be an e-mail address, not {text!r}")
+    return text
+
+
+def flag(value: object, *, name: str) -> bool:
+    """True or False, and nothing that only counts as such."""
+    if not isinstance(value, bool):
+        raise InvalidArgument(f"{name} must be True or False, not {value!r}")
+    return value
+
+
+def number(value: object, *, name: str) -> float | None:
+    """A finite number, or None. JSON has no others."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidArgument(f"{name} must be a finite number, not {value!r}")
+    return value

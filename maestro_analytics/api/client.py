@@ -7,14 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from maestro_analytics.api import endpoints
+from maestro_analytics.api.agents import AgentCalls
 from maestro_analytics.api.arguments import iso_or_none
+from maestro_analytics.api.attachments import AttachmentCalls
+from maestro_analytics.api.coaching import CoachingCalls
 from maestro_analytics.api.export_calls import ExportCalls
 from maestro_analytics.api.pages import Pages
+from maestro_analytics.api.tickets import LARGEST_BATCH, TicketCalls
 from maestro_analytics.api.waiting import Clock
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.settings import Settings
-
-LARGEST_BATCH = 500
 
 LISTS = {
     "todos": endpoints.GET_TODOS,
@@ -23,7 +25,7 @@ LISTS = {
 }
 
 
-class ApiClient(ExportCalls):
+class ApiClient(TicketCalls, AttachmentCalls, AgentCalls, CoachingCalls, ExportCalls):
     """Everything the vendor's reference offers, as plain values.
 
     Args:

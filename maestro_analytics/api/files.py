@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -21,7 +21,7 @@ import urllib3.exceptions
 from maestro_analytics.api.redaction import host_and_path
 from maestro_analytics.api.transport import CONNECT_SECONDS, READ_SECONDS, plain_session
 from maestro_analytics.api.waiting import Clock, Stopped
-from maestro_analytics.errors import DownloadFailed
+from maestro_analytics.errors import DownloadFailed, UploadFailed
 from maestro_analytics.settings import is_loopback
 
 CHUNK_BYTES = 1 << 18
@@ -56,11 +56,19 @@ class _Broken(Exception):
     """One try that broke off; what came so far is kept for the next."""
 
 
-def check_place(url: str) -> None:
-    """Raise DownloadFailed unless `url` is https, or on this machine itself."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-        return
+def check_place(url: str) -> str:
+    """The URL, when it is https or on this machine itself.
+
+    Raises:
+        DownloadFailed: it is neither.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise DownloadFailed("the vendor named a place that is no URL") from None
+    if host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+        return url
     raise DownloadFailed(f"{host_and_path(url)} is no https address; nothing was fetched from there")
 
 
@@ -80,9 +88,9 @@ class FileHost:
             DownloadFailed: the bytes could not be had in six tries, or the URL is not https.
             Stopped: `stop` was set.
         """
-        check_place(url)
+        host = urlsplit(check_place(url)).hostname or ""
         part.unlink(missing_ok=True)
-        with plain_session(urlsplit(url).hostname or "") as session:
+        with plain_session(host) as session:
             fetch = _Fetch(session, url, part, stop, on_bytes)
             for number in range(1, TRIES + 1):
                 try:
@@ -94,6 +102,61 @@ class FileHost:
                 if number < TRIES:
                     self._clock.wait(min(2.0 ** (number - 1), 15.0), stop)
         raise DownloadFailed(f"{why}, {TRIES} times. What came is not used. Run it again later.")
+
+    def upload(self, url: str, file: Path, *, content_type: str, on_bytes: OnBytes | None = None) -> None:
+        """Send a file to a presigned URL, with the headers that the vendor's reference asks for.
+
+        Raises:
+            UploadFailed: the store refused it, or could not be reached in six tries.
+        """
+        headers = {"Content-Type": content_type, "x-amz-server-side-encryption": "AES256"}
+        size = file.stat().st_size
+        shown = host_and_path(url)
+        with plain_session(urlsplit(check_place(url)).hostname or "") as session:
+            for number in range(1, TRIES + 1):
+                with file.open("rb") as source:
+                    # requests announces no length for an empty stream, and stores take no upload without one.
+                    data = _Counted(source, size, on_bytes) if size else b""
+                    try:
+                        status = session.put(
+                            url,
+                            data=data,
+                            headers=headers,
+                            allow_redirects=False,
+                            timeout=(CONNECT_SECONDS, READ_SECONDS),
+                        ).status_code
+                        why = f"{status} from {shown}"
+                    except requests.RequestException as error:
+                        status, why = 0, f"no answer from {shown} ({type(error).__name__})"
+                if 200 <= status < 300:
+                    return
+                if 300 <= status < 500 and status not in (408, 429):
+                    break
+                if number < TRIES:
+                    self._clock.wait(min(2.0 ** (number - 1), 15.0))
+        raise UploadFailed(f"{file.name} could not be sent: {why}. Presigned addresses are valid for 10 minutes.")
+
+
+class _Counted:
+    """A file that tells how much of it was read."""
+
+    def __init__(self, source: IO[bytes], size: int, on_bytes: OnBytes | None) -> None:
+        self._source = source
+        self._size = size
+        self._on_bytes = on_bytes
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._source.read(size)
+        if chunk and self._on_bytes:
+            self._on_bytes(self._source.tell(), self._size)
+        return chunk
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.read(CHUNK_BYTES):
+            yield chunk
 
 
 class _Fetch:
@@ -168,8 +231,7 @@ class _Fetch:
             if response.status_code not in (301, 302, 303, 307, 308) or not place:
                 return response
             response.close()
-            url = urljoin(url, place)
-            check_place(url)
+            url = check_place(urljoin(url, place))
         raise _Broken(f"{host_and_path(self._url)} sends us in circles")
 
     def _continues(self, response: requests.Response) -> bool:
@@ -202,9 +264,6 @@ class _Fetch:
                 self._have = 0
         if failure:
             raise _Broken(f"the download from {host_and_path(self._url)} broke off ({failure})")
-
-    def start_again(self) -> None:
-        self._have = 0
 
 
 def _number(text: Any) -> int | None:

@@ -30,7 +30,7 @@ LONGEST_FLIGHT_MS = 5_000
 """A request that was not answered by then has long been counted by the vendor (or its process was killed)."""
 LONGEST_PAUSE_MS = 120_000
 CLOCK_PUT_BACK_MS = 10_000
-"""What lies further ahead than anything that was noted by now can, was noted before the machine's clock was put back."""
+"""What lies further ahead than anything noted by now can was noted before the machine's clock was put back."""
 LONGEST_NAP_SECONDS = 0.25
 """Answers free room earlier than the bucket can foretell, so waits look again this often."""
 

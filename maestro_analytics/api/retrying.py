@@ -16,7 +16,6 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -51,14 +50,24 @@ class Failure(Exception):
         super().__init__(text)
 
 
-@dataclass
 class HostHealth:
-    """When the host last gave a good answer; shared by all threads of a client."""
+    """How long the host has given no good answer; shared by all threads of a client."""
 
-    last_good_answer: float
+    def __init__(self) -> None:
+        self._tried_since: float | None = None
 
-    def answered(self, moment: float) -> None:
-        self.last_good_answer = max(self.last_good_answer, moment)
+    def tried(self, moment: float) -> None:
+        """A request is sent."""
+        if self._tried_since is None:
+            self._tried_since = moment
+
+    def answered(self) -> None:
+        """A good answer came, or one that says no."""
+        self._tried_since = None
+
+    def silent_seconds(self, moment: float) -> float:
+        """Seconds since the first request after the last good answer."""
+        return moment - self._tried_since if self._tried_since is not None else 0.0
 
 
 class Tries:
@@ -81,17 +90,25 @@ class Tries:
         self._now = clock.seconds
         self._clock = clock
         self._pause_everybody = pause_everybody
-        self._started = clock.seconds()
+        self._first_sent: float | None = None
         self._failed = 0
         self._limited = 0
         self._silent = 0
         self._next_wait_seconds = 0.0
+        self.may_have_arrived = False
 
     def wait_for_turn(self, stop: threading.Event | None) -> None:
         """The pause that the last failure asked for. Here rather than in stamina, whose sleep no event can end."""
         if self._next_wait_seconds:
             seconds, self._next_wait_seconds = self._next_wait_seconds, 0.0
             self._clock.wait(seconds, stop)
+
+    def sent(self) -> None:
+        """A try leaves."""
+        moment = self._now()
+        self._health.tried(moment)
+        if self._first_sent is None:
+            self._first_sent = moment
 
     def again(self, failure: Exception) -> bool | float:
         """Whether to try again after `failure`: 0.0 for yes (stamina then sleeps no longer than that)."""
@@ -101,13 +118,13 @@ class Tries:
         if seconds is None:
             return False
         self._next_wait_seconds = seconds
+        self.may_have_arrived = self.may_have_arrived or failure.arrived
         level = logging.WARNING if seconds >= 5 else logging.INFO
         log.log(level, "%s; trying again in %.0f s (%s)", failure, seconds, self.shown)
         return 0.0
 
     def verdict(self, failure: Failure) -> MaestroError:
         """The error to raise when no more tries are made."""
-        silent_seconds = self._now() - max(self._health.last_good_answer, self._started)
         retry_after = failure.retry_after_seconds
         if failure.arrived and failure.status != 429 and not self._repeats_after(failure):
             return OutcomeUnknown(
@@ -121,21 +138,21 @@ class Tries:
                 "others who share it. Try again in some minutes, or set MAESTRO_REQUESTS_PER_MINUTE lower.",
                 endpoint=self.shown, status=429, retry_after_seconds=retry_after,
             )  # fmt: skip
-        if failure.status is None or self._now() - self._health.last_good_answer >= SILENCE_SECONDS:
-            if failure.status is None and silent_seconds < SILENCE_SECONDS:
-                return TryAgain(
-                    f"{failure} to {self.shown}, though {self.host} answers other requests. Try again later.",
-                    endpoint=self.shown,
-                )  # fmt: skip
+        if self.endpoint.repeat is not Repeat.FREELY and failure.status not in (None, 503):
+            return OutcomeUnknown(
+                f"{failure} to {self.shown}, {self._failed} times: it may have been carried out all the same.",
+                endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
+            )  # fmt: skip
+        if self._health.silent_seconds(self._now()) >= SILENCE_SECONDS:
             return Unreachable(
                 f"{failure} to {self.shown}: no good answer for {SILENCE_SECONDS:.0f} s. Check the network and the "
                 "vendor's status page, then run the same command again; what had landed stays.",
                 endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
             )  # fmt: skip
-        if self.endpoint.repeat is not Repeat.FREELY and failure.status != 503:
-            return OutcomeUnknown(
-                f"{failure} to {self.shown}, {self._failed} times: it may have been carried out all the same.",
-                endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
+        if failure.status is None:
+            return TryAgain(
+                f"{failure} to {self.shown}, though {self.host} answers other requests. Try again later.",
+                endpoint=self.shown,
             )  # fmt: skip
         return TryAgain(
             f"{failure} to {self.shown}, {self._failed} times. Try again later.",
@@ -163,7 +180,7 @@ class Tries:
             return seconds
         if failure.status is None:
             self._silent += 1
-            left = SILENCE_SECONDS - (self._now() - self._started)
+            left = SILENCE_SECONDS - (self._now() - (self._first_sent or 0.0))
             return min(_jittered(min(2.0 ** (self._silent - 1), 20.0)), left) if left > 0 else None
         self._failed += 1
         if self._failed >= TRIES_WHEN_FAILING:

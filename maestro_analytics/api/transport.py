@@ -67,7 +67,7 @@ class Transport:
         self.settings = settings
         self.clock = clock or Clock()
         self._token = settings.token
-        self._health = HostHealth(self.clock.seconds())
+        self._health = HostHealth()
         self._sessions: list[requests.Session] = []
         self._threads = threading.local()
         self._count_lock = threading.Lock()
@@ -144,15 +144,22 @@ class Transport:
             for attempt in stamina.retry_context(on=tries.again, attempts=None, timeout=None):
                 with attempt:
                     tries.wait_for_turn(stop)
-                    return self._try_once(endpoint, path, given, stop)
+                    return self._try_once(endpoint, path, given, tries, stop)
         except Failure as failure:
             error = tries.verdict(failure)
+        except RequestRefused as refused:
+            if endpoint.method == "DELETE" and refused.status == 404 and tries.may_have_arrived:
+                return None  # an earlier try, whose reply was lost, deleted it
+            raise
         raise error
 
-    def _try_once(self, endpoint: Endpoint, path: str, given: Mapping[str, Any], stop: threading.Event | None) -> Any:
+    def _try_once(
+        self, endpoint: Endpoint, path: str, given: Mapping[str, Any], tries: Tries, stop: threading.Event | None
+    ) -> Any:
         with self._pacer.turn(stop):
             with self._count_lock:
                 self._requests_made += 1
+                tries.sent()
             outcome = self._exchange(endpoint, path, given)
         if isinstance(outcome, Exception):
             raise outcome
@@ -192,7 +199,7 @@ class Transport:
             except ValueError:
                 answer = None
             if answer is not None or not endpoint.replies:
-                self._health.answered(self.clock.seconds())
+                self._health.answered()
                 return answer
             error = Failure(f"{status} from {self.host} without the JSON that is due", status=status)
         elif status in (401, 403):
@@ -211,9 +218,9 @@ class Transport:
                 status=status, arrived=status not in (425, 429), retry_after_seconds=wait_seconds,
             )  # fmt: skip
             if status == 429:
-                self._health.answered(self.clock.seconds())
+                self._health.answered()
         else:
-            self._health.answered(self.clock.seconds())
+            self._health.answered()
             said = vendor_message(response.content, token=self._token)
             error = RequestRefused(status=status, endpoint=shown, vendor_message=said)
         raise error

@@ -5,7 +5,7 @@ from maestro_analytics.exports.ledger import ExportRecord, FileLedger, Ledger
 from maestro_analytics.exports.life import PollPace
 from maestro_analytics.exports.planning import ExportPlan, plan_windows
 from maestro_analytics.exports.run import run_exports
-from maestro_analytics.exports.windows import Window
+from maestro_analytics.exports.windows import Window, joined, without
 
 __all__ = [
     "Event",
@@ -17,6 +17,8 @@ __all__ = [
     "OnEvent",
     "PollPace",
     "Window",
+    "joined",
     "plan_windows",
     "run_exports",
+    "without",
 ]

@@ -70,7 +70,7 @@ class Ledger(Protocol):
         ...
 
     def unfinished(self) -> list[ExportRecord]:
-        """Those that are planned, requested or received, in the order in which they were asked for."""
+        """Those that are planned, requested, received or empty, and have not landed, in the order of asking."""
         ...
 
 
@@ -118,7 +118,7 @@ class FileLedger:
             return [
                 self._records[seq]
                 for seq in sorted(self._records)
-                if self._records[seq].status in ("planned", "requested", "received")
+                if self._records[seq].status in ("planned", "requested", "received", "empty")
             ]
 
     def _change(self, seq: int, **facts: Any) -> None:

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -117,7 +117,7 @@ class _Run:
                 record = self.lives.ask(job.kind, job.window)
             else:
                 self.lives.emit(Asked(record, again=True))
-            if record.status != "received" or not kept.is_as_received(record):
+            if record.status != "empty" and not kept.is_as_received(record):
                 record = self.lives.finish(record, is_new=job.record is None)
         except (SettingsError, Unreachable):
             raise
@@ -227,7 +227,7 @@ def run_exports(
     pace: PollPace | None = None,
     on_event: OnEvent | None = None,
     stop: threading.Event | None = None,
-) -> Iterator[ExportRecord | MissedWindow]:
+) -> Generator[ExportRecord | MissedWindow, None, None]:
     """Have exports made, and keep their files.
 
     Yields each export as soon as its file is kept (status "received") or it turned out to have nothing to download

@@ -1,0 +1,184 @@
+"""How a run of exports looks to a person: bars on a terminal, lines with a time stamp elsewhere, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+from maestro_analytics.exports.events import (
+    Asked,
+    Event,
+    Halved,
+    MissedWindow,
+    Noticed,
+    OnEvent,
+    Planned,
+    Polled,
+    Received,
+    Receiving,
+)
+from maestro_analytics.exports.ledger import ExportRecord
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+Say = Callable[[str], None]
+"""Shows one line."""
+
+QUIET_SECONDS = 30.0
+"""Plain lines repeat how long an export is waited for only this often."""
+
+
+@contextmanager
+def progress(
+    stream: TextIO | None = None,
+    *,
+    bars: bool | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Iterator[tuple[OnEvent, Say]]:
+    """What shows the events of a run, and what shows any other line beside them.
+
+    Args:
+        stream: where; standard error when None.
+        bars: bars or plain lines; None asks whether `stream` is a terminal. A notebook gets plain lines.
+        now: the time that plain lines are stamped with.
+    """
+    stream = stream or sys.stderr
+    if stream.isatty() if bars is None else bars:
+        with _bars(stream) as shown:
+            yield shown
+    else:
+        lines = _Lines(stream, now)
+        yield lines.show, lines.say
+
+
+def sentence(event: Event) -> str | None:
+    """One line about an event; None for those that are only of interest to a bar."""
+    match event:
+        case Planned(seconds_by_kind, resumed):
+            parts = [
+                f"{kind} of {_days(seconds)}" if seconds else kind
+                for kind, seconds in seconds_by_kind.items()
+                if seconds or kind == "groups"
+            ]
+            taken_up = f"{resumed} exports of an earlier run" if resumed != 1 else "1 export of an earlier run"
+            parts += [taken_up] if resumed else []
+            return "to get: " + ", ".join(parts) if parts else "nothing to ask for"
+        case Asked(export, again):
+            return f"{'picked up' if again else 'asked for'} {export}"
+        case Received(export):
+            return f"received {export}: {_size(export.bytes)}" if export.file else f"nothing in {export}"
+        case Halved(_, reason):
+            return f"{reason}; asking for halves of it"
+        case MissedWindow():
+            return f"missed {event}"
+        case Noticed(text):
+            return text
+    return None
+
+
+class _Lines:
+    """Plain lines, each with the time in UTC."""
+
+    def __init__(self, stream: TextIO, now: Callable[[], datetime]) -> None:
+        self._stream = stream
+        self._now = now
+        self._lock = threading.Lock()
+        self._last_poll: dict[int, float] = {}
+        self._noticed: set[str] = set()
+
+    def say(self, text: str) -> None:
+        with self._lock:
+            self._stream.write(f"{self._now():%Y-%m-%dT%H:%M:%SZ} {text}\n")
+            self._stream.flush()
+
+    def show(self, event: Event) -> None:
+        text = sentence(event)
+        if isinstance(event, Polled):
+            shown = self._last_poll.get(event.export.seq, 0.0)
+            if event.waited_seconds - shown >= QUIET_SECONDS:
+                self._last_poll[event.export.seq] = event.waited_seconds
+                text = f"{event.export} is {event.status} after {event.waited_seconds:.0f} s"
+        if isinstance(event, Noticed) and event.text in self._noticed:
+            return
+        if isinstance(event, Noticed):
+            self._noticed.add(event.text)
+        if text is not None:
+            self.say(text)
+
+
+@contextmanager
+def _bars(stream: TextIO) -> Iterator[tuple[OnEvent, Say]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(file=stream, highlight=False)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24))
+    with Progress(*columns, TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn(), console=console,
+                  transient=True) as display:  # fmt: skip
+        bars = _Bars(display)
+        yield bars.show, bars.say
+
+
+class _Bars:
+    """One bar for each export in flight, and one for the time that is covered."""
+
+    def __init__(self, display: Progress) -> None:
+        self._display = display
+        self._tasks: dict[int, TaskID] = {}
+        self._covered: TaskID | None = None
+        self._noticed: set[str] = set()
+
+    def say(self, text: str) -> None:
+        self._display.console.print(text, markup=False, soft_wrap=True)
+
+    def show(self, event: Event) -> None:
+        match event:
+            case Planned(seconds_by_kind, _):
+                total = sum(seconds_by_kind.values())
+                if total:
+                    self._covered = self._display.add_task("covered", total=total, note=_days(total))
+            case Asked(export, _):
+                self._tasks[export.seq] = self._display.add_task(_short(export), total=None, note="asked for")
+            case Polled(export, status, waited):
+                self._update(export, note=f"{status}, {waited:.0f} s")
+            case Receiving(export, received, expected):
+                self._update(export, completed=received, total=expected, note=_size(received))
+            case Received(export):
+                self._end(export)
+                if self._covered is not None and export.window is not None:
+                    self._display.advance(self._covered, export.window.length.total_seconds())
+            case Halved(export, _):
+                self._end(export)
+                self.say(sentence(event) or "")
+            case MissedWindow() | Noticed():
+                text = sentence(event) or ""
+                if text not in self._noticed:
+                    self._noticed.add(text)
+                    self.say(text)
+
+    def _update(self, export: ExportRecord, **changes: Any) -> None:
+        if export.seq in self._tasks:
+            self._display.update(self._tasks[export.seq], **changes)
+
+    def _end(self, export: ExportRecord) -> None:
+        if export.seq in self._tasks:
+            self._display.remove_task(self._tasks.pop(export.seq))
+
+
+def _short(export: ExportRecord) -> str:
+    return f"{export.kind} {export.window.start:%Y-%m-%d %H:%M}" if export.window else export.kind
+
+
+def _days(seconds: float) -> str:
+    days = seconds / 86_400
+    return f"{days:.0f} days" if days >= 2 else f"{seconds / 3600:.1f} h"
+
+
+def _size(size: int | None) -> str:
+    size = size or 0
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB" if size >= 1e3 else f"{size} bytes"
