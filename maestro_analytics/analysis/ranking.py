@@ -47,7 +47,7 @@ def agent_ranking(
     Source: sql/queries/agent_scores.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
-    frame = _rubric_adjusted(store.query("agent_scores", **choice.variables)).filter(pl.col("n") > 0)
+    frame = rubric_adjusted(store.query("agent_scores", **choice.variables)).filter(pl.col("n") > 0)
     rubrics = int(frame["rubric_id"].n_unique())
     table = with_mean(summed(frame, ["person_id"], first=["agent_name"]), min_n=min_n, confidence=confidence).sort(
         "person_id"
@@ -88,7 +88,7 @@ def agent_ranking(
     return Answer.of(table.select(columns), choice, question="Who is ahead, and which gaps are noise?", caveat=spread)
 
 
-def _rubric_adjusted(frame: pl.DataFrame) -> pl.DataFrame:
+def rubric_adjusted(frame: pl.DataFrame) -> pl.DataFrame:
     """Sums as if every rubric had the mean of all grades: only levels move, no spread."""
     if frame["rubric_id"].n_unique() < 2:
         return frame

@@ -1,5 +1,5 @@
 -- One row per person, helpdesk, score (whole percents) and CSAT score: how many tickets had both.
--- A ticket graded twice counts once, with the mean of its scores.
+-- A ticket graded twice counts once, with the mean of its scores. Tickets without a survey have a null CSAT score.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
 -- until       timestamptz  optional, default: everything; grades reported before it
 -- team        varchar      optional, a group's name or id
@@ -36,7 +36,7 @@ tickets as (
         avg(score_percent) as score_percent,
         max(csat_score) as csat_score
     from chosen
-    where score_percent is not null and csat_score is not null
+    where score_percent is not null
     group by source, gradable_id
 ),
 pairs as (

@@ -60,5 +60,10 @@ per_period as (
         count(case when score_percent >= coalesce(getvariable('threshold'), 80) then 1 end) as passed
     from placed
     group by period, person_id, rubric_id
+),
+named as (
+    select agents.agent_name, per_period.*
+    from per_period
+    left join agents on agents.person_id = per_period.person_id
 )
-select * from per_period
+select * from named

@@ -22,8 +22,8 @@ from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.statistics.regression import Codes, Coefficient, first_coefficient, nearest
 
 BLOCK_DAYS = 28
-CALIPER = 0.25
-NEIGHBOURS = 5
+CALIPER = 0.4
+NEIGHBOURS = 10
 MOST_CONTROLS = 100_000
 
 
@@ -196,7 +196,7 @@ def estimates(made: Trials, *, confidence: float) -> list[Effect]:
     effects.append(_effect("against all uncoached", naive, made.only(enough), None))
 
     covariates = np.column_stack([coached, one, made.recent, made.history, _dummies(made.day // BLOCK_DAYS)])
-    found, weight = _matches(made)
+    found, weight = matched_weights(made)
     used = (coached & found) | (weight > 0)
     weights = np.where(coached, found.astype(float), weight) * made.after_n
     matched = first_coefficient(
@@ -210,7 +210,7 @@ def estimates(made: Trials, *, confidence: float) -> list[Effect]:
     return effects
 
 
-def _matches(made: Trials) -> tuple[npt.NDArray[np.bool_], Floats]:
+def matched_weights(made: Trials) -> tuple[npt.NDArray[np.bool_], Floats]:
     """Which coached entries found controls, and the weight of each control."""
     coached = made.coached
     spread = np.array(

@@ -1,0 +1,298 @@
+"""Whether coaching works: with controls, because low scores recover by themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Unpack
+
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.statistics.regression import Codes
+from maestro_analytics.analysis.statistics.trials import Effect, Panel, Trials, estimates, matched_weights, trials
+
+REGRESSION = (
+    "Agents are coached after bad weeks, and bad weeks pass by themselves: 'before and after' and 'against all "
+    "uncoached' show an improvement even where coaching does nothing. Read the recommended row."
+)
+SESSION_DATE = "A session counts on the day it was created: the vendor gives no meeting date."
+WARNINGS = {
+    "before and after": "regression to the mean: scores would have risen without coaching",
+    "against all uncoached": "regression to the mean: the uncoached were luckier before and fall back",
+    "matched": "",
+    "adjusted (ANCOVA)": "assumes that scores follow a straight line where coached and uncoached do not overlap",
+}
+RECOMMENDED = ("matched", "adjusted (ANCOVA)")
+EFFECTS = {
+    "method": pl.String, "recommended": pl.Boolean, "n": pl.Int64, "n_na": pl.Int64, "agents": pl.Int64,
+    "controls": pl.Int64, "effect": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "pre_gap": pl.Float64,
+    "reliable": pl.Boolean, "reason": pl.String, "warning": pl.String,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days before and after a session that are looked at."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Coached:
+    """Grades by person and day, and the sessions, as numbers."""
+
+    panel: Panel
+    person: Codes
+    day: Codes
+    wanted: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+
+def coaching_effect(
+    store: Store,
+    *,
+    before_days: int = 28,
+    after_days: int = 28,
+    min_n: int = 5,
+    min_sessions: int = 20,
+    confidence: float = 0.95,
+    seed: int = 0,
+    **filters: Unpack[Filters],
+) -> Answer:
+    """By how many points do scores rise because of a coaching session?
+
+    One row per way of answering, the recommended one first. The naive ways stand beside it, because dashboards show
+    them. Compared are the mean scores of `after_days` after a session (up to the person's next one) with those of
+    agents who had the same scores in the `before_days` before, and in twice that, in the same team and weeks, and
+    were not coached. Scores are first rid of differences between rubrics.
+
+    Columns
+        method           String   "matched", "adjusted (ANCOVA)", "before and after", "against all uncoached"
+        recommended      Boolean  matched where controls were found for half of the sessions, else adjusted
+        n, n_na          Int64    sessions counted; sessions left out (fewer than `min_n` grades before, none after, or
+                                  another session of the person within twice `before_days` before)
+        agents           Int64    agents behind the figure, coached and not
+        controls         Int64    times that someone not coached was compared with (0: no control at all)
+        effect, lo, hi   Float64  points of the percent score, with an interval that allows for repeated agents
+        pre_gap          Float64  how much lower the coached scored before than those they are compared with, points
+        reliable, reason, warning
+
+    Source: sql/queries/coaching_sessions.sql, sql/queries/score_trend.sql. The period chooses sessions; grades around
+    them are taken from outside it too. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    window = Window(before_days, after_days)
+    data = _coached(store, choice, window)
+    found: list[Effect] = []
+    left_out = 0
+    if data is not None and data.wanted.any():
+        made, left_out = _trials(data, window, min_n=min_n, seed=seed)
+        found = estimates(made, confidence=confidence)
+    counted = {effect.method: effect.coached for effect in found}
+    enough = counted.get("matched", 0) >= max(1, counted.get("adjusted (ANCOVA)", 0) / 2)
+    recommended = RECOMMENDED[0] if enough else RECOMMENDED[1]
+    rows = [_row(effect, recommended, left_out, min_sessions) for effect in found]
+    frame = pl.DataFrame(rows, schema=EFFECTS)
+    rank = {name: at for at, name in enumerate((recommended, *RECOMMENDED, *WARNINGS))}
+    frame = frame.sort(pl.col("method").replace_strict(rank, default=9, return_dtype=pl.Int64))
+    return Answer.of(
+        frame,
+        choice,
+        question="By how many points do scores rise because of a coaching session?",
+        caveat=f"{REGRESSION} {SESSION_DATE}",
+        reason=None if frame.height else f"no coaching session can be counted for {choice.words}",
+    )
+
+
+def _row(effect: Effect, recommended: str, left_out: int, min_sessions: int) -> dict[str, object]:
+    known = not np.isnan(effect.effect.value)
+    if not known:
+        reason = "no comparable agents without coaching" if effect.method in RECOMMENDED else "too few sessions"
+    elif effect.coached < min_sessions:
+        reason = f"{effect.coached} sessions: fewer than {min_sessions}"
+    else:
+        reason = WARNINGS[effect.method] if effect.method not in RECOMMENDED else ""
+    value, lo, hi, gap = (
+        None if np.isnan(number) else number
+        for number in (effect.effect.value, effect.effect.lo, effect.effect.hi, effect.gap_before)
+    )
+    return {
+        "method": effect.method,
+        "recommended": effect.method == recommended,
+        "n": effect.coached,
+        "n_na": left_out,
+        "agents": effect.effect.clusters,
+        "controls": effect.controls,
+        "effect": value,
+        "lo": lo,
+        "hi": hi,
+        "pre_gap": gap,
+        "reliable": not reason,
+        "reason": reason,
+        "warning": WARNINGS[effect.method],
+    }
+
+
+def coaching_timeline(
+    store: Store,
+    *,
+    weeks: int = 8,
+    before_days: int = 28,
+    after_days: int = 28,
+    min_n: int = 5,
+    confidence: float = 0.95,
+    seed: int = 0,
+    **filters: Unpack[Filters],
+) -> Answer:
+    """How do scores move around a coaching session, beside agents of equal scores who were not coached?
+
+    One row per group and week from the session: week -1 is the seven days before it, week 1 the seven after; the day of
+    the session is in none. Both groups are the ones of `coaching_effect`, matched.
+
+    Columns
+        group             String   "coached" or "matched controls"
+        week              Int64    -weeks to weeks, without 0
+        n, n_na           Int64    sessions (or comparisons) with and without a grade in the week
+        mean, lo, hi      Float64  mean score of the week, rid of differences between rubrics, percent; clustered by
+                                   agent
+        overlapping       Int64    sessions whose person has another session by that week: their own effect is mixed in
+        method, reliable, reason
+
+    Source: as `coaching_effect`. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    window = Window(before_days, after_days)
+    data = _coached(store, choice, window, margin=7 * weeks)
+    rows: list[dict[str, object]] = []
+    if data is not None and data.wanted.any():
+        made, _ = _trials(data, window, min_n=min_n, seed=seed)
+        found, weight = matched_weights(made)
+        for group, weights in (("coached", found.astype(float)), ("matched controls", weight)):
+            members = made.only(weights > 0)
+            for week in (*range(-weeks, 0), *range(1, weeks + 1)):
+                rows.append(
+                    {"group": group, "week": week}
+                    | _week(data, members, weights[weights > 0], week, confidence=confidence)
+                )
+    schema = {
+        "group": pl.String, "week": pl.Int64, "n": pl.Int64, "n_na": pl.Int64, "mean": pl.Float64, "lo": pl.Float64,
+        "hi": pl.Float64, "overlapping": pl.Int64, "method": pl.String, "reliable": pl.Boolean, "reason": pl.String,
+    }  # fmt: skip
+    return Answer.of(
+        pl.DataFrame(rows, schema=schema),
+        choice,
+        question="How do scores move around a coaching session?",
+        caveat=f"Both groups dip before and recover after: luck passing. What counts is the gap after. {SESSION_DATE}",
+        reason=None if rows else f"no coaching session can be counted for {choice.words}",
+    )
+
+
+def _week(
+    data: Coached,
+    members: Trials,
+    weights: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    week: int,
+    *,
+    confidence: float,
+) -> dict[str, object]:
+    from scipy import special
+
+    start = members.day + (7 * week if week < 0 else 7 * (week - 1) + 1)
+    n, total = data.panel.window(members.person, start, start + 7)
+    w = weights * n
+    overlapping = _others_by(data, members, week)
+    counted = n > 0
+    base = {
+        "n": int(counted.sum()),
+        "n_na": int((~counted).sum()),
+        "overlapping": int(overlapping.sum()),
+        "method": "mean of matched sessions, clustered by agent",
+    }
+    if not w.sum():
+        return base | {"mean": None, "lo": None, "hi": None, "reliable": False, "reason": "no grades in this week"}
+    score = total / np.maximum(n, 1)
+    mean = float((w * score).sum() / w.sum())
+    clusters = np.unique(members.person, return_inverse=True)[1]
+    influence = np.bincount(clusters, w * (score - mean)) / w.sum()
+    number = int((np.bincount(clusters, w) > 0).sum())
+    error = float(np.sqrt((influence**2).sum() * number / max(number - 1, 1)))
+    reach = float(special.stdtrit(max(number - 1, 1), 0.5 + confidence / 2)) * error
+    known = number > 2
+    reason = "" if known and counted.sum() >= 20 else f"{int(counted.sum())} sessions: fewer than 20"
+    return base | {
+        "mean": mean,
+        "lo": mean - reach if known else None,
+        "hi": mean + reach if known else None,
+        "reliable": not reason,
+        "reason": reason,
+    }
+
+
+def _others_by(data: Coached, members: Trials, week: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Which members' persons have another session between the day of decision and the end of `week`."""
+    stride = int(data.panel.counts.shape[1]) + 1000
+    key = np.sort(data.person * stride + data.day)
+    at = members.person * stride + members.day
+    near, far = (at + 7 * week, at) if week < 0 else (at + 1, at + 7 * week + 1)
+    return np.searchsorted(key, far, side="left") > np.searchsorted(key, near, side="left")
+
+
+def _trials(data: Coached, window: Window, *, min_n: int, seed: int) -> tuple[Trials, int]:
+    return trials(
+        data.panel, data.person, data.day, data.wanted, before=window.before, after=window.after, min_n=min_n, seed=seed
+    )
+
+
+def _coached(store: Store, choice: Choice, window: Window, *, margin: int = 0) -> Coached | None:
+    """Grades and sessions around the chosen sessions; None without grades or sessions."""
+    reach = timedelta(days=max(2 * window.before, margin) + 1), timedelta(days=max(window.after, margin) + 2)
+    grades = choice.variables_of("team", "rubric", "source", "grade_type")
+    if choice.since:
+        grades["since"] = choice.since - reach[0]
+    if choice.until:
+        grades["until"] = choice.until + reach[1]
+    daily = store.query("score_trend", **grades, every="day", week_zone=choice.week_zone).filter(pl.col("n") > 0)
+    sessions = store.query("coaching_sessions", week_zone=choice.week_zone)
+    wanted = store.query(
+        "coaching_sessions", **choice.variables_of("since", "until", "team", "agent"), week_zone=choice.week_zone
+    )["coaching_session_id"]
+    if not daily.height or not sessions.height:
+        return None
+    daily = without_rubrics(daily)
+    members = store.query("team_members").group_by("person_id").agg(pl.col("group_id").min())
+    people = daily.select("person_id").unique().sort("person_id").with_row_index("person")
+    people = people.join(members, on="person_id", how="left", maintain_order="left")
+    first = daily["period"].min()
+    last = daily["period"].max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        return None
+    sessions = sessions.join(people, on="person_id")
+    placed = daily.join(people, on="person_id")
+    origin = pl.lit(first)
+    return Coached(
+        panel=Panel.of(
+            placed["person"].cast(pl.Int64).to_numpy(),
+            placed.select((pl.col("period") - origin).dt.total_days())["period"].to_numpy(),
+            placed["n"].to_numpy().astype(float),
+            placed["total"].to_numpy(),
+            persons=people.height,
+            days=(last - first).days + 1,
+            team=people["group_id"].fill_null("").rank("dense").cast(pl.Int64).to_numpy() - 1,
+        ),
+        person=sessions["person"].cast(pl.Int64).to_numpy(),
+        day=sessions.select((pl.col("day") - origin).dt.total_days())["day"].to_numpy(),
+        wanted=sessions["coaching_session_id"].is_in(wanted.implode()).to_numpy(),
+    )
+
+
+def without_rubrics(frame: pl.DataFrame) -> pl.DataFrame:
+    """`total` as if every rubric had the mean of all grades."""
+    own = pl.col("total").sum().over("rubric_id") / pl.col("n").sum().over("rubric_id")
+    everything = pl.col("total").sum() / pl.col("n").sum()
+    return frame.with_columns(total=pl.col("total") + pl.col("n") * (everything - own))
+
+
+__all__ = ["coaching_effect", "coaching_timeline"]

@@ -1,0 +1,104 @@
+"""What changes after a grade is given, and whether scores add up."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import polars as pl
+
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.summaries import with_mean, with_share
+
+
+def regrades(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
+    """How often are grades changed after the fact, and in which direction?
+
+    One row per grader and rubric.
+
+    Columns
+        grader, rubric_id, rubric_name
+        grades            Int64    ordinary grades
+        regraded          Int64    of which an earlier version had other content
+        rate, rate_lo, rate_hi     Float64  percent, Wilson
+        n, n_na           Int64    re-grades with both scores, and without one of them
+        mean, lo, hi      Float64  mean change of the score, percent points (last minus first version that landed)
+        raised, lowered   Int64
+        median_days       Float64  from the first version to the last
+        method, reliable, reason
+
+    Caveat: versions that came and went between two refreshes are not known. A grade under appeal is counted as it
+    stands. Source: sql/queries/regrades.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("regrades", **choice.variables).rename({"n": "grades"})
+    frame = frame.with_columns(n=pl.col("regraded") - pl.col("n_na"), total=pl.col("total").fill_null(0.0))
+    frame = frame.with_columns(pl.col("squares", "cubes").fill_null(0.0))
+    table = with_mean(frame, min_n=min_n, confidence=confidence, what="re-grades")
+    table = with_share(
+        table, "regraded", trials="grades", names=("rate", "rate_lo", "rate_hi"), confidence=confidence
+    ).with_columns(mean=pl.when(pl.col("n") > 0).then("mean"))
+    columns = (
+        "grader", "rubric_id", "rubric_name", "grades", "regraded", "rate", "rate_lo", "rate_hi", "n", "n_na", "mean",
+        "lo", "hi", "raised", "lowered", "median_days", "method", "reliable", "reason",
+    )  # fmt: skip
+    return Answer.of(
+        table.select(columns).sort("grader", "rubric_name", nulls_last=True),
+        choice,
+        question="How often are grades changed after the fact, and in which direction? Percent points.",
+        caveat="Versions that came and went between two refreshes are not known.",
+    )
+
+
+def score_reconciliation(store: Store, **filters: Unpack[Filters]) -> Answer:
+    """Do the grades' scores follow from their sections?
+
+    One row per rubric. By points: sum of section scores over the sum of their maxima. By weights: sections' percents by
+    section weight, N/A sections left out and weights scaled up. The way that fits more grades is the rubric's.
+
+    Columns
+        rubric_id, rubric_name
+        scoring               String   "points", "weighted" or "unknown"
+        n, n_na               Int64    grades with a score; grades without a score or sections to recompute it from
+        fitting               Int64    within 0.05 points of the recomputed score
+        autofails_inferred    Int64    0 although a section earned points: no mismatch
+        mismatches            Int64
+        largest_gap           Float64  percent points, auto-fails left out
+        method, reliable, reason       reliable: no mismatches
+
+    Source: sql/queries/score_reconciliation.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("score_reconciliation", **choice.variables).with_columns(
+        method=pl.lit("recomputed from sections, tolerance 0.05 points"),
+        reliable=pl.col("mismatches") == 0,
+        reason=pl.when(pl.col("mismatches") > 0)
+        .then(pl.format("{} grades do not follow from their sections; see score_mismatches", "mismatches"))
+        .otherwise(pl.lit("")),
+    )
+    columns = (
+        "rubric_id", "rubric_name", "scoring", "n", "n_na", "fitting", "autofails_inferred", "mismatches",
+        "largest_gap", "method", "reliable", "reason",
+    )  # fmt: skip
+    return Answer.of(frame.select(columns), choice, question="Do the grades' scores follow from their sections?")
+
+
+def score_mismatches(store: Store, **filters: Unpack[Filters]) -> Answer:
+    """Which grades' scores do not follow from their sections?
+
+    One row per such grade: grade_key, rubric_id, rubric_name, score_percent, points_percent, weighted_percent, scoring,
+    recomputed, gap (score minus recomputed, percent points).
+
+    Source: sql/queries/score_mismatches.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("score_mismatches", **choice.variables)
+    return Answer.of(
+        frame,
+        choice,
+        question="Which grades' scores do not follow from their sections?",
+        reason=None if frame.height else f"none for {choice.words}",
+    )
+
+
+__all__ = ["regrades", "score_mismatches", "score_reconciliation"]

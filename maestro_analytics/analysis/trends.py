@@ -1,0 +1,172 @@
+"""How scores move over time, and which movements are more than the usual noise."""
+
+from __future__ import annotations
+
+from typing import Literal, Unpack
+
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.ranking import rubric_adjusted
+from maestro_analytics.analysis.statistics import process
+from maestro_analytics.analysis.summaries import by_cluster, nullable, summed, with_mean, with_share
+
+Every = Literal["week", "month"]
+Group = Literal["all", "team", "agent", "rubric"]
+FEWEST_POINTS = 12
+RUBRICS = "Where several rubrics were used, scores are rid of the differences between them."
+
+
+def score_trend(
+    store: Store,
+    *,
+    every: Every = "week",
+    by: Group = "rubric",
+    min_n: int = 10,
+    confidence: float = 0.95,
+    **filters: Unpack[Filters],
+) -> Answer:
+    """How do scores move from week to week, or month to month?
+
+    One row per period and group. Weeks run from Monday to Sunday in `week_zone`.
+
+    Columns
+        period           Date     first day of the week or month
+        group            String   the rubric's, team's or agent's name (with the id where agents share it), or "all"
+        agents           Int64    agents with a scored grade
+        n, n_na, mean, lo, hi, sd, method, reliable, reason   as in `team_scores`; percent
+
+    Source: sql/queries/score_trend.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = _grouped(store, choice, every=every, by=by)
+    table = by_cluster(frame, ["period", "group"], min_n=min_n, confidence=confidence)
+    columns = ("period", "group", "agents", "n", "n_na", "mean", "lo", "hi", "sd", "method", "reliable", "reason")
+    return Answer.of(
+        table.select(columns).sort("group", "period"),
+        choice,
+        question=f"How do scores move from {every} to {every}? Percent.",
+        caveat="" if by == "rubric" else RUBRICS,
+    )
+
+
+def control_chart(store: Store, *, every: Every = "week", by: Group = "agent", **filters: Unpack[Filters]) -> Answer:
+    """Which weeks of an agent are unusual, by the agent's own measure?
+
+    One row per group and period with a scored grade: an XmR chart of the period means (limits: mean +- 2.66 times the
+    mean moving range).
+
+    Columns
+        group, period
+        n, n_na                 Int64    grades; few grades widen the moving range
+        value, centre, lo, hi   Float64  mean of the period and the group's limits, percent
+        moving_range, moving_range_limit
+        signal                  String   "outside the limits", "eight on one side", or ""
+        points                  Int64    periods of the group
+        method, reliable, reason         reliable: at least 12 periods
+
+    Source: sql/queries/score_trend.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = _grouped(store, choice, every=every, by=by)
+    table = with_mean(summed(frame, ["group", "period"]), min_n=1, confidence=0.95).filter(pl.col("n") > 0)
+    parts = []
+    for (_,), points in table.sort("group", "period").group_by(["group"], maintain_order=True):
+        chart = process.xmr(points["mean"])
+        parts.append(_charted(points, chart, scale=1.0, method="XmR"))
+    return _control_answer(parts, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.")
+
+
+def pass_rate_chart(
+    store: Store,
+    *,
+    every: Every = "week",
+    by: Group = "team",
+    threshold: float = 80.0,
+    **filters: Unpack[Filters],
+) -> Answer:
+    """In which weeks is a pass rate unusual, given how many grades there are?
+
+    One row per group and period with a scored grade: Laney's p' chart of the share of grades at or above `threshold`;
+    its limits allow for the number of grades and for more variation than chance (`sigma_z`).
+
+    Columns: as in `control_chart`, in percent, with sigma_z.
+
+    Source: sql/queries/score_trend.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = _grouped(store, choice, every=every, by=by, threshold=threshold, adjust=False)
+    table = with_share(
+        summed(frame, ["group", "period"], "passed").filter(pl.col("n") > 0),
+        "passed", names=("rate", "rate_lo", "rate_hi"), confidence=0.95,
+    )  # fmt: skip
+    parts = []
+    for (_,), points in table.sort("group", "period").group_by(["group"], maintain_order=True):
+        chart = process.laney_p(points["passed"], points["n"])
+        parts.append(_charted(points, chart, scale=100.0, method="Laney p'"))
+    return _control_answer(
+        parts, choice, f"In which {every}s is a pass rate (at least {threshold:g} %) unusual? Percent."
+    )
+
+
+CHARTED = {
+    "group": pl.String, "period": pl.Date, "n": pl.Int64, "n_na": pl.Int64, "value": pl.Float64, "centre": pl.Float64,
+    "lo": pl.Float64, "hi": pl.Float64, "moving_range": pl.Float64, "moving_range_limit": pl.Float64,
+    "sigma_z": pl.Float64, "signal": pl.String, "points": pl.Int64, "method": pl.String, "reliable": pl.Boolean,
+    "reason": pl.String,
+}  # fmt: skip
+
+
+def _charted(points: pl.DataFrame, chart: process.ControlChart, *, scale: float, method: str) -> pl.DataFrame:
+    number = points.height
+    reason = "" if number >= FEWEST_POINTS else f"{number} periods: fewer than {FEWEST_POINTS}"
+    values = {
+        "value": chart.value, "centre": chart.centre, "lo": chart.lower, "hi": chart.upper,
+        "moving_range": chart.moving_range, "moving_range_limit": np.full(number, chart.moving_range_limit),
+    }  # fmt: skip
+    return points.select(
+        "group",
+        "period",
+        "n",
+        "n_na",
+        *(nullable(scale * value).alias(name) for name, value in values.items()),
+        nullable(np.full(number, chart.sigma_z)).alias("sigma_z"),
+        pl.Series("signal", chart.signal, dtype=pl.String),
+        points=pl.lit(number, pl.Int64),
+        method=pl.lit(method),
+        reliable=pl.lit(not reason),
+        reason=pl.lit(reason),
+    )
+
+
+def _control_answer(parts: list[pl.DataFrame], choice: Choice, question: str) -> Answer:
+    table = pl.concat([pl.DataFrame(schema=CHARTED), *parts])
+    return Answer.of(
+        table,
+        choice,
+        question=question,
+        caveat="Out of hundreds of points a few lie outside by chance: ask what happened, not who is to blame.",
+    )
+
+
+def _grouped(
+    store: Store, choice: Choice, *, every: str, by: Group, threshold: float = 80.0, adjust: bool = True
+) -> pl.DataFrame:
+    """Sums by period, person and group; rid of rubric differences unless the rubric is the group."""
+    frame = store.query("score_trend", **choice.variables, every=every, week_zone=choice.week_zone, threshold=threshold)
+    if by == "rubric":
+        return frame.with_columns(group=pl.col("rubric_name").fill_null(pl.col("rubric_id")))
+    if adjust:
+        frame = rubric_adjusted(frame)
+    if by == "team":
+        members = store.query("team_members", **choice.variables_of("team"))
+        return frame.join(members, on="person_id").with_columns(
+            group=pl.col("group_name").fill_null(pl.col("group_id"))
+        )
+    if by == "agent":
+        name = pl.col("agent_name").fill_null(pl.col("person_id"))
+        shared = pl.col("person_id").n_unique().over("agent_name") > 1
+        return frame.with_columns(group=pl.when(shared).then(pl.format("{} ({})", name, "person_id")).otherwise(name))
+    return frame.with_columns(group=pl.lit("all"))
