@@ -95,6 +95,7 @@ class PushLedger:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._last_place = connection.execute("select coalesce(max(may_have_arrived), 0) from pushes").fetchone()[0]
 
     @classmethod
     def open(cls, data_folder: Path, *, host: str) -> PushLedger:
@@ -145,11 +146,12 @@ class PushLedger:
 
     def sent(self, kind: Kind, entries: Sequence[Entry], *, at: datetime) -> None:
         """These leave now, in this order. Committed before the request is made."""
-        last = self._connection.execute("select coalesce(max(may_have_arrived), 0) from pushes").fetchone()[0]
+        places = enumerate(entries, start=self._last_place + 1)
+        self._last_place += len(entries)
         self._update(
             "status = 'sent', reason = null, sent_at = ?, may_have_arrived_before = may_have_arrived, "
             "may_have_arrived = ?",
-            [(_seconds(at), place, kind, *entry.key) for place, entry in enumerate(entries, start=last + 1)],
+            [(_seconds(at), place, kind, *entry.key) for place, entry in places],
         )
 
     def not_taken(self, kind: Kind, entries: Iterable[Entry]) -> None:
@@ -230,13 +232,19 @@ def _rows(connection: sqlite3.Connection, kind: Kind) -> pl.DataFrame:
     )
 
 
-def _check_host(connection: sqlite3.Connection, data_folder: Path, host: str) -> None:
-    known = connection.execute("select host from account").fetchone()
-    if known is not None and known[0] != host:
+def refuse_another_account(data_folder: Path, *, known_host: str, host: str) -> None:
+    """Raise SettingsError unless the data folder, whose account is at `known_host`, is meant by a push to `host`."""
+    if known_host != host:
         raise SettingsError(
-            f"{data_folder} belongs to the account at {known[0]}, and this push would go to {host}: "
+            f"{data_folder} belongs to the account at {known_host}, and this push would go to {host}: "
             "set MAESTRO_DATA to a folder of its own for each account, or MAESTRO_BASE_URL back."
         )
+
+
+def _check_host(connection: sqlite3.Connection, data_folder: Path, host: str) -> None:
+    known = connection.execute("select host from account").fetchone()
+    if known is not None:
+        refuse_another_account(data_folder, known_host=known[0], host=host)
 
 
 def _seconds(moment: datetime) -> int:

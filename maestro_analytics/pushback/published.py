@@ -44,9 +44,16 @@ def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
     texts = [pl.col(name).replace("", None) for name in ("ticket_id", "source_id", "ticket_event_id")]
     pushes = pl.concat(frames).with_columns(texts).select(COLUMNS)
     connection.register("pushes_of_the_ledger", pushes)
-    connection.execute("create schema if not exists state")
-    connection.execute("create or replace table state.pushes as select * from pushes_of_the_ledger")
-    connection.unregister("pushes_of_the_ledger")
+    try:
+        connection.execute("create schema if not exists state")
+        connection.execute("create table if not exists state.pushes as from pushes_of_the_ledger limit 0")
+        # A database of an earlier layout lacks these.
+        connection.execute("alter table state.pushes add column if not exists ticket_event_id varchar")
+        connection.execute("alter table state.pushes add column if not exists acknowledged_value double")
+        connection.execute("delete from state.pushes")
+        connection.execute("insert into state.pushes by name from pushes_of_the_ledger")
+    finally:
+        connection.unregister("pushes_of_the_ledger")
 
 
 def show_in_published(settings: Settings) -> None:

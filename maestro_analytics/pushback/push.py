@@ -9,26 +9,28 @@ published file, and the ledger is a file of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
 
+from maestro_analytics import warehouse
 from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError, TryAgain
 from maestro_analytics.pushback.catalogue import metrics_named
 from maestro_analytics.pushback.checking import Checked, check_entries
 from maestro_analytics.pushback.computing import Span, compute_metrics
 from maestro_analytics.pushback.entries import Kind, api_moment, entries_of
 from maestro_analytics.pushback.files import read_metrics_file
-from maestro_analytics.pushback.ledger import PushLedger, read_ledger
+from maestro_analytics.pushback.ledger import PushLedger, read_ledger, refuse_another_account
 from maestro_analytics.pushback.people import known_agents
 from maestro_analytics.pushback.planning import Plan, plan_push, plan_repeats
 from maestro_analytics.pushback.published import show_in_published
 from maestro_analytics.pushback.report import PushReport
 from maestro_analytics.pushback.sending import Sending
-from maestro_analytics.pushback.turn import one_push
 from maestro_analytics.settings import Settings
+from maestro_analytics.warehouse.locking import FolderLock
 
 
 class MetricsClient(Protocol):
@@ -94,10 +96,8 @@ def push_computed(
     Raises:
         UnknownName, EmptyStore, AnotherRefresh, SettingsError.
     """
-    from maestro_analytics import warehouse
-
     metrics = metrics_named(names)
-    with warehouse.open(settings.database) as store:
+    with _published(settings) as store:
         ledger = read_ledger(settings.data, Kind.AGENT, host=settings.host)
         frame = compute_metrics(store, metrics, span, ledger=ledger)
         checked = check_entries(frame, kind=Kind.AGENT, known_agents=known_agents(store))
@@ -146,7 +146,7 @@ def push_checked(
         report.requests = plan.batches
         report.changes = _changes(plan)
         return report
-    with one_push(settings.data):
+    with _turn_to_push(settings.data, kind):
         with PushLedger.open(settings.data, host=settings.host) as ledger:
             ledger.refused_here(kind, checked.refused_entries)
             plan = plan_push(checked.entries, ledger.rows(kind))
@@ -181,6 +181,19 @@ def _send(plan: Plan, ledger: PushLedger, kind: Kind, client: MetricsClient, rep
     report.unknown += [entry.facts(reason) for entry, reason in unknown.values()]
 
 
+@contextmanager
+def _turn_to_push(data_folder: Path, kind: Kind) -> Iterator[None]:
+    """One push at a time for each data folder. The turn ends with the process, however that ends."""
+    inner = data_folder / "pushing"
+    inner.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(data_folder, inner)
+    lock.acquire(f"push of {kind} metrics")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _tell_plan(report: PushReport, plan: Plan) -> None:
     report.planned = plan.changes.height
     report.unchanged = plan.unchanged
@@ -204,10 +217,17 @@ def _changes(plan: Plan) -> list[dict[str, Any]]:
 
 def _agents_of(settings: Settings) -> set[str] | None:
     """The account's agents as the published database knows them; None without one."""
-    from maestro_analytics import warehouse
-
     try:
-        with warehouse.open(settings.database) as store:
+        with _published(settings) as store:
             return known_agents(store)
     except EmptyStore:
         return None
+
+
+@contextmanager
+def _published(settings: Settings) -> Iterator[warehouse.Store]:
+    """The published database, if it is of the account that the push would go to."""
+    with warehouse.open(settings.database) as store:
+        for host in store.sql("select host from state.account where host is not null")["host"]:
+            refuse_another_account(settings.data, known_host=host, host=settings.host)
+        yield store

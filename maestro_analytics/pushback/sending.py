@@ -85,11 +85,11 @@ class Sending:
             except RequestRefused as refusal:
                 self._isolate(batch, refusal.vendor_message or f"refused with {refusal.status}, without a word")
                 return False
-            except OutcomeUnknown as lost:
-                self._leave_unknown([(entry, f"the reply was lost: {lost}") for entry in batch])
-                continue
             except TryAgain as failure:
-                self._leave_unknown([(entry, f"the vendor could not answer: {failure}") for entry in batch])
+                self._leave_unknown([(entry, str(failure)) for entry in batch])
+                if isinstance(failure, OutcomeUnknown) and (failure.status is None or failure.status < 500):
+                    continue
+                # An outcome unknown after a 5xx has been tried often enough by the client.
                 self._failures_in_a_row += 1
                 if isinstance(failure, Unreachable) or self._failures_in_a_row >= FAILURES_IN_A_ROW:
                     raise
