@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from maestro_analytics.warehouse.explain import Explanation
 
 
 class Format(StrEnum):
@@ -75,10 +77,23 @@ def write(frame: pl.DataFrame, form: Format) -> None:
         sys.stdout.write(flat.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ"))
     else:
         with pl.Config(
-            tbl_rows=200, tbl_cols=-1, tbl_hide_dataframe_shape=True, fmt_str_lengths=60, tbl_width_chars=-1
+            tbl_rows=200,
+            tbl_cols=-1,
+            tbl_hide_dataframe_shape=True,
+            tbl_hide_column_data_types=True,
+            fmt_str_lengths=60,
+            tbl_width_chars=-1,
         ):
             print(frame)
         print(f"{frame.height} rows", file=sys.stderr)
+
+
+def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as JSON values; moments in ISO 8601."""
+    import polars.selectors as cs
+
+    rows: list[dict[str, Any]] = frame.with_columns(cs.datetime().dt.to_string("iso:strict")).to_dicts()
+    return rows
 
 
 def explain(
@@ -92,3 +107,60 @@ def explain(
       maestro-analytics explain 16906fb5ce9d57646fa38362_5310985_AatxWWtXWKcfiN34E_542897_GRADER_grading
       maestro-analytics explain "$(maestro-analytics sql 'select min(grade_key) from grades' --format csv | tail -1)"
     """
+    import maestro_analytics as ma
+    from maestro_analytics.warehouse.explain import explain as explained
+
+    with ma.open() as qa:
+        explanations = explained(qa, name)
+    if as_json:
+        grades = [_as_json(explanation) for explanation in explanations]
+        print(json.dumps({"schema_version": 1, "grades": grades}, ensure_ascii=False, default=str))
+        return
+    for explanation in explanations:
+        _print(explanation)
+
+
+def _as_json(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "grade_key": explanation.grade_key,
+        "deleted": explanation.deletion.height > 0,
+        "rows": {table: rows_of(frame) for table, frame in explanation.rows.items()},
+        "csat": rows_of(explanation.csat),
+        "history": rows_of(explanation.history),
+        "origins": [
+            {
+                "export": dict(origin.export),
+                "is_present": origin.is_present,
+                "file_is_kept": origin.file_is_kept,
+                "places": [
+                    {"table": place.table_name, "member": place.member, "line": place.line, "raw": place.raw}
+                    for place in origin.places
+                ],
+            }
+            for origin in explanation.origins
+        ],
+        "coaching_points": rows_of(explanation.coaching_points),
+        "todos": rows_of(explanation.todos),
+    }
+
+
+def _print(explanation: Explanation) -> None:
+    print(f"grade {explanation.grade_key}" + (" (deleted)" if explanation.deletion.height else ""))
+    for row in explanation.rows["total_scores"].iter_rows(named=True):
+        print(
+            f"  {row['rubric_score']} of {row['max_rubric_score']} points, {row['rubric_name']}, agent "
+            f"{row['agent_name']}, graded {row['date_graded']} by {row['grader']}"
+        )
+    counts = ", ".join(f"{frame.height} {table}" for table, frame in explanation.rows.items() if frame.height)
+    print(f"  rows: {counts or 'none'}; {explanation.csat.height} csat")
+    for row in explanation.history.iter_rows(named=True):
+        print(f"  earlier: {row['rubric_score']} points, graded {row['date_graded']}, replaced {row['replaced_at']}")
+    for origin in explanation.origins:
+        kept = "" if origin.file_is_kept else " (the file is gone)"
+        present = "present version" if origin.is_present else "earlier version"
+        print(f"  {present} from {origin.export.get('file')}{kept}, export {origin.export.get('export_id')}")
+        for place in origin.places:
+            print(f"    {place.member or 'file'} line {place.line}: {place.table_name}")
+    for what, frame in (("coaching point", explanation.coaching_points), ("to-do", explanation.todos)):
+        for row in frame.iter_rows(named=True):
+            print(f"  {what} {row['id']} of {row['created_at']}: {row['type']}")

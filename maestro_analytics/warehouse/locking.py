@@ -38,7 +38,7 @@ class FolderLock:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            pid, its_command = self._read_holder()
+            pid, its_command = self.read_holder()
             raise AnotherRefresh(folder=self._folder, pid=pid, command=its_command) from None
         self._holder.write_text(json.dumps({"pid": os.getpid(), "command": command}), encoding="utf-8")
 
@@ -46,9 +46,31 @@ class FolderLock:
         self._holder.unlink(missing_ok=True)
         self._lock.release()
 
-    def _read_holder(self) -> tuple[int | None, str | None]:
+    def is_free(self) -> bool:
+        """Whether nobody holds it at this moment."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        self._lock.release()
+        return True
+
+    def read_holder(self) -> tuple[int | None, str | None]:
+        """The holder's process id and what it is doing, as far as is known."""
         try:
             holder = json.loads(self._holder.read_text(encoding="utf-8"))
             return int(holder["pid"]), holder["command"]
         except (OSError, ValueError, KeyError, TypeError):
             return None, None  # It has just taken the lock, or just let go.
+
+
+def holder_of(data_folder: Path) -> str | None:
+    """Who is writing to a data folder, for people; None when nobody is. Takes nothing and leaves nothing behind."""
+    inner = data_folder.absolute() / "master"
+    if not (inner / "refresh.lock").exists():
+        return None
+    lock = FolderLock(data_folder, inner)
+    if lock.is_free():
+        return None
+    pid, command = lock.read_holder()
+    return f"process {pid}" + (f" ({command})" if command else "") if pid else "another process"

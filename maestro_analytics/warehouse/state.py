@@ -142,6 +142,7 @@ PUSHES = StateTable(
         "source_id": ("VARCHAR", "The ticket's source"),
         "metric_id": ("VARCHAR", "The metric"),
         "timestamp": ("TIMESTAMPTZ", "The moment it counts for"),
+        "ticket_event_id": ("VARCHAR", "The event within the ticket"),
         "metric_value": ("DOUBLE", "The value"),
         "metric_deleted": ("BOOLEAN", "Whether the value was taken away"),
         "payload_hash": ("VARCHAR", "Tells a changed entry from one sent already"),
@@ -149,6 +150,7 @@ PUSHES = StateTable(
         "reason": ("VARCHAR", "The vendor's words for a rejection"),
         "sent_at": ("TIMESTAMPTZ", "When it was sent"),
         "acknowledged_at": ("TIMESTAMPTZ", "When the vendor confirmed it"),
+        "acknowledged_value": ("DOUBLE", "The value that the vendor last confirmed"),
     },
 )
 
