@@ -25,7 +25,7 @@ from maestro_analytics.sandbox.files.columns import (
 from maestro_analytics.sandbox.files.rows import GradeRows, Row, csat_row
 from maestro_analytics.sandbox.files.text import RENDER, Style, deleted_flag
 
-_CHUNK = 400
+_CHUNK = 100
 _LEFT_OUT = {
     "total_scores": "total_grading_time",
     "section_scores": "section_weight",
