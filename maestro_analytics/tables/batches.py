@@ -12,7 +12,7 @@ start by `records.py`.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
@@ -129,7 +129,7 @@ def _slow_batch(rows: list[Record], names: tuple[str, ...], count: RowCount) -> 
     return batch
 
 
-def records_of(member: Member, header: Header) -> Iterator[Record]:
+def records_of(member: Member, header: Header) -> Generator[Record, None, None]:
     """The records of a member behind its header."""
     with member.open() as stream:
         yield from read_records(stream, width=len(header.names), skip_lines=header.lines)

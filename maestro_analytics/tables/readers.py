@@ -6,6 +6,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -260,18 +261,18 @@ def _refusals(file: _File, *, at_most: int | None = None) -> list[Refusal]:
     row = 0
     if not wanted:
         return found
-    for record in records_of(file.member, file.header):
-        if record.fault is not None:
-            problem: Problem | None = Problem(None, record.fault)
-        else:
-            problem = file.problems.get(row)
-            row += 1
-        if problem is not None:
-            found.append(
-                Refusal(file.table.name, file.member.name, record.line, problem.column_name, problem.reason, record.raw)
-            )
-            if len(found) == wanted:
-                break
+    with closing(records_of(file.member, file.header)) as records:
+        for record in records:
+            if record.fault is not None:
+                problem: Problem | None = Problem(None, record.fault)
+            else:
+                problem = file.problems.get(row)
+                row += 1
+            if problem is not None:
+                where = (file.table.name, file.member.name, record.line)
+                found.append(Refusal(*where, problem.column_name, problem.reason, record.raw))
+                if len(found) == wanted:
+                    break
     return found
 
 

@@ -85,9 +85,15 @@ def read_records(stream: BinaryIO, *, width: int, skip_lines: int) -> Iterator[R
 
     Bytes that are not UTF-8 make a record faulty, not the file: they stand in `raw` as `\\xff`.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), 2 * RECORD_BOUND))
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    lines = _Lines(text)
+    try:
+        yield from _records(_Lines(text), width, skip_lines)
+    finally:
+        text.detach()  # The stream is its opener's to close.
+
+
+def _records(lines: _Lines, width: int, skip_lines: int) -> Iterator[Record]:
+    csv.field_size_limit(max(csv.field_size_limit(), 2 * RECORD_BOUND))
     for _ in range(skip_lines):
         next(lines, None)
     lines.start_record()

@@ -1,0 +1,96 @@
+"""Exports come in any order; what was asked for later stays."""
+
+from tests.warehouse.desk import ANSWER, KEY, NOTE, SURVEY, TOTAL, csv_text, whole_grade
+
+
+def test_an_export_asked_for_earlier_never_overwrites_one_asked_for_later(desk):
+    desk.land_rows(seq=8, total_scores=[TOTAL | {"rubric_score": "90"}])
+    landed = desk.land_rows(seq=5, **whole_grade())
+
+    assert desk.column("select rubric_score from total_scores") == [90.0]
+    assert desk.rows("from individual_answers") == []
+    assert {name: account.superseded for name, account in landed.accounts.items()} == {
+        "total_scores": 1,
+        "section_scores": 1,
+        "individual_answers": 1,
+        "annotations": 1,
+        "csat": 0,
+    }
+
+
+def test_it_lands_the_grades_that_no_later_export_had(desk):
+    desk.land_rows(seq=8, total_scores=[TOTAL])
+    desk.land_rows(seq=5, total_scores=[TOTAL | {"rubric_score": "1"}, TOTAL | {"gradable_id": "2"}])
+
+    assert desk.rows("select gradable_id, rubric_score from total_scores order by all") == [
+        ("2", 70.0),
+        ("5310985", 70.0),
+    ]
+
+
+def test_it_resurrects_nothing(desk):
+    desk.land_rows(seq=8, total_scores=[TOTAL | {"is_deleted": "true"}])
+    desk.land_rows(seq=5, **whole_grade())
+
+    assert desk.rows("from total_scores union all by name from annotations") == []
+    assert desk.column("select export_seq from state.deletions") == [8]
+
+
+def test_it_deletes_nothing(desk):
+    desk.land_rows(seq=8, **whole_grade())
+    desk.land_rows(seq=5, **whole_grade(is_deleted="true"))
+
+    assert desk.column("select grade_key from total_scores") == [KEY]
+    assert desk.rows("from state.deletions") == []
+
+
+def test_it_adds_nothing_to_the_history(desk):
+    desk.land_rows(seq=8, total_scores=[TOTAL])
+    desk.land_rows(seq=5, total_scores=[TOTAL | {"rubric_score": "1"}])
+
+    assert desk.rows("from grade_history") == []
+
+
+def test_a_survey_of_a_later_export_stays(desk):
+    desk.land_rows(seq=8, csat=[SURVEY | {"csat_score": "5"}, SURVEY | {"source": "", "csat_score": "3"}])
+    landed = desk.land_rows(seq=5, csat=[SURVEY, SURVEY | {"source": ""}, SURVEY | {"gradable_id": "2"}])
+
+    assert desk.rows("select source, gradable_id, csat_score from csat order by all") == [
+        ("zendesk", "2", 4.0),
+        ("zendesk", "5310985", 5.0),
+        (None, "5310985", 3.0),
+    ]
+    assert landed.accounts["csat"].superseded == 2
+
+
+def test_groups_of_an_older_snapshot_change_nothing(desk):
+    newer = csv_text("agent_groups", [{"group_id": "g", "agent_ids": "2"}]).encode()
+    older = csv_text("agent_groups", [{"group_id": "g", "agent_ids": "1"}]).encode()
+    desk.land(newer, kind="groups", seq=8)
+    landed = desk.land(older, kind="groups", seq=5)
+
+    assert desk.column("select agent_ids from agent_groups") == [["2"]]
+    assert landed.accounts["agent_groups"].superseded == 1
+
+
+def test_of_two_readings_of_one_activity_the_one_asked_for_later_stays(desk):
+    activity = {"activity_id": "a", "time_stamp": "2026-01-02T00:00:00Z", "description": "x", "user_email": "old"}
+    other = activity | {"activity_id": "b"}
+    desk.land(csv_text("audit_logs", [activity | {"user_email": "new"}]).encode(), kind="audit", seq=8)
+    landed = desk.land(csv_text("audit_logs", [activity, other]).encode(), kind="audit", seq=5)
+
+    assert desk.rows("select activity_id, user_email from audit_logs order by all") == [("a", "new"), ("b", "old")]
+    assert landed.accounts["audit_logs"].superseded == 1
+
+
+def test_the_same_export_read_again_replaces_itself(desk):
+    """A retry after a fix in the reader: the file may say other things now, and it is the same version."""
+    export = desk.receive(b"")
+    desk.land_record(export)
+    desk.land_rows(seq=2, total_scores=[TOTAL], individual_answers=[ANSWER], annotations=[NOTE])
+    desk.master.connection.execute("update total_scores set comment = 'misread'")
+    (again,) = desk.master.ledger.records("seq = 2")
+    desk.land_record(again)
+
+    assert desk.column("select comment from total_scores") == ["Fine"]
+    assert desk.rows("from grade_history") == []
