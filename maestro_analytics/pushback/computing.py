@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.pushback.catalogue import PERIODS, Metric
 from maestro_analytics.pushback.people import id_of_each_person
 from maestro_analytics.tables.table import UTC_MOMENT
+from maestro_analytics.warehouse import Store
 
 DECIMALS = 6
 """Values are rounded, because a mean summed in another order differs in its last bits, and that is no change."""
@@ -23,14 +24,6 @@ COMPUTED_SCHEMA: dict[str, Any] = {
     "metric_value": pl.Float64,
     "timestamp": UTC_MOMENT,
 }
-
-
-class Queries(Protocol):
-    """What is needed of the published database: a `warehouse.Store`."""
-
-    def sql(self, query: str) -> pl.DataFrame: ...
-
-    def query(self, name: str, **variables: Any) -> pl.DataFrame: ...
 
 
 @dataclass(frozen=True)
@@ -75,7 +68,7 @@ def start_of_period(moment: datetime, period: str) -> datetime:
 class _Rows:
     """The queries of one push, each run once."""
 
-    store: Queries
+    store: Store
     span: Span
     _had: dict[str, pl.DataFrame] = field(default_factory=dict)
 
@@ -87,7 +80,7 @@ class _Rows:
         return self._had[query]
 
 
-def compute_metrics(store: Queries, metrics: Sequence[Metric], span: Span, *, ledger: pl.DataFrame) -> pl.DataFrame:
+def compute_metrics(store: Store, metrics: Sequence[Metric], span: Span, *, ledger: pl.DataFrame) -> pl.DataFrame:
     """The values of some metrics as a frame with the API's field names.
 
     One row per person, metric and period; a person without a value has none. `timestamp` is the first moment of the

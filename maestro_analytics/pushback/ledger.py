@@ -212,7 +212,11 @@ def read_ledger(data_folder: Path, kind: Kind, *, host: str | None = None) -> pl
     path = data_folder / FILE_NAME
     if not path.exists():
         return pl.DataFrame(schema=LEDGER_SCHEMA)
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    # Not mode=ro, which could neither take up what a killed push left in the log nor clear the log's files away.
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+        connection.execute("pragma query_only = on")
+        if not connection.execute("select 1 from sqlite_master where name = 'pushes'").fetchone():
+            return pl.DataFrame(schema=LEDGER_SCHEMA)
         if host is not None:
             _check_host(connection, data_folder, host)
         return _rows(connection, kind)

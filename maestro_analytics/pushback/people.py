@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import polars as pl
+
+from maestro_analytics.warehouse import Store
 
 GROUP_IDS = "select distinct unnest(agent_ids) as agent_id from agent_groups"
 
 
-class ReadsTables(Protocol):
-    """What is needed of the published database: a `warehouse.Store`."""
-
-    def sql(self, query: str) -> pl.DataFrame: ...
-
-
-def known_agents(store: ReadsTables) -> set[str]:
+def known_agents(store: Store) -> set[str]:
     """Every id, and every e-mail address in lower case, of the account's agents."""
     ids = store.sql("select agent_id from agent_ids")["agent_id"]
     emails = store.sql("select lower(agent_email) as email from agents where agent_email is not null")["email"]
     return {*ids, *emails}
 
 
-def id_of_each_person(store: ReadsTables, ledger: pl.DataFrame) -> pl.DataFrame:
+def id_of_each_person(store: Store, ledger: pl.DataFrame) -> pl.DataFrame:
     """One row per person: `person_id`, and `agent_id` to send under.
 
     Of the person's ids, those of the groups export come first, since they are the ones that the vendor's own list of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from maestro_analytics.errors import AnotherRefresh
+from maestro_analytics.errors import AnotherRefresh, MaestroError
 from maestro_analytics.pushback.entries import Kind
 from maestro_analytics.pushback.ledger import read_ledger
 from maestro_analytics.settings import Settings
@@ -56,13 +56,16 @@ def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
         connection.unregister("pushes_of_the_ledger")
 
 
-def show_in_published(settings: Settings) -> None:
+def show_in_published(settings: Settings) -> list[str]:
     """Bring `state.pushes` of the published database up to date, if there is one and no refresh is running.
 
     A running refresh copies the ledger itself before it publishes.
+
+    Returns:
+        A warning where it could not be done: what was pushed is pushed, and the ledger knows it.
     """
     if not settings.database.exists():
-        return
+        return []
     from maestro_analytics.warehouse import Master
 
     try:
@@ -70,4 +73,7 @@ def show_in_published(settings: Settings) -> None:
             copy_into(master.connection, settings.data)
             master.publish()
     except AnotherRefresh:
-        return
+        return []
+    except MaestroError as error:
+        return [f"state.pushes of the published database is not up to date: {error}"]
+    return []

@@ -155,7 +155,7 @@ def push_checked(
             if sends:
                 _send(plan, ledger, kind, client(), report)
         if sends or checked.refused_entries:
-            show_in_published(settings)
+            report.warnings += show_in_published(settings)
     return report
 
 

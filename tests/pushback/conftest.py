@@ -7,11 +7,13 @@ from collections import deque
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import polars as pl
 import pytest
 
 from maestro_analytics.api import ApiClient
 from maestro_analytics.api.waiting import Clock
 from maestro_analytics.settings import Settings
+from maestro_analytics.warehouse import Master
 
 AGENT_PATH, TICKET_PATH = "/api/v1/agent-metrics-batch", "/api/v1/ticket-metrics-batch"
 
@@ -135,6 +137,7 @@ def vendor():
 @pytest.fixture
 def settings(vendor, tmp_path):
     return Settings(
+        _env_file=None,
         api_token="a-token-for-tests",
         base_url=vendor.base_url,
         data=tmp_path / "data",
@@ -142,6 +145,23 @@ def settings(vendor, tmp_path):
         requests_per_second=10_000,
         requests_per_minute=600_000,
     )
+
+
+@pytest.fixture
+def publish(settings):
+    """Publishes a database with these rows: table -> rows, where what is missing is null."""
+
+    def publish(**tables):
+        with Master.open(settings.data, host=settings.host, command="a test") as master:
+            for name, rows in tables.items():
+                master.connection.execute(f"delete from {name}")
+                master.connection.register("given", pl.DataFrame(rows, infer_schema_length=None))
+                master.connection.execute(f"insert into {name} by name from given")
+                master.connection.unregister("given")
+            master.connection.execute("update state.account set host = ?", [settings.host])
+            master.publish()
+
+    return publish
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ def scores(count, *, metric="m", timestamp=DAY):
 
 
 def expected(count, *, without=(), metric="m", timestamp=DAY):
-    return {
-        (f"{agent:04}", metric, timestamp): float(agent) for agent in range(count) if f"{agent:04}" not in without
-    }
+    return {(f"{agent:04}", metric, timestamp): float(agent) for agent in range(count) if f"{agent:04}" not in without}
 
 
 @pytest.mark.parametrize("status", [422, 400, 404])
@@ -86,7 +84,9 @@ def test_a_metric_that_the_vendor_takes_from_nobody_does_not_cost_a_request_for_
 
 def test_every_row_of_an_agent_keeps_its_order_through_the_halving(client, vendor):
     weeks = [f"2026-{month:02}-01T00:00:00Z" for month in range(1, 13)]
-    frame = pl.concat([scores(40, timestamp=week).with_columns(pl.col("metric_value") + i) for i, week in enumerate(weeks)])
+    frame = pl.concat(
+        [scores(40, timestamp=week).with_columns(pl.col("metric_value") + i) for i, week in enumerate(weeks)]
+    )
     vendor.unknown_agents = {"0013", "0014"}
     push_agent_metrics(client, frame)
 

@@ -79,7 +79,7 @@ pushes = st.lists(
 @given(pushes)
 def test_a_clean_push_after_any_others_leaves_the_vendor_right_under_both_readings(history):
     with tempfile.TemporaryDirectory() as folder:
-        vendor = VendorInMemory(Settings(api_token="t", data=Path(folder)))
+        vendor = VendorInMemory(Settings(_env_file=None, api_token="t", data=Path(folder)))
         wanted = {}
         for values, faults in history:
             vendor.faults = list(faults)
