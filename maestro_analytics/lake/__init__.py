@@ -3,7 +3,7 @@
 `write_lake` publishes a database, `open_lake` answers from what was published.
 """
 
-from maestro_analytics.lake.lake import Lake, open_lake
-from maestro_analytics.lake.write import Source, Written, write_lake
+from maestro_analytics.lake.lake import Lake, open_lake, published_shares
+from maestro_analytics.lake.write import Source, Written, published, write_lake
 
-__all__ = ["Lake", "Source", "Written", "open_lake", "write_lake"]
+__all__ = ["Lake", "Source", "Written", "open_lake", "published", "published_shares", "write_lake"]

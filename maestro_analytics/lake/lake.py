@@ -64,6 +64,11 @@ def open_lake(
     return Lake(folder, SparkEngine(local_session() if spark is True else spark))
 
 
+def published_shares(path: str | os.PathLike[str], *, account: str | None = None) -> list[Share]:
+    """What is published of one account, with its manifests; raises as `open_lake` does."""
+    return shares_of(account_folder(storage_of(path), account))
+
+
 class Lake:
     """One account of a lake, as of one moment: what is published later is seen after `hop()`.
 

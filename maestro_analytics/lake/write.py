@@ -110,7 +110,7 @@ def write_lake(
     source: Source,
     to: str | Path,
     *,
-    account: str,
+    account: str | None = None,
     share: str = "",
     take_over: bool = False,
     file_bytes: int = FILE_BYTES,
@@ -120,7 +120,7 @@ def write_lake(
 
     Args:
         to: a local folder, or `s3://BUCKET/FOLDER`.
-        account: the account's folder in the lake.
+        account: the account's folder in the lake; the API host where none is given.
         share: for one of several machines that each hold a period of the same account; readers see them as one.
         take_over: replace what another data folder wrote to the same place.
         file_bytes: size at which a file is closed and another begun.
@@ -129,6 +129,10 @@ def write_lake(
         LakeBusy: another writer is at work on the same folder; nothing was published.
         LakeError: the place cannot be used, or holds the tables of another data folder.
     """
+    if not account and not source.host:
+        raise InvalidArgument("the database names no account host, since nothing has landed yet: say --account NAME.")
+    if account is None:
+        account = re.sub(r"[^A-Za-z0-9._-]+", "-", source.host)
     for kind, name in (("account", account), ("share", share or "x")):
         if not FOLDER_NAME.fullmatch(name):
             raise InvalidArgument(f"{name!r} cannot name a folder of a lake ({kind}): use letters, digits and . _ -")

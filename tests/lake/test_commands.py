@@ -1,0 +1,125 @@
+"""`lake write`, `lake show` and `lake sql` from a shell, on a published database."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from maestro_analytics.lake import published
+from maestro_analytics.warehouse import Master
+
+
+@pytest.fixture
+def data_folder(tmp_path):
+    """A published data folder with one to-do in it, refreshed once."""
+    folder = tmp_path / "data"
+    with Master.open(folder, host="qa.example.com", command="test") as master:
+        todo = {"id": "d1", "title": "Practise", "coachingSessionIds": ["s1"]}
+        master.land_coaching("todos", [todo], taken_at=datetime(2026, 5, 1, tzinfo=UTC))
+        master.connection.execute(
+            "insert into state.refreshes (refresh_id, started_at, finished_at, status) "
+            "values (1, timestamptz '2026-05-01T08:00:00Z', timestamptz '2026-05-01T08:01:00Z', 'complete')"
+        )
+        master.publish()
+    return folder
+
+
+def run(data_folder, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", "from maestro_analytics.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"MAESTRO_DATA": str(data_folder)} | environment,
+        cwd=data_folder.parent,
+    )
+
+
+def test_a_written_lake_is_shown_and_answers(data_folder, tmp_path):
+    done = run(data_folder, "lake", "write", "--to", str(tmp_path / "lake"), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    written = json.loads(done.stdout)
+    assert written["schema_version"] == 1
+    assert (written["account"], written["generation"], written["rows"]["todos"]) == ("qa.example.com", 1, 1)
+
+    shown = json.loads(run(data_folder, "lake", "show", str(tmp_path / "lake"), "--json").stdout)
+    [share] = shown["shares"]
+    assert share["refresh"]["started_at"].startswith("2026-05-01 08:00:00")
+    [part] = share["tables"]["todos"]["parts"]
+    frame = pl.read_parquet(f"{share['place']}/{part['files'][0]['key']}")
+    assert frame["coaching_session_ids"].to_list() == [["s1"]]
+
+    asked = run(
+        data_folder,
+        "lake",
+        "sql",
+        "select title from todos",
+        "--at",
+        str(tmp_path / "lake"),
+        "--format",
+        "csv",
+    )
+    assert (asked.returncode, asked.stdout) == (0, "title\nPractise\n")
+
+
+def test_a_second_write_says_that_all_is_as_it_was(data_folder, tmp_path):
+    run(data_folder, "lake", "write", "--to", str(tmp_path / "lake"))
+    again = run(data_folder, "lake", "write", "--to", str(tmp_path / "lake"))
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "0 parts written" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (("lake", "show", "nowhere"), 2, "NotALake: .*nowhere is no lake: it has no manifest.json"),
+        (("lake", "sql", "select 1", "--at", "data"), 2, "NotALake: "),
+        (("lake", "write", "--to", "ftp://host/lake"), 2, "InvalidArgument: .*ftp:// is not known"),
+        (("lake", "write", "--to", "lake", "--account", "a/b"), 2, "InvalidArgument: 'a/b' cannot name a folder"),
+        (("lake", "write", "--to", "data/maestro.duckdb"), 6, "LakeError: .*cannot be used: Not a directory"),
+    ],
+)
+def test_a_mistake_is_one_line(data_folder, arguments, code, line):
+    done = run(data_folder, *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert re.match(line, done.stderr), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_query_that_cannot_be_run_is_a_mistake_not_a_bug(data_folder, tmp_path):
+    run(data_folder, "lake", "write", "--to", "lake")
+    done = run(data_folder, "lake", "sql", "select nothing", "--at", "lake")
+    assert done.returncode == 2
+    assert "the query cannot be run" in done.stderr
+
+
+def test_nothing_refreshed_yet_is_said(tmp_path):
+    done = run(tmp_path / "empty", "lake", "write", "--to", "lake")
+    assert done.returncode == 3
+    assert "nothing has been refreshed yet" in done.stderr
+    assert not (tmp_path / "lake").exists()
+
+
+def test_two_data_folders_are_told_apart_and_one_is_itself_for_ever(data_folder, tmp_path):
+    with published(data_folder / "maestro.duckdb") as source:
+        first = source.origin
+    with Master.open(data_folder, host="qa.example.com", command="test") as master:
+        master.connection.execute(
+            "insert into state.refreshes (refresh_id, started_at, status) values (2, $1, 'complete')",
+            [datetime(2026, 5, 2, tzinfo=UTC)],
+        )
+        master.publish()
+    with published(data_folder / "maestro.duckdb") as source:
+        assert source.origin == first
+    with Master.open(tmp_path / "other", host="qa.example.com", command="test") as master:
+        master.connection.execute(
+            "insert into state.refreshes (refresh_id, started_at, status) values (1, $1, 'complete')",
+            [datetime(2026, 5, 3, tzinfo=UTC)],
+        )
+        master.publish()
+    with published(tmp_path / "other" / "maestro.duckdb") as source:
+        assert source.origin != first
