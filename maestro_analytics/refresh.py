@@ -19,6 +19,7 @@ from typing import Any
 
 from maestro_analytics import pushback
 from maestro_analytics.api import ApiClient
+from maestro_analytics.api.waiting import Clock
 from maestro_analytics.errors import (
     ExportFailed,
     InconsistentPages,
@@ -110,6 +111,7 @@ def refresh(
     on_event: OnEvent | None = None,
     say: Say = lambda text: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Clock | None = None,
 ) -> RefreshReport:
     """Bring the database of `settings.data` up to date, and publish it.
 
@@ -119,6 +121,7 @@ def refresh(
         again: ask for time that is covered, too.
         pace: when exports are looked at; default as `run_exports` has it.
         stop: set it, and the run ends after what it is landing.
+        now, clock: the moment, and how the client waits; tests bring their own.
         on_event, say: told of the exports' progress, and of everything else in one line each.
 
     Returns:
@@ -130,7 +133,10 @@ def refresh(
         InvalidArgument: an empty period.
     """
     stop = stop or Event()
-    with ApiClient(settings) as client, Master.open(settings.data, host=settings.host, command="refresh") as master:
+    with (
+        ApiClient(settings, clock=clock) as client,
+        Master.open(settings.data, host=settings.host, command="refresh") as master,
+    ):
         period = period_of(
             since=since, until=until, kinds=kinds, again=again, first_since=master.first_since(), now=now()
         )

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "api": FOUNDATION,
     "exports": FOUNDATION | {"api"},
     "warehouse": FOUNDATION | {"tables", "exports", "api"},
-    "pushback": FOUNDATION | {"api", "warehouse", "tables"},
+    "pushback": FOUNDATION | {"api", "warehouse", "tables", "analysis"},
     "analysis": FOUNDATION | {"warehouse", "tables"},
     "lake": FOUNDATION | {"warehouse", "tables"},
     "client": FOUNDATION | {"api", "exports", "tables", "pushback"},

@@ -123,7 +123,7 @@ def quarantine_list(
       maestro-analytics quarantine list
       maestro-analytics quarantine list --format json --limit 1000
     """
-    write(_quarantined("order by quarantined_at desc, file, line limit ?", [limit]), form)
+    write(_quarantined().head(limit), form)
 
 
 def quarantine_export(
@@ -135,7 +135,7 @@ def quarantine_export(
     Example:
       maestro-analytics quarantine export > refused.csv
     """
-    write(_quarantined("order by file, member, line", []), form)
+    write(_quarantined(), form)
 
 
 def quarantine_retry(as_json: AsJson = False) -> None:
@@ -179,24 +179,20 @@ def compact() -> None:
     print(f"{before / 2**20:,.1f} MiB before, {after / 2**20:,.1f} MiB after")
 
 
-def _quarantined(order: str, params: list[object]) -> pl.DataFrame:
+def _quarantined() -> pl.DataFrame:
     import maestro_analytics as ma
 
-    columns = "table_name, file, member, line, column_name, reason, raw, export_id, quarantined_at, file_refused"
+    columns = ("table_name", "file", "member", "line", "column_name", "reason", "raw", "export_id", "quarantined_at")
     with ma.open() as qa:
-        return qa.sql(f"select {columns} from state.quarantine {order}", params)
+        refused = qa.sql("from state.quarantine").select(*columns, "file_refused")
+    return refused.sort("quarantined_at", "file", "line", descending=[True, False, False])
 
 
 def _told(outcomes: Iterable[Reread]) -> Iterable[Reread]:
     for outcome in outcomes:
         name = outcome.file.name if outcome.file else str(outcome.export)
-        errors = (
-            [outcome.error]
-            if outcome.error
-            else [file.error for file in outcome.landed.refused]
-            if outcome.landed
-            else []
-        )
+        refused = [file.error for file in outcome.landed.refused] if outcome.landed else []
+        errors = [outcome.error] if outcome.error else refused
         rows = sum(outcome.landed.rows.values()) if outcome.landed else 0
         print(f"{name}: {rows:,} rows" + "".join(f"; {type(e).__name__}: {e}" for e in errors), file=sys.stderr)
         yield outcome

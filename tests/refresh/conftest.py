@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import polars as pl
-import pytest
 from polars.testing import assert_frame_equal
 
 import maestro_analytics as ma
+from maestro_analytics.api.waiting import Clock
 from maestro_analytics.exports import PollPace
 from maestro_analytics.refresh import RefreshReport, refresh
 from maestro_analytics.sandbox import Sandbox
@@ -31,7 +32,7 @@ TRUE_TABLES = (
     "coaching_sessions",
     "todos",
 )
-QUICK = PollPace(first_seconds=0.02, longest_seconds=0.1)
+QUICK = PollPace(first_seconds=1.0, longest_seconds=5.0)
 
 
 def centre(**options: Any) -> Sandbox:
@@ -52,9 +53,16 @@ def settings_for(sandbox: Sandbox, folder: Path, **options: Any) -> Settings:
     return Settings(_env_file=None, **given | options)
 
 
+class Impatient(Clock):
+    """Waits a hundredth of what it is asked to: the sandbox's faults count calls, not seconds."""
+
+    def wait(self, seconds: float, stop: Event | None = None) -> None:
+        super().wait(seconds / 100, stop)
+
+
 def bring_up_to_date(settings: Settings, sandbox: Sandbox, **options: Any) -> RefreshReport:
     """`refresh` at the sandbox's moment, looking at exports often."""
-    return refresh(settings, pace=QUICK, now=lambda: sandbox.now, **options)
+    return refresh(settings, pace=QUICK, now=lambda: sandbox.now, clock=Impatient(), **options)
 
 
 def comparable(rows: pl.DataFrame | Iterable[dict[str, Any]], table: str, *, more: Iterable[str] = ()) -> pl.DataFrame:
@@ -75,8 +83,3 @@ def assert_holds_the_truth(settings: Settings, sandbox: Sandbox, tables: Iterabl
             expected = comparable(getattr(sandbox.truth, table), table)
             assert found.height == expected.height, table
             assert_frame_equal(found, expected)
-
-
-@pytest.fixture
-def sandbox_for() -> Callable[..., Sandbox]:
-    return centre
