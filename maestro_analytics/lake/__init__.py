@@ -4,6 +4,7 @@
 """
 
 from maestro_analytics.lake.lake import Lake, open_lake, published_shares
-from maestro_analytics.lake.write import Source, Written, published, write_lake
+from maestro_analytics.lake.source import Source, published
+from maestro_analytics.lake.write import Written, write_lake
 
 __all__ = ["Lake", "Source", "Written", "open_lake", "published", "published_shares", "write_lake"]

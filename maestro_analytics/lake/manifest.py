@@ -83,6 +83,11 @@ class Manifest(_Value):
     tables: dict[str, TableFiles]
 
     @property
+    def age(self) -> tuple[str, str, str]:
+        """Sorts shares: the one refreshed longest ago first."""
+        return (self.refresh.get("started_at") or "", self.written_at, self.share)
+
+    @property
     def keys(self) -> set[str]:
         """The key of every file."""
         return {file.key for table in self.tables.values() for part in table.parts for file in part.files}

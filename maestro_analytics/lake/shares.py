@@ -1,8 +1,9 @@
 """Several machines, each with a period of one account, read as one account.
 
 Each share is complete in itself, so a grade can be in two: graded in one machine's period, graded again in another's.
-The tables are made one here as a refresh would have made them: the newest version of a grade stands, whole, in all its
-tables; of a record that each machine lists in full, the newest list stands. A lake with one share is read as it is.
+The tables are made one here as a refresh would have made them: of a grade, the version stands that was asked for last,
+whole, in all its tables, or its deletion; of records that each machine lists in full, the newest list. History is each
+machine's own. A lake with one share is read as it is.
 """
 
 # Identifiers come from our own schemas or a file's header and are quoted; values are parameters.
@@ -10,20 +11,21 @@ tables; of a record that each machine lists in full, the newest list stands. A l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from maestro_analytics.errors import NotALake
 from maestro_analytics.lake.manifest import Manifest, read_manifest
+from maestro_analytics.lake.source import CSAT_VERSIONS, GRADE_VERSIONS
 from maestro_analytics.lake.storage import Storage
 from maestro_analytics.lake.write import SHARES
 from maestro_analytics.tables.coaching import COACHING_TABLES
-from maestro_analytics.tables.schemas import AGENT_GROUPS, GRADE_TABLES, TABLES_BY_NAME
+from maestro_analytics.tables.schemas import AGENT_GROUPS, AGENT_IDS, AGENTS, CSAT, GRADE_TABLES, TABLES_BY_NAME
 from maestro_analytics.warehouse.connections import quoted
 
 SNAPSHOTS = {table.name for table in (AGENT_GROUPS, *COACHING_TABLES)}
 OF_GRADES = {table.name for table in GRADE_TABLES}
-VERSIONS = "lake_newest_versions"
+NEWEST = "lake_newest_versions"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def shares_of(account: Storage) -> list[Share]:
     shares = account.within(SHARES)
     folders += [shares.within(name) for name in shares.folders()]
     found = [Share(folder, manifest) for folder in folders if (manifest := read_manifest(folder)) is not None]
-    return sorted(found, key=lambda share: (share.manifest.written_at, share.manifest.share))
+    return sorted(found, key=lambda share: share.manifest.age)
 
 
 def account_folder(root: Storage, account: str | None) -> Storage:
@@ -76,35 +78,41 @@ def columns_of(shares: Sequence[Share]) -> dict[str, dict[str, str]]:
 
 
 def made_one(shares: Sequence[Share]) -> dict[str, str]:
-    """Name -> select (DuckDB's SQL) of each table, over the relations of several shares; in order of need."""
+    """Name -> select (DuckDB's SQL) of each table, over the relations of several shares; each after those it reads."""
     columns = columns_of(shares)
-    versions = _all(shares, "total_scores", ("grade_key", "date_graded"), columns)
-    newest = (
-        f"select grade_key, share from ({versions}) as versions "
-        "qualify row_number() over (partition by grade_key order by date_graded desc nulls last, share desc) = 1"
-    )
-    selects = {VERSIONS: newest}
-    for name, table_columns in columns.items():
-        everything = _all(shares, name, table_columns, columns)
-        listed = ", ".join(f"rows.{quoted(column)}" for column in table_columns)
+    everything = {name: _all(shares, name, columns[name]) for name in columns}
+    selects = {
+        NEWEST: f"select grade_key, deleted, share from ({everything[GRADE_VERSIONS]}) as versions "
+        "qualify row_number() over (partition by grade_key order by asked_at desc nulls last, share desc) = 1"
+    }
+    for name in sorted(columns, key=lambda table: table == AGENTS.name):
+        listed = ", ".join(f"lines.{quoted(column)}" for column in columns[name])
+        lines = f"select {listed} from ({everything[name]}) as lines"
         table = TABLES_BY_NAME.get(name)
         if name in OF_GRADES:
-            # rows of a grade that no total_scores knows (its file was refused) have no newer version to yield to
             selects[name] = (
-                f"select {listed} from ({everything}) as rows left join {VERSIONS} as newest "
-                "on newest.grade_key = rows.grade_key where coalesce(newest.share, rows.share) = rows.share"
+                f"{lines} left join {NEWEST} as newest on newest.grade_key = lines.grade_key "
+                "where coalesce(newest.share, lines.share) = lines.share and not coalesce(newest.deleted, false)"
             )
         elif name in SNAPSHOTS:
             having_rows = [number for number, share in enumerate(shares) if _rows(share, name)]
-            selects[name] = f"select {listed} from ({everything}) as rows where share = {max(having_rows, default=0)}"
-        elif table is not None and table.row_key:
-            key = ", ".join(quoted(column) for column in table.row_key)
+            selects[name] = f"{lines} where lines.share = {max(having_rows, default=0)}"
+        elif name == CSAT.name:
             selects[name] = (
-                f"select {listed} from ({everything}) as rows "
-                f"qualify row_number() over (partition by {key} order by share desc) = 1"
+                f"{lines} left join ({everything[CSAT_VERSIONS]}) as versions on versions.share = lines.share "
+                "and versions.gradable_id = lines.gradable_id and versions.source is not distinct from lines.source "
+                "qualify row_number() over (partition by lines.source, lines.gradable_id "
+                "order by versions.asked_at desc nulls last, lines.share desc) = 1"
+            )
+        elif table is not None and table.row_key:
+            # a person whose ids are another person's in a newer share is no person any more
+            condition = f" where person_id in (select person_id from {AGENT_IDS.name})" if table is AGENTS else ""
+            key = ", ".join(f"lines.{quoted(column)}" for column in table.row_key)
+            selects[name] = (
+                f"{lines}{condition} qualify row_number() over (partition by {key} order by lines.share desc) = 1"
             )
         else:
-            selects[name] = f"select {listed} from ({everything}) as rows"
+            selects[name] = lines
     return selects
 
 
@@ -112,7 +120,7 @@ def _rows(share: Share, table: str) -> int:
     return share.manifest.tables[table].rows if table in share.manifest.tables else 0
 
 
-def _all(shares: Sequence[Share], table: str, wanted: Iterable[str], columns: Mapping[str, Mapping[str, str]]) -> str:
+def _all(shares: Sequence[Share], table: str, columns: Mapping[str, str]) -> str:
     """The rows of all shares, with the number of the share, nulls where a share has not grown a column yet."""
     parts = []
     for number, share in enumerate(shares):
@@ -120,8 +128,8 @@ def _all(shares: Sequence[Share], table: str, wanted: Iterable[str], columns: Ma
             continue
         has = share.manifest.tables[table].columns
         listed = ", ".join(
-            quoted(column) if column in has else f"cast(null as {columns[table][column]}) as {quoted(column)}"
-            for column in wanted
+            quoted(column) if column in has else f"cast(null as {kind}) as {quoted(column)}"
+            for column, kind in columns.items()
         )
         parts.append(f"select {listed}, {number} as share from {quoted(share.relation(table, alone=False))}")
     return " union all ".join(parts)

@@ -15,30 +15,26 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-import polars as pl
 
-from maestro_analytics.errors import EmptyStore, InvalidArgument, LakeBusy, LakeError
+from maestro_analytics.errors import InvalidArgument, LakeBusy, LakeError
 from maestro_analytics.lake import manifest as manifests
 from maestro_analytics.lake.claim import Claim
 from maestro_analytics.lake.fingerprints import Content, contents
 from maestro_analytics.lake.manifest import File, Manifest, Part, TableFiles
+from maestro_analytics.lake.source import Source, tables_of, versions_of
 from maestro_analytics.lake.storage import Storage, storage_of
-from maestro_analytics.warehouse.connections import frame, open_published_file
-
-PARQUET_TYPES = ("VARCHAR", "DOUBLE", "TIMESTAMP WITH TIME ZONE", "BOOLEAN", "VARCHAR[]")
-"""What Spark, DuckDB, Trino and pandas all read alike; the warehouse has no other (no unsigned, no huge integers)."""
 
 FILE_BYTES = 256 << 20
 """A file that grows past this is closed and another begun: large enough for scans, small enough for tasks."""
 
 SHARES = "shares"
+
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -65,47 +61,6 @@ class Written:
     bytes_written: int
 
 
-@contextmanager
-def published(path: Path) -> Iterator[Source]:
-    """The published database at `path` as a source: one snapshot of it, whatever a refresh publishes meanwhile.
-
-    Raises:
-        EmptyStore: there is none.
-    """
-    if not path.exists():
-        raise EmptyStore(path=path)
-    connection = open_published_file(path)
-    try:
-        host, origin = connection.execute(
-            "select max(host), left(sha256(concat_ws(' ', max(host), epoch_us(min(started_at)))), 16) "
-            "from state.account left join state.refreshes on true"
-        ).fetchall()[0]
-        newest = frame(
-            connection,
-            "select refresh_id, started_at, finished_at, since, until, status, published_at "
-            "from state.account left join state.refreshes on true order by refresh_id desc limit 1",
-        ).cast(pl.String)
-        yield Source(connection, origin, newest.row(0, named=True), host or "")
-    finally:
-        connection.close()
-
-
-@dataclass(frozen=True)
-class Source:
-    """A snapshot to publish: a connection that sees it, and where it comes from.
-
-    Attributes:
-        origin: tells data folders apart; see `Manifest.origin`.
-        refresh: the newest row of `state.refreshes`.
-        host: the account's API host, which names its folder where nothing else does.
-    """
-
-    connection: duckdb.DuckDBPyConnection
-    origin: str
-    refresh: dict[str, str | None]
-    host: str = ""
-
-
 def write_lake(
     source: Source,
     to: str | Path,
@@ -129,18 +84,22 @@ def write_lake(
         LakeBusy: another writer is at work on the same folder; nothing was published.
         LakeError: the place cannot be used, or holds the tables of another data folder.
     """
-    if not account and not source.host:
+    if account is None and not source.host:
         raise InvalidArgument("the database names no account host, since nothing has landed yet: say --account NAME.")
     if account is None:
         account = re.sub(r"[^A-Za-z0-9._-]+", "-", source.host)
     for kind, name in (("account", account), ("share", share or "x")):
         if not FOLDER_NAME.fullmatch(name):
             raise InvalidArgument(f"{name!r} cannot name a folder of a lake ({kind}): use letters, digits and . _ -")
-    storage = storage_of(to).within(account)
-    if share:
-        storage = storage.within(SHARES).within(share)
+    folder = storage_of(to).within(account)
+    storage = folder.within(SHARES).within(share) if share else folder
     with Claim(storage, now=now) as claim:
         before = manifests.read_manifest(storage)
+        if others := _written_the_other_way(folder, share):
+            raise LakeError(
+                f"{folder.place} holds the account {others} already, and this write has "
+                f"{'a' if share else 'no'} --share. Choose one way for an account, or move away what is there."
+            )
         if before is not None and before.origin != source.origin and not take_over:
             raise LakeError(
                 f"{storage.place} holds the tables of another data folder (written {before.written_at[:16]} UTC). "
@@ -148,7 +107,8 @@ def write_lake(
                 "account, or replace that one with --take-over."
             )
         writing = _Writing(source.connection, storage, before, file_bytes)
-        tables = {name: writing.table(name, columns) for name, columns in _tables(source.connection).items()}
+        wanted = tables_of(source.connection) | (versions_of(source.connection) if share else {})
+        tables = {name: writing.table(name, columns) for name, columns in wanted.items()}
         if before is not None and (before.tables, before.origin, before.refresh) == (
             tables,
             source.origin,
@@ -175,19 +135,11 @@ def write_lake(
     return writing.result(after)
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """Table -> column -> DuckDB type, of the schema main of the current catalog."""
-    rows = connection.execute(
-        "select columns.table_name, column_name, data_type from duckdb_columns() as columns "
-        "join duckdb_tables() as tables using (database_name, schema_name, table_name) "
-        "where database_name = current_catalog() and schema_name = 'main' order by 1, column_index"
-    ).fetchall()
-    tables: dict[str, dict[str, str]] = {}
-    for table, column, kind in rows:
-        if kind not in PARQUET_TYPES:
-            raise LakeError(f'{table}."{column}" is {kind}, which not every reader of a lake knows.')
-        tables.setdefault(table, {})[column] = kind
-    return tables
+def _written_the_other_way(folder: Storage, share: str) -> str | None:
+    if share:
+        return "as a whole" if folder.read(manifests.KEY) is not None else None
+    shares = folder.within(SHARES)
+    return "in shares" if any(shares.within(name).read(manifests.KEY) for name in shares.folders()) else None
 
 
 class _Writing:

@@ -18,8 +18,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from maestro_analytics.lake.write import Source
-from maestro_analytics.tables.schemas import DTYPES, TABLES, TABLES_BY_NAME
+from maestro_analytics.lake import Source
+from maestro_analytics.tables.schemas import TABLES, TABLES_BY_NAME
+from maestro_analytics.tables.table import DTYPES
+from maestro_analytics.warehouse.state import create_all
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 118
@@ -37,10 +39,10 @@ RUBRICS = {"A1b2C3d4E5f6G7h8I": "Chat", "Zz9Yy8Xx7Ww6Vv5Uu": "E-mail"}
 
 
 def seed(connection: duckdb.DuckDBPyConnection, *, tickets: int = 260) -> None:
-    """Create every table and fill it."""
+    """Create every table and fill it, as if one export had brought all of it."""
+    create_all(connection)
     rows = _rows(tickets)
     for table in TABLES:
-        connection.execute(table.ddl())
         frame = pl.DataFrame(
             [{name: row.get(name) for name in table.columns} for row in rows[table.name]],
             schema={name: DTYPES[role] for name, role in table.columns.items()},
@@ -48,6 +50,12 @@ def seed(connection: duckdb.DuckDBPyConnection, *, tickets: int = 260) -> None:
         connection.register("rows_of_one_table", frame)
         connection.execute(f"insert into {table.name} by name select * from rows_of_one_table")
         connection.unregister("rows_of_one_table")
+    connection.execute(
+        "insert into state.exports (seq, kind, status, requested_at) "
+        "values (1, 'raw', 'landed', timestamptz '2026-05-01T00:00:00Z')"
+    )
+    connection.execute("insert into state.grade_versions select distinct grade_key, 1 from total_scores")
+    connection.execute("insert into state.csat_versions select source, gradable_id, 1 from csat")
 
 
 def _people() -> list[dict[str, Any]]:
