@@ -41,7 +41,7 @@ class Reply:
 
 
 def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    return Reply(status, json.dumps(value).encode(), {"Content-Type": "application/json"} | dict(headers or {}))
+    return Reply(status, json.dumps(value).encode() + b"\n", {"Content-Type": "application/json"} | dict(headers or {}))
 
 
 class Origin:
@@ -84,6 +84,7 @@ class _Server(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         # The standard server looks up the host's name, which can take seconds where DNS is slow.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
 

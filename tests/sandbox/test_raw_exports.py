@@ -104,7 +104,7 @@ def test_a_regraded_ticket_leaves_its_earlier_window_and_comes_back_changed(open
 
 
 def test_an_export_is_a_snapshot_of_the_moment_it_was_asked_for(open_sandbox, reading):
-    talk = open_sandbox(export_seconds=0.3)
+    talk = open_sandbox(export_seconds=0.1)
     export_id = talk.ask(end=talk.sandbox.now + timedelta(days=60), **reading.everything)
     then = talk.sandbox.truth.total_scores
     talk.sandbox.advance(days=30)

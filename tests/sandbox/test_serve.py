@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from maestro_analytics.sandbox import FAULTS
+from maestro_analytics.sandbox import FAULTS, Sandbox
 
 SANDBOX = Path(__file__).parents[2] / "maestro_analytics" / "sandbox"
 
@@ -75,6 +75,25 @@ def test_a_port_in_use_is_told_in_one_line():
         result = run("serve", "--port", str(port))
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == f"port {port} cannot be used: address already in use\n"
+
+
+def test_a_port_can_be_taken_again_at_once():
+    port = 0
+    for _ in range(3):
+        with Sandbox(agents=2, days=2, port=port) as sandbox:
+            port = int(sandbox.base_url.split(":")[2].partition("/")[0])
+            reply = requests.get(sandbox.base_url + "/todos", headers={"apitoken": sandbox.token}, timeout=20)
+            assert reply.status_code == 200
+
+
+def test_a_sandbox_that_nobody_closed_lets_its_program_end():
+    program = (
+        "import requests; from maestro_analytics.sandbox import Sandbox; "
+        "sandbox = Sandbox(agents=2, days=2).start(); session = requests.Session(); "
+        "print(session.get(sandbox.base_url + '/todos', headers={'apitoken': sandbox.token}).status_code)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert (result.returncode, result.stdout) == (0, "200\n")
 
 
 def test_an_unknown_fault_is_told_in_one_line():
