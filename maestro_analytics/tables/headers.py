@@ -79,6 +79,11 @@ def normal(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
 
 
+def folded(name: str) -> str:
+    """What two names have in common that are one column to DuckDB: it takes A to Z for a to z, and no more."""
+    return name.encode().lower().decode()
+
+
 def recognise(names: Sequence[str], tables: Sequence[Table], *, file_name: str) -> Table | None:
     """The one of `tables` whose file has a header `names`; None when it is none of them.
 
@@ -121,7 +126,7 @@ def match(header: Header, table: Table) -> Columns:
             if wanted(name) in known and wanted(name) not in owner and position not in owner.values():
                 owner[wanted(name)] = position
     by_position = {position: name for name, position in owner.items()}
-    taken = {name.casefold() for name in (*known, *reserved_names(table))}
+    taken = {folded(name) for name in (*known, *reserved_names(table))}
     unknown: dict[str, str] = {}
     stored = []
     for position, name in enumerate(header.names):
@@ -144,9 +149,9 @@ def reserved_names(table: Table) -> set[str]:
 def _free_name(name: str, position: int, taken: set[str]) -> str:
     base = "".join(char for char in name.strip() if char.isprintable()) or f"column_{position + 1}"
     free, number = base, 2
-    while free.casefold() in taken:
+    while folded(free) in taken:
         free, number = f"{base}_{number}", number + 1
-    taken.add(free.casefold())
+    taken.add(folded(free))
     return free
 
 

@@ -30,6 +30,7 @@ from maestro_analytics.tables.headers import (
     Columns,
     Header,
     closest,
+    folded,
     match,
     read_header,
     recognise,
@@ -231,10 +232,10 @@ def _collect(table: Table, files: list[_File]) -> StagedTable:
     """The files of one table as one, with one row for each row key."""
     staged = StagedTable(table)
     for file in files:
-        # DuckDB takes names that differ in case for one column.
-        there = {name.casefold() for name in (*staged.columns, DELETED_FLAG)}
-        staged.columns.extend(name for name in file.columns.stored if name.casefold() not in there)
-        staged.unknown |= file.columns.unknown
+        there = {folded(name) for name in (*staged.columns, DELETED_FLAG)}
+        new = [name for name in file.columns.stored if folded(name) not in there]
+        staged.columns.extend(new)
+        staged.unknown |= {name: given for name, given in file.columns.unknown.items() if name in new}
         staged.files.extend(file.files)
         staged.flagged_files.extend(file.flagged_files)
         staged.rows_read += file.count.read

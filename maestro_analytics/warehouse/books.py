@@ -17,6 +17,7 @@ import polars as pl
 from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.exports.windows import joined
 from maestro_analytics.tables.delivery import Delivery, Refusal, RefusedFile, StagedTable
+from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.readers import refusals_frame
 from maestro_analytics.warehouse.connections import changed, frame, quoted, quoted_all, value
 from maestro_analytics.warehouse.ledger import relative
@@ -110,8 +111,8 @@ def add_columns(
     connection: duckdb.DuckDBPyConnection, table_name: str, unknown: dict[str, str], source: Source
 ) -> None:
     """Add a VARCHAR column for each of `unknown` (stored name -> name in the file) that the table does not have yet."""
-    there = {name.casefold() for name in columns_of(connection, table_name)}
-    new = {stored: given for stored, given in unknown.items() if stored.casefold() not in there}
+    there = {folded(name) for name in columns_of(connection, table_name)}
+    new = {stored: given for stored, given in unknown.items() if folded(stored) not in there}
     if not new:
         return
     connection.execute("begin")

@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 from maestro_analytics.tables.delivery import Delivery, StagedTable
+from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.identity import GRADE_PARTS
 from maestro_analytics.tables.schemas import GRADE_TABLES, TOTAL_SCORES
 from maestro_analytics.warehouse.books import Account, Source, insert_list, quarantine
@@ -140,15 +141,15 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: StagedTable | 
     it then turns out that nothing had changed, it is taken out again.
     """
     columns = [name for name in columns_of(connection, "total_scores") if name not in TOTAL_SCORES.made_here]
-    delivered = {name.casefold() for name in insert_list(totals)} if totals and totals.files else set()
+    delivered = {folded(name) for name in insert_list(totals)} if totals and totals.files else set()
     rows = scan(totals.files) if totals and totals.files else "(from total_scores limit 0)"
-    new_columns = quoted_all(["grade_key", *(name for name in columns if name.casefold() in delivered)])
+    new_columns = quoted_all(["grade_key", *(name for name in columns if folded(name) in delivered)])
     connection.execute(
         f"create or replace temp view new_totals as select {new_columns if delivered else '*'} from {rows}"
     )
     differs = " or ".join(
         f"old.{quoted(name)} is distinct from "
-        + (f"new_totals.{quoted(name)}" if name.casefold() in delivered or not delivered else "null")
+        + (f"new_totals.{quoted(name)}" if folded(name) in delivered or not delivered else "null")
         for name in columns
     )
     carried = ["grade_key", *columns]

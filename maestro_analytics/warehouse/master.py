@@ -74,7 +74,9 @@ class Master:
             path = inner / PUBLISHED
             if not path.exists() and (folder / PUBLISHED).exists():
                 # The master was lost: what was published is what it was.
-                publishing.copy_file(folder / PUBLISHED, path)
+                half_made = path.with_name("recovered.new.duckdb")
+                publishing.copy_file(folder / PUBLISHED, half_made)
+                publishing.replace_durably(half_made, path)
             master = cls(folder, path, lock, host)
         except BaseException:
             lock.release()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import TABLES
 from maestro_analytics.tables.table import DUCKDB_TYPES
 from maestro_analytics.warehouse.connections import quoted
@@ -218,9 +219,9 @@ def create_all(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(state_table.ddl())
         wanted["state", state_table.name] = {name: kind for name, (kind, _) in state_table.columns.items()}
     for (schema, name), columns in wanted.items():
-        there = {column.casefold() for column in columns_of(connection, name, schema=schema)}
+        there = {folded(column) for column in columns_of(connection, name, schema=schema)}
         for column, kind in columns.items():
-            if column.casefold() not in there:
+            if folded(column) not in there:
                 connection.execute(f"alter table {schema}.{name} add column {quoted(column)} {kind}")
     connection.execute(
         "insert into state.account (host, layout) select null, ? where not exists (from state.account)", [LAYOUT]

@@ -161,8 +161,8 @@ def everything(desk: Desk) -> dict[str, list[tuple[object, ...]]]:
     names = [
         f"{schema}.{name}"
         for schema, name in desk.rows(
-            "select schema_name, table_name from duckdb_tables() where schema_name in ('main', 'state') and not internal "
-            "and database_name = current_database() order by all"
+            "select schema_name, table_name from duckdb_tables() where schema_name in ('main', 'state') "
+            "and not internal and database_name = current_database() order by all"
         )
     ]
     return {name: sorted(desk.rows(f"select * from {name}"), key=repr) for name in names}

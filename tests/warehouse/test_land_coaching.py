@@ -1,0 +1,112 @@
+"""Coaching lists are complete each time: the table is what the list is."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from maestro_analytics.errors import SchemaMismatch
+from maestro_analytics.warehouse.landing import read_list
+
+TAKEN = datetime(2026, 2, 1, 12, 0, 0, 250000, UTC)
+TODO = {
+    "id": "t1",
+    "title": "",
+    "createdAt": "2023-06-28T16:03:21.089Z",
+    "updatedAt": "2023-06-28T16:03:30.804Z",
+    "agentId": "72999",
+    "creatorId": "HkeY",
+    "status": "incomplete",
+    "type": "Unknown",
+    "coachingSessionIds": ["s1", "s2"],
+    "description": "",
+}
+
+
+def test_records_land_in_snake_case_and_to_the_letter(desk):
+    """JSON has a null of its own: `Unknown` and an empty text are what they say."""
+    desk.master.land_coaching("todos", [TODO, {"id": "t2", "coachingSessionIds": []}], taken_at=TAKEN)
+
+    assert desk.rows("from todos order by id") == [
+        (
+            "t1",
+            "",
+            datetime(2023, 6, 28, 16, 3, 21, 89000, UTC),
+            datetime(2023, 6, 28, 16, 3, 30, 804000, UTC),
+            "72999",
+            "HkeY",
+            "incomplete",
+            "Unknown",
+            None,
+            ["s1", "s2"],
+            "",
+        ),
+        ("t2", None, None, None, None, None, None, None, None, [], None),
+    ]
+
+
+def test_a_record_that_is_gone_from_the_list_leaves_the_table(desk):
+    desk.master.land_coaching("todos", [TODO, TODO | {"id": "t2"}], taken_at=TAKEN)
+    desk.master.land_coaching("todos", [TODO | {"status": "complete"}], taken_at=TAKEN)
+
+    assert desk.rows("select id, status from todos") == [("t1", "complete")]
+
+
+def test_an_empty_list_empties_the_table(desk):
+    desk.master.land_coaching("todos", [TODO], taken_at=TAKEN)
+    desk.master.land_coaching("todos", [], taken_at=TAKEN)
+
+    assert desk.rows("from todos") == []
+    assert desk.rows('select table_name, "rows" from state.snapshots') == [("todos", 0)]
+
+
+def test_a_record_twice_is_one_and_the_one_changed_last_counts(desk):
+    newer = TODO | {"updatedAt": "2024-01-01T00:00:00Z", "title": "newer"}
+    landed = desk.master.land_coaching("todos", [newer, TODO, newer], taken_at=TAKEN)
+
+    assert desk.column("select title from todos") == ["newer"]
+    assert landed.accounts["todos"].repeated == 2
+
+
+def test_an_unknown_key_grows_a_column_and_values_that_are_no_text_stay_json(desk):
+    desk.master.land_coaching("todos", [TODO | {"dueDate": "soon", "labels": ["a"]}], taken_at=TAKEN)
+    desk.master.land_coaching("todos", [TODO], taken_at=TAKEN)
+    desk.master.land_coaching("todos", [TODO | {"labels": {"a": 1}}], taken_at=TAKEN)
+
+    assert desk.rows("select due_date, labels from todos") == [(None, '{"a": 1}')]
+    assert desk.column("select column_name from state.schema_changes order by all") == ["due_date", "labels"]
+
+
+def test_a_bad_record_is_kept_aside_within_the_budget(desk):
+    records = [TODO | {"id": str(number)} for number in range(99)]
+    landed = desk.master.land_coaching("todos", [*records, TODO | {"createdAt": "last week"}], taken_at=TAKEN)
+
+    assert (landed.rows, landed.quarantined) == ({"todos": 99}, 1)
+    assert desk.rows("select table_name, file, line, column_name, reason from state.quarantine") == [
+        ("todos", "exports/coaching-todos.ndjson.gz", 100, "created_at", "created_at: 'last week' is not a moment")
+    ]
+
+
+def test_bad_records_do_not_pile_up_over_refreshes(desk):
+    records = [TODO | {"id": str(number)} for number in range(99)]
+    for _ in range(3):
+        desk.master.land_coaching("todos", [*records, TODO | {"createdAt": "last week"}], taken_at=TAKEN)
+
+    assert desk.column("select count(*) from state.quarantine") == [1]
+
+
+def test_over_the_budget_the_table_stays_as_it_was(desk):
+    desk.master.land_coaching("todos", [TODO], taken_at=TAKEN)
+    with pytest.raises(SchemaMismatch, match="1 of 1 records of todos"):
+        desk.master.land_coaching("todos", [{"title": "no id"}], taken_at=TAKEN)
+
+    assert desk.column("select id from todos") == ["t1"]
+
+
+def test_the_newest_list_is_kept_compressed(desk):
+    odd = TODO | {"description": "línea\u2028 two\n\U0001f600"}
+    desk.master.land_coaching("todos", [TODO], taken_at=TAKEN)
+    desk.master.land_coaching("todos", [odd], taken_at=TAKEN)
+
+    kept = desk.folder / "exports" / "coaching-todos.ndjson.gz"
+    assert read_list(kept) == ([odd], int(TAKEN.timestamp()))
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
