@@ -56,20 +56,24 @@ class _Broken(Exception):
     """One try that broke off; what came so far is kept for the next."""
 
 
-def check_place(url: str) -> str:
+def check_place(url: str, *, sent_on_from: str = "") -> str:
     """The URL, when it is https or on this machine itself.
+
+    Args:
+        url: absolute, or relative to `sent_on_from`.
 
     Raises:
         DownloadFailed: it is neither.
     """
     try:
+        url = urljoin(sent_on_from, url)
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
-        raise DownloadFailed("the vendor named a place that is no URL") from None
+        host, url = "", ""
     if host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
         return url
-    raise DownloadFailed(f"{host_and_path(url)} is no https address; nothing was fetched from there")
+    raise DownloadFailed(f"{host_and_path(url) if url else 'what the vendor named'} is no https address")
 
 
 class FileHost:
@@ -231,7 +235,7 @@ class _Fetch:
             if response.status_code not in (301, 302, 303, 307, 308) or not place:
                 return response
             response.close()
-            url = check_place(urljoin(url, place))
+            url = check_place(place, sent_on_from=url)
         raise _Broken(f"{host_and_path(self._url)} sends us in circles")
 
     def _continues(self, response: requests.Response) -> bool:

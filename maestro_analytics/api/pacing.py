@@ -117,9 +117,15 @@ class Pacer:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._bucket = self._open(rates)
-        except (OSError, sqlite3.Error) as error:
-            problem = f"the pacing database in {folder} cannot be used ({error})"
-            raise SettingsError(f"{problem}: set MAESTRO_CACHE to a folder that can be written") from None
+        except sqlite3.OperationalError as error:
+            raise SettingsError(_unusable(folder, error)) from None
+        except sqlite3.DatabaseError:
+            # No database (a full disk, a copy gone wrong). What it said is gone; a new one starts with a full budget.
+            for ending in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+            self._bucket = self._open(rates)
+        except OSError as error:
+            raise SettingsError(_unusable(folder, error)) from None
         self._bucket.clock = self._clock
         self._close = weakref.finalize(self, self._bucket.close)
 
@@ -163,6 +169,10 @@ class Pacer:
         with self._lock:
             item = RateItem(name, self._bucket.now())
             return 0 if self._bucket.put(item) else self._bucket.milliseconds_to_wait(item)
+
+
+def _unusable(folder: Path, error: Exception) -> str:
+    return f"the pacing database in {folder} cannot be used ({error}): set MAESTRO_CACHE to a folder that can be written"
 
 
 def _distinct_rates(per_second: int, per_minute: int) -> list[Rate]:

@@ -98,17 +98,22 @@ class Pages:
 
     def _read_pages(self, endpoint: Endpoint, filters: Mapping[str, Any], this: _Pass) -> None:
         position = 0
+        first_index = 0
         while True:
             overlap = 1 if this.overlap and position > 0 else 0
-            total, page = self._page(endpoint, filters, position - overlap)
+            total, page = self._page(endpoint, filters, position - overlap + first_index)
             if position == 0:
                 this.total = total
             elif total != this.total:
                 raise _Changed(f"totalResults went from {this.total} to {total}")
-            new = page[_repeated(this.records, page) :] if overlap else page
-            this.records += new
-            position += len(new)
-            if not new or (total is not None and position >= total):
+            repeated = _repeated(this.records, page) if overlap else 0
+            if page and repeated == len(page) > 1 and not first_index:
+                # Nothing but what we had, from one record earlier than asked: this server counts from 1.
+                first_index = 1
+                continue
+            this.records += page[repeated:]
+            position = len(this.records)
+            if repeated == len(page) or (total is not None and position >= total):
                 return
             if len(page) == 1 and this.overlap:
                 # Pages of one record leave nothing to overlap with.

@@ -35,7 +35,7 @@ def redact(text: str, *, token: str = "") -> str:
             text = text.replace(spelling, "[token]")
     text = _without_query(text)
     text = _UNPRINTABLE.sub(" ", text).strip()
-    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 3] + "..."
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
 
 
 def _without_query(text: str) -> str:
@@ -44,8 +44,11 @@ def _without_query(text: str) -> str:
 
 def host_and_path(url: str) -> str:
     """A URL as it may be shown: no query, no fragment, no user."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "a place that is no URL"
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
 

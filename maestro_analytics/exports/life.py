@@ -216,6 +216,9 @@ class Lives:
             except UrlExpired as expired:
                 why = str(expired)
                 continue
+            except DownloadFailed:
+                part.unlink(missing_ok=True)
+                raise
             why = kept.damage(part)
             if not why:
                 path = part.with_suffix(kept.ending(part))

@@ -1,0 +1,196 @@
+"""Files from presigned URLs, over connections that break."""
+
+import gzip
+import hashlib
+import threading
+
+import pytest
+
+from maestro_analytics import errors
+from maestro_analytics.api.files import FileHost, UrlExpired
+from maestro_analytics.api.waiting import Stopped
+
+BYTES = bytes(range(256)) * 40
+
+
+def ranged(reply, content=BYTES, *, cuts, etag='"v1"', **headers):
+    """Replies as a store gives them: a range when one is asked for, each broken off after so many bytes."""
+
+    def answer(seen, cut):
+        asked = seen.headers.get("Range")
+        if asked and seen.headers.get("If-Range", etag) == etag:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            place = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}", "ETag": etag}
+            return reply(206, content[start:], headers=place | headers, cut=cut)
+        return reply(200, content, headers={"ETag": etag} | headers, cut=cut)
+
+    return [lambda seen, cut=cut: answer(seen, cut) for cut in cuts]
+
+
+@pytest.fixture
+def part(tmp_path):
+    return tmp_path / "x.part"
+
+
+@pytest.fixture
+def files(clock):
+    return FileHost(clock=clock)
+
+
+def ranges(host):
+    return [seen.headers.get("Range") for seen in host.seen]
+
+
+def test_a_file_comes_whole_with_its_hash_and_its_progress(host, reply, files, part):
+    host.on("GET /file", reply(body=BYTES))
+    told = []
+
+    got = files.download(f"{host.url}/file", part, on_bytes=lambda *bytes_of: told.append(bytes_of))
+
+    assert (part, hashlib.sha256(BYTES).hexdigest(), len(BYTES)) == (got.path, got.sha256, got.size)
+    assert BYTES == part.read_bytes()
+    assert (len(BYTES), len(BYTES)) == told[-1]
+    assert "identity" == host.seen[0].headers["Accept-Encoding"]
+
+
+def test_a_broken_download_goes_on_where_it_was(host, reply, files, part):
+    host.on("GET /file", *ranged(reply, cuts=[1000, 2000, None]))
+
+    files.download(f"{host.url}/file", part)
+
+    assert BYTES == part.read_bytes()
+    assert [None, "bytes=1000-", "bytes=3000-"] == ranges(host)
+    assert '"v1"' == host.seen[1].headers["If-Range"]
+
+
+def test_a_store_that_knows_no_ranges_sends_it_all_again(host, reply, files, part):
+    host.on("GET /file", reply(body=BYTES, cut=1000), reply(body=BYTES))
+
+    files.download(f"{host.url}/file", part)
+
+    assert BYTES == part.read_bytes()
+    assert [None, "bytes=1000-"] == ranges(host)
+
+
+def test_another_part_than_was_asked_for_is_not_glued_on(host, reply, files, part):
+    wrong = reply(206, BYTES[5:], headers={"Content-Range": f"bytes 5-{len(BYTES) - 1}/{len(BYTES)}"})
+    host.on("GET /file", reply(body=BYTES, cut=1000), wrong, reply(body=BYTES))
+
+    files.download(f"{host.url}/file", part)
+
+    assert BYTES == part.read_bytes()
+    assert [None, "bytes=1000-", None] == ranges(host)
+
+
+def test_a_file_that_changed_meanwhile_is_had_from_its_start(host, reply, files, part):
+    """The store sends all of the new file, because If-Range names the old one."""
+    new = BYTES[::-1]
+    host.on("GET /file", *ranged(reply, cuts=[1000]), *ranged(reply, new, cuts=[None], etag='"v2"'))
+
+    files.download(f"{host.url}/file", part)
+
+    assert new == part.read_bytes()
+
+
+@pytest.mark.parametrize("broken", [{"cut": 100}, {"reset": True}, {"status": 503}, {"status": 500}], ids=str)
+def test_what_never_comes_whole_is_given_up_after_six_tries(host, reply, files, part, broken):
+    host.on("GET /file", reply(body=BYTES, **broken))
+
+    with pytest.raises(errors.DownloadFailed, match=f"{host.url}/file.*6 times"):
+        files.download(f"{host.url}/file?sig=1", part)
+
+    assert 6 == len(host.seen)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_an_expired_url_is_told_at_once(host, reply, files, part, status):
+    host.on("GET /file", reply(status))
+
+    with pytest.raises(UrlExpired):
+        files.download(f"{host.url}/file", part)
+
+    assert 1 == len(host.seen)
+
+
+def test_a_body_that_was_compressed_on_the_way_is_kept_as_it_was(host, reply, files, part):
+    packed = gzip.compress(BYTES)
+    host.on("GET /file", reply(body=packed, headers={"Content-Encoding": "gzip"}))
+
+    got = files.download(f"{host.url}/file", part)
+
+    assert BYTES == part.read_bytes()
+    assert len(BYTES) == got.size
+
+
+def test_a_compressed_body_that_breaks_off_is_had_from_its_start(host, reply, files, part):
+    packed = gzip.compress(BYTES * 50)
+    headers = {"Content-Encoding": "gzip"}
+    host.on("GET /file", reply(body=packed, headers=headers, cut=len(packed) // 2), reply(body=packed, headers=headers))
+
+    files.download(f"{host.url}/file", part)
+
+    assert BYTES * 50 == part.read_bytes()
+    assert [None, None] == ranges(host)
+
+
+def test_a_body_of_unknown_length_is_taken_as_it_ends(host, reply, files, part):
+    host.on("GET /file", reply(body=BYTES, without_length=True))
+    told = []
+
+    files.download(f"{host.url}/file", part, on_bytes=lambda *bytes_of: told.append(bytes_of))
+
+    assert BYTES == part.read_bytes()
+    assert (len(BYTES), None) == told[-1]
+
+
+def test_an_empty_body_is_a_file_of_no_bytes(host, reply, files, part):
+    host.on("GET /file", reply(body=b""))
+
+    assert 0 == files.download(f"{host.url}/file", part).size
+    assert b"" == part.read_bytes()
+
+
+def test_what_an_earlier_run_left_is_not_trusted(host, reply, files, part):
+    part.write_bytes(b"half of something else")
+    host.on("GET /file", reply(body=BYTES))
+
+    files.download(f"{host.url}/file", part)
+
+    assert BYTES == part.read_bytes()
+
+
+def test_a_redirect_of_the_store_is_followed_without_a_token(host, reply, files, part):
+    host.on("GET /file", reply(307, headers={"Location": "/other?sig=2"}))
+    host.on("GET /other", reply(body=BYTES))
+
+    files.download(f"{host.url}/file", part)
+
+    assert BYTES == part.read_bytes()
+
+
+@pytest.mark.parametrize("place", ["http://store.example/file?sig=5ec4e7", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://[::1", "nowhere"])  # fmt: skip
+def test_only_https_is_fetched_from_except_on_this_machine(host, reply, files, part, place):
+    host.on("GET /file", reply(302, headers={"Location": place}))
+
+    with pytest.raises(errors.DownloadFailed, match="no https address") as caught:
+        files.download(place, part)
+    assert "5ec4e7" not in str(caught.value)
+    if "://" in place:
+        with pytest.raises(errors.DownloadFailed, match="no https address"):
+            files.download(f"{host.url}/file", part)
+
+
+def test_a_store_that_sends_in_circles_is_given_up(host, reply, files, part):
+    host.on("GET /file", reply(302, headers={"Location": "/file"}))
+
+    with pytest.raises(errors.DownloadFailed, match="circles"):
+        files.download(f"{host.url}/file", part)
+
+
+def test_a_stop_ends_a_download(host, reply, files, part):
+    stop = threading.Event()
+    host.on("GET /file", reply(body=BYTES))
+    stop.set()
+
+    with pytest.raises(Stopped):
+        files.download(f"{host.url}/file", part, stop=stop)

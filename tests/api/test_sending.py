@@ -1,0 +1,280 @@
+"""The one `send`: what goes out, what comes back, and what is tried again."""
+
+import threading
+
+import pytest
+
+from maestro_analytics import errors
+from maestro_analytics.api import ApiClient, endpoints
+from maestro_analytics.api.waiting import Stopped
+from maestro_analytics.settings import Settings
+
+TODO = "GET /api/v1/todos/t1"
+
+
+def test_the_token_travels_in_its_header_and_the_answer_is_json(client, host, reply, token):
+    host.on(TODO, reply(body={"id": "t1"}))
+
+    assert {"id": "t1"} == client.send(endpoints.GET_TODO, id="t1")
+
+    (seen,) = host.seen
+    assert token == seen.headers["apitoken"]
+    assert "Authorization" not in seen.headers
+    assert 1 == client.requests_made
+
+
+def test_parameters_that_are_none_are_left_out(client, host, reply):
+    host.on("PATCH /api/v1/tickets/a%2Fb", reply(body={"ticket_id": "a/b"}))
+
+    client.send(endpoints.UPDATE_TICKET, {"status": "closed", "subject": None}, ticket_id="a/b")
+
+    assert {"status": "closed"} == host.seen[0].json
+
+
+def test_a_429_waits_as_long_as_it_says_and_every_thread_with_it(client, host, reply, clock):
+    """Seconds first, then a date, then an hour, which is capped."""
+    date = "Thu, 01 Jan 2026 00:17:40 GMT"  # the clock stands at 16:40 + 7 s by then
+    host.on(
+        TODO,
+        reply(429, headers={"Retry-After": "7"}),
+        reply(429, headers={"Retry-After": date}),
+        reply(429, headers={"Retry-After": "3600"}),
+        reply(body={"id": "t1"}),
+    )
+
+    client.send(endpoints.GET_TODO, id="t1")
+
+    assert [7, 53, 120] == [seconds for seconds in clock.waited if seconds >= 1]
+    assert 4 == client.requests_made
+
+
+def test_a_429_without_retry_after_waits_longer_each_time_and_ends_as_try_again(client, host, reply, clock):
+    host.on(TODO, reply(429))
+
+    with pytest.raises(errors.TryAgain, match="budget is used up") as caught:
+        client.send(endpoints.GET_TODO, id="t1")
+
+    assert [2, 4, 8, 16, 32, 64, 120, 120] == [seconds for seconds in clock.waited if seconds >= 1]
+    assert 429 == caught.value.status
+    assert type(caught.value) is errors.TryAgain
+
+
+def test_a_5xx_is_tried_six_times_in_about_a_minute(client, host, reply, clock):
+    host.on(TODO, reply(503, b"<html><body><h1>We will be back</h1></body></html>"))
+
+    with pytest.raises(errors.TryAgain, match=r"503 from 127.0.0.1 \(We will be back\) to GET /todos/t1") as caught:
+        client.send(endpoints.GET_TODO, id="t1")
+
+    assert 6 == client.requests_made
+    assert 45 <= sum(clock.waited) <= 65
+    assert 503 == caught.value.status
+    assert not isinstance(caught.value, errors.Unreachable | errors.OutcomeUnknown)
+
+
+def test_no_good_answer_for_two_minutes_is_unreachable_also_when_5xx_come(client, host, reply):
+    host.on(TODO, reply(500))
+    with pytest.raises(errors.TryAgain):
+        client.send(endpoints.GET_TODO, id="t1")
+    with pytest.raises(errors.TryAgain):
+        client.send(endpoints.GET_TODO, id="t1")
+
+    with pytest.raises(errors.Unreachable):
+        client.send(endpoints.GET_TODO, id="t1")
+
+
+def test_an_answer_in_between_sets_the_two_minutes_back(client, host, reply):
+    host.on(TODO, *[reply(500)] * 12, reply(404), *[reply(500)] * 6)
+    outcomes = []
+    for _ in range(4):
+        with pytest.raises(errors.MaestroError) as caught:
+            client.send(endpoints.GET_TODO, id="t1")
+        outcomes.append(type(caught.value))
+
+    assert [errors.TryAgain, errors.TryAgain, errors.RequestRefused, errors.TryAgain] == outcomes
+
+
+def test_a_host_that_nobody_answers_at_is_unreachable_after_two_minutes(clock, tmp_path, unused_port):
+    settings = Settings(
+        api_token="t" * 12, base_url=f"http://127.0.0.1:{unused_port}/api/v1", cache=tmp_path, _env_file=None
+    )
+    with ApiClient(settings, clock=clock) as client, pytest.raises(errors.Unreachable, match="no connection") as caught:
+        client.send(endpoints.CREATE_TICKET, {"ticket_id": "1"})
+
+    assert 119 <= sum(seconds for seconds in clock.waited if seconds >= 0.3) <= 125
+    assert isinstance(caught.value, errors.TryAgain)
+
+
+def test_a_lost_reply_to_a_question_is_asked_again(client, host, reply):
+    host.on(TODO, reply(reset=True), reply(reset=True), reply(body={"id": "t1"}))
+
+    assert {"id": "t1"} == client.send(endpoints.GET_TODO, id="t1")
+    assert 3 == client.requests_made
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        endpoints.CREATE_TICKET,
+        endpoints.CREATE_COMMENT,
+        endpoints.CREATE_COMMENTS,
+        endpoints.CREATE_ATTACHMENT,
+        endpoints.CREATE_AGENT,
+        endpoints.ADD_ID_TO_AGENT,
+    ],
+    ids=lambda endpoint: endpoint.path,
+)
+@pytest.mark.parametrize("broken", [{"reset": True}, {"status": 500}, {"status": 502}, {"status": 503}], ids=str)
+def test_what_would_make_two_is_not_sent_again_once_it_may_have_arrived(client, host, reply, endpoint, broken):
+    host.on(f"POST /api/v1{endpoint.path}", reply(**broken))
+
+    with pytest.raises(errors.OutcomeUnknown, match="may have been carried out"):
+        client.send(endpoint, {"x": 1})
+
+    assert 1 == client.requests_made
+
+
+def test_what_would_make_two_is_sent_again_after_a_429(client, host, reply):
+    host.on("POST /api/v1/tickets", reply(429), reply(body={"ticket_id": "1"}))
+
+    assert {"ticket_id": "1"} == client.send(endpoints.CREATE_TICKET, {"ticket_id": "1"})
+
+
+def test_metrics_are_sent_again_after_a_500_but_a_lost_reply_is_the_callers(client, host, reply):
+    host.on("POST /api/v1/agent-metrics-batch", reply(500), reply(201, {"results": [{"metric_id": "m"}]}))
+    assert [{"metric_id": "m"}] == client.agent_metrics_batch([{"metric_id": "m"}])
+
+    host.on("POST /api/v1/agent-metrics-batch", reply(reset=True))
+    with pytest.raises(errors.OutcomeUnknown):
+        client.agent_metrics_batch([{"metric_id": "m"}])
+    assert 3 == client.requests_made
+
+
+def test_metrics_that_only_meet_500_may_have_been_carried_out(client, host, reply):
+    host.on("POST /api/v1/ticket-metrics-batch", reply(500))
+
+    with pytest.raises(errors.OutcomeUnknown):
+        client.ticket_metrics_batch([{"metric_id": "m"}])
+
+    assert 6 == client.requests_made
+
+
+def test_metrics_that_only_meet_503_were_not_taken(client, host, reply):
+    host.on("POST /api/v1/ticket-metrics-batch", reply(503))
+
+    with pytest.raises(errors.TryAgain) as caught:
+        client.ticket_metrics_batch([{"metric_id": "m"}])
+
+    assert type(caught.value) is errors.TryAgain
+
+
+@pytest.mark.parametrize("size", [0, 501])
+def test_a_batch_of_no_or_too_many_entries_is_not_sent(client, size):
+    with pytest.raises(errors.InvalidArgument, match="1 to 500"):
+        client.agent_metrics_batch([{}] * size)
+
+    assert 0 == client.requests_made
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_is_said_at_once_with_where_to_make_one(client, host, reply, status):
+    host.on(TODO, reply(status, {"message": "no"}))
+
+    with pytest.raises(errors.TokenRefused, match="expire after 90 days.*Other Settings > API Tokens"):
+        client.send(endpoints.GET_TODO, id="t1")
+
+    assert 1 == client.requests_made
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"message": "agents must not be empty"}, "agents must not be empty"),
+        ({"error": {"message": "bad link"}}, "bad link"),
+        ({"errors": [{"message": "one"}, {"detail": "two"}]}, "one; two"),
+        ({"errors": ["one", "two"]}, "one; two"),
+        ({"subject": "is required"}, "subject: is required"),
+        (b"<html><title>Nope</title><style>p {}</style>\n<p>bad\nlink</p></html>", "Nope bad link"),
+        (b"\xff\xfe plain", "plain"),
+        ({"message": "x" * 5000}, "xxx…"),
+        (b"", "no message"),
+    ],
+)
+def test_a_refusal_carries_what_the_vendor_says(client, host, reply, body, said):
+    host.on("POST /api/v1/tickets", reply(422, body))
+
+    with pytest.raises(errors.RequestRefused) as caught:
+        client.send(endpoints.CREATE_TICKET, {"ticket_id": "1"})
+
+    assert said in str(caught.value)
+    assert 422 == caught.value.status
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+
+
+def test_a_redirect_is_an_error_that_says_where_and_is_never_followed(client, host, reply):
+    host.on(TODO, reply(302, headers={"Location": f"{host.url}/elsewhere?secret=1"}))
+    host.on("GET /elsewhere", reply(body={"id": "t1"}))
+
+    with pytest.raises(errors.SettingsError, match=f"{host.url}/elsewhere, .*MAESTRO_BASE_URL"):
+        client.send(endpoints.GET_TODO, id="t1")
+
+    assert ["/api/v1/todos/t1"] == [seen.path for seen in host.seen]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>sign in</html>", b"{", b"null"])
+def test_a_good_status_without_json_is_tried_again_and_then_said(client, host, reply, body):
+    host.on(TODO, reply(200, body))
+
+    with pytest.raises(errors.TryAgain, match="without the JSON"):
+        client.send(endpoints.GET_TODO, id="t1")
+
+    assert 6 == client.requests_made
+
+
+def test_a_deletion_whose_reply_was_lost_is_done_when_the_second_try_finds_nothing(client, host, reply):
+    host.on("DELETE /api/v1/tickets/1", reply(reset=True), reply(404))
+
+    client.delete_ticket("1")
+
+    assert 2 == client.requests_made
+
+
+def test_a_deletion_of_nothing_is_refused(client, host, reply):
+    host.on("DELETE /api/v1/tickets/1", reply(404))
+
+    with pytest.raises(errors.RequestRefused):
+        client.delete_ticket("1")
+
+
+@pytest.mark.parametrize("identifier", ["", "  ", ".", "..", 7, None])
+def test_an_identifier_that_a_url_would_swallow_is_not_sent(client, identifier):
+    """`DELETE /tickets/..` would be `DELETE /`."""
+    with pytest.raises(errors.InvalidArgument):
+        client.send(endpoints.DELETE_TICKET, ticket_id=identifier)
+
+    assert 0 == client.requests_made
+
+
+def test_a_stop_ends_the_wait_for_the_next_try(settings, host, reply):
+    """With a real clock: the wait would be a minute, and the stop comes from another thread while it lasts."""
+    stop = threading.Event()
+
+    def busy(seen):
+        stop.set()
+        return reply(429, headers={"Retry-After": "60"})
+
+    host.on(TODO, busy)
+    with ApiClient(settings) as client, pytest.raises(Stopped):
+        client.send(endpoints.GET_TODO, stop=stop, id="t1")
+
+
+def test_a_client_needs_a_token(tmp_path):
+    with pytest.raises(errors.SettingsError, match="MAESTRO_API_TOKEN_FILE"):
+        ApiClient(Settings(cache=tmp_path, _env_file=None))
+
+
+def test_endpoints_are_declared_once():
+    declared = [(endpoint.method, endpoint.path) for endpoint in endpoints.ENDPOINTS]
+
+    assert len(declared) == len(set(declared)) == 24
+    assert all(endpoint.reference for endpoint in endpoints.ENDPOINTS)
