@@ -172,7 +172,9 @@ class Pacer:
 
 
 def _unusable(folder: Path, error: Exception) -> str:
-    return f"the pacing database in {folder} cannot be used ({error}): set MAESTRO_CACHE to a folder that can be written"
+    return (
+        f"the pacing database in {folder} cannot be used ({error}): set MAESTRO_CACHE to a folder that can be written"
+    )
 
 
 def _distinct_rates(per_second: int, per_minute: int) -> list[Rate]:

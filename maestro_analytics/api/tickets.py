@@ -174,9 +174,7 @@ class TicketCalls(Transport):
             try:
                 answer = self.send(endpoints.CREATE_COMMENTS, {"batch": entries[start : start + LARGEST_BATCH]})
             except MaestroError as error:
-                error.add_note(
-                    f"The first {start} of {len(entries)} comments were created; those after it were not sent."
-                )
+                error.add_note(f"The first {start} of {len(entries)} comments were created before that.")
                 raise
             results = answer.get("results") if isinstance(answer, dict) else None
             created += [Comment.read(result) for result in results or []]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,9 +33,17 @@ class NoAuth(AuthBase):
         return request
 
 
+class _Session(requests.Session):
+    """A session that looks at no redirect: requests parses the next address even where it is not to follow it, and
+    stumbles over one that is none."""
+
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[requests.Response]:
+        return iter(())
+
+
 def plain_session(host: str) -> requests.Session:
     """A session without a token. Proxies of the environment are used, except for this machine itself."""
-    session = requests.Session()
+    session = _Session()
     session.auth = NoAuth()
     session.trust_env = not is_loopback(host)
     session.headers["User-Agent"] = AGENT

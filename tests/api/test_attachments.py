@@ -66,7 +66,9 @@ def test_an_upload_that_breaks_is_sent_again_from_the_start(client, host, reply,
 
 
 @pytest.mark.parametrize(("status", "tries"), [(403, 1), (500, 6)])
-def test_an_upload_that_is_refused_names_the_attachment_that_exists_now(client, host, reply, shell, song, status, tries):
+def test_an_upload_that_is_refused_names_the_attachment_that_exists_now(
+    client, host, reply, shell, song, status, tries
+):
     host.on("PUT /upload", reply(status))
 
     with pytest.raises(errors.UploadFailed, match="call.mp3 could not be sent") as caught:

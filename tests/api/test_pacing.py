@@ -163,7 +163,9 @@ def test_a_clock_that_was_put_back_does_not_stop_everything(tmp_path, clock):
     pacing.close()
 
 
-@pytest.mark.parametrize(("per_second", "per_minute"), [(9, 95), (10, 10), (100, 95), (1, 60), (1, 1000), (10_000, 10_001)])
+@pytest.mark.parametrize(
+    ("per_second", "per_minute"), [(9, 95), (10, 10), (100, 95), (1, 60), (1, 1000), (10_000, 10_001)]
+)
 def test_any_two_limits_make_a_budget(tmp_path, clock, per_second, per_minute):
     pacing = pacer(tmp_path, clock, per_second=per_second, per_minute=per_minute)
 

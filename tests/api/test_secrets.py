@@ -38,7 +38,13 @@ def everything_about(error):
     """What a person or a tool could print of an error: also what is behind it, and its attributes."""
     parts = []
     while error is not None:
-        parts += [str(error), repr(error), "".join(traceback.format_exception(error)), repr(vars(error)), repr(error.args)]
+        parts += [
+            str(error),
+            repr(error),
+            "".join(traceback.format_exception(error)),
+            repr(vars(error)),
+            repr(error.args),
+        ]
         error = error.__cause__ or error.__context__
     return "\n".join(parts)
 
@@ -59,7 +65,9 @@ def failing_replies(reply, token, host):
     }
 
 
-@pytest.mark.parametrize("kind", ["refused", "broken", "html", "limited", "redirect", "unauthorised", "reset", "no json"])
+@pytest.mark.parametrize(
+    "kind", ["refused", "broken", "html", "limited", "redirect", "unauthorised", "reset", "no json"]
+)
 def test_no_failure_of_a_request_shows_a_secret(client, host, reply, token, emitted, kind):
     host.on("GET /api/v1/*", failing_replies(reply, token, host)[kind])
 

@@ -278,3 +278,10 @@ def test_endpoints_are_declared_once():
 
     assert len(declared) == len(set(declared)) == 24
     assert all(endpoint.reference for endpoint in endpoints.ENDPOINTS)
+
+
+def test_a_redirect_to_what_is_no_address_is_said_too(client, host, reply):
+    host.on(TODO, reply(302, headers={"Location": "http://[::1"}))
+
+    with pytest.raises(errors.SettingsError, match="no URL"):
+        client.send(endpoints.GET_TODO, id="t1")
