@@ -71,7 +71,7 @@ def test_an_upload_that_is_refused_names_the_attachment_that_exists_now(
 ):
     host.on("PUT /upload", reply(status))
 
-    with pytest.raises(errors.UploadFailed, match="call.mp3 could not be sent") as caught:
+    with pytest.raises(errors.UploadFailed, match=r"call.mp3 could not be sent") as caught:
         client.attach_file("t1", song)
 
     assert ["Attachment a1 of ticket t1 exists, without call.mp3 in it."] == caught.value.__notes__
@@ -82,7 +82,7 @@ def test_an_upload_that_is_refused_names_the_attachment_that_exists_now(
 def test_no_address_to_send_to_is_said(client, host, reply, song):
     host.on(CREATE, reply(body={"id": "a1"}))
 
-    with pytest.raises(errors.TryAgain, match="a1"):
+    with pytest.raises(errors.TryAgain, match=r"a1"):
         client.attach_file("t1", song)
 
 

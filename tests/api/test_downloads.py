@@ -96,7 +96,7 @@ def test_a_file_that_changed_meanwhile_is_had_from_its_start(host, reply, files,
 def test_what_never_comes_whole_is_given_up_after_six_tries(host, reply, files, part, broken):
     host.on("GET /file", reply(body=BYTES, **broken))
 
-    with pytest.raises(errors.DownloadFailed, match=f"{host.url}/file.*6 times"):
+    with pytest.raises(errors.DownloadFailed, match=rf"{host.url}/file.*6 times"):
         files.download(f"{host.url}/file?sig=1", part)
 
     assert 6 == len(host.seen)
@@ -168,22 +168,31 @@ def test_a_redirect_of_the_store_is_followed_without_a_token(host, reply, files,
     assert BYTES == part.read_bytes()
 
 
-@pytest.mark.parametrize("place", ["http://store.example/file?sig=5ec4e7", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://[::1", "nowhere"])  # fmt: skip
+ELSEWHERE = [
+    "http://store.example/file?sig=5ec4e7",
+    "ftp://127.0.0.1/x",
+    "file:///etc/passwd",
+    "http://[::1",
+    "nowhere",
+]
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
 def test_only_https_is_fetched_from_except_on_this_machine(host, reply, files, part, place):
     host.on("GET /file", reply(302, headers={"Location": place}))
 
-    with pytest.raises(errors.DownloadFailed, match="no https address") as caught:
+    with pytest.raises(errors.DownloadFailed, match=r"no https address") as caught:
         files.download(place, part)
     assert "5ec4e7" not in str(caught.value)
     if "://" in place:
-        with pytest.raises(errors.DownloadFailed, match="no https address"):
+        with pytest.raises(errors.DownloadFailed, match=r"no https address"):
             files.download(f"{host.url}/file", part)
 
 
 def test_a_store_that_sends_in_circles_is_given_up(host, reply, files, part):
     host.on("GET /file", reply(302, headers={"Location": "/file"}))
 
-    with pytest.raises(errors.DownloadFailed, match="circles"):
+    with pytest.raises(errors.DownloadFailed, match=r"circles"):
         files.download(f"{host.url}/file", part)
 
 

@@ -51,7 +51,7 @@ def test_an_id_that_neither_form_knows_is_refused_and_nothing_is_concluded(clien
     host.on(BODY_FORM, reply(404, {"message": "no export has the id"}), reply(body=COMPLETE))
     host.on(PATH_FORM, reply(404, b"<h1>Cannot GET</h1>"))
 
-    with pytest.raises(errors.RequestRefused, match="no export has the id"):
+    with pytest.raises(errors.RequestRefused, match=r"no export has the id"):
         client.export_state("id/1")
 
     assert "complete" == client.export_state("id/1").status
@@ -61,7 +61,7 @@ def test_the_form_that_speaks_of_the_export_is_believed(client, host, reply):
     host.on(BODY_FORM, reply(405, {"message": "method not allowed"}))
     host.on(PATH_FORM, reply(404, {"message": "no export has the id"}))
 
-    with pytest.raises(errors.RequestRefused, match="no export has the id") as caught:
+    with pytest.raises(errors.RequestRefused, match=r"no export has the id") as caught:
         client.export_state("id/1")
 
     assert 404 == caught.value.status

@@ -187,7 +187,7 @@ def test_the_token_is_not_in_the_cache_folder(tmp_path, clock):
 def test_a_cache_folder_that_is_none_is_said_with_the_setting_that_names_it(tmp_path, clock):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(errors.SettingsError, match="MAESTRO_CACHE"):
+    with pytest.raises(errors.SettingsError, match=r"MAESTRO_CACHE"):
         pacer(tmp_path / "file", clock)
 
 

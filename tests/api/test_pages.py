@@ -81,7 +81,7 @@ def test_a_list_on_one_page_costs_one_request():
 
 
 def test_a_filter_that_is_refused_is_said_with_what_the_vendor_says():
-    with pytest.raises(errors.RequestRefused, match="count is too large"):
+    with pytest.raises(errors.RequestRefused, match=r"count is too large"):
         read(PagedList(range(5), refuse_above=0))
 
 
@@ -113,7 +113,7 @@ def test_a_list_that_never_stands_still_is_an_error_and_no_half_list():
 
     server = PagedList("abcdef", cap=3, changes=[change] * 1000)
 
-    with pytest.raises(errors.InconsistentPages, match="to-dos.*totalResults went from"):
+    with pytest.raises(errors.InconsistentPages, match=r"to-dos.*totalResults went from"):
         read(server)
     assert PASSES <= len(server.requests) <= 3 * PASSES
 
@@ -123,7 +123,7 @@ def test_a_count_that_never_fits_is_an_error_and_no_short_list():
         def send(self, endpoint, parameters=None, *, stop=None):
             return super().send(endpoint, parameters) | {"totalResults": 7}
 
-    with pytest.raises(errors.InconsistentPages, match="totalResults is 7, and 6 records came"):
+    with pytest.raises(errors.InconsistentPages, match=r"totalResults is 7, and 6 records came"):
         read(Short("abcdef"))
 
 
@@ -232,11 +232,11 @@ def test_lists_are_asked_for_with_every_filter_of_the_reference(client, host, re
 def test_what_cannot_be_asked_for_is_not_sent(client):
     from datetime import datetime
 
-    with pytest.raises(errors.InvalidArgument, match="tzinfo=UTC"):
+    with pytest.raises(errors.InvalidArgument, match=r"tzinfo=UTC"):
         client.list_all("todos", start_date=datetime(2026, 1, 1))
-    with pytest.raises(errors.InvalidArgument, match="coach_id"):
+    with pytest.raises(errors.InvalidArgument, match=r"coach_id"):
         client.list_all("todos", coach_id="k")
-    with pytest.raises(errors.InvalidArgument, match="coaching_points"):
+    with pytest.raises(errors.InvalidArgument, match=r"coaching_points"):
         client.list_all("points")
     assert isinstance(client, ApiClient)
     assert 0 == client.requests_made

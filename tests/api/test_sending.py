@@ -51,7 +51,7 @@ def test_a_429_waits_as_long_as_it_says_and_every_thread_with_it(client, host, r
 def test_a_429_without_retry_after_waits_longer_each_time_and_ends_as_try_again(client, host, reply, clock):
     host.on(TODO, reply(429))
 
-    with pytest.raises(errors.TryAgain, match="budget is used up") as caught:
+    with pytest.raises(errors.TryAgain, match=r"budget is used up") as caught:
         client.send(endpoints.GET_TODO, id="t1")
 
     assert [2, 4, 8, 16, 32, 64, 120, 120] == [seconds for seconds in clock.waited if seconds >= 1]
@@ -97,7 +97,10 @@ def test_a_host_that_nobody_answers_at_is_unreachable_after_two_minutes(clock, t
     settings = Settings(
         api_token="t" * 12, base_url=f"http://127.0.0.1:{unused_port}/api/v1", cache=tmp_path, _env_file=None
     )
-    with ApiClient(settings, clock=clock) as client, pytest.raises(errors.Unreachable, match="no connection") as caught:
+    with (
+        ApiClient(settings, clock=clock) as client,
+        pytest.raises(errors.Unreachable, match=r"no connection") as caught,
+    ):
         client.send(endpoints.CREATE_TICKET, {"ticket_id": "1"})
 
     assert 119 <= sum(seconds for seconds in clock.waited if seconds >= 0.3) <= 125
@@ -127,7 +130,7 @@ def test_a_lost_reply_to_a_question_is_asked_again(client, host, reply):
 def test_what_would_make_two_is_not_sent_again_once_it_may_have_arrived(client, host, reply, endpoint, broken):
     host.on(f"POST /api/v1{endpoint.path}", reply(**broken))
 
-    with pytest.raises(errors.OutcomeUnknown, match="may have been carried out"):
+    with pytest.raises(errors.OutcomeUnknown, match=r"may have been carried out"):
         client.send(endpoint, {"x": 1})
 
     assert 1 == client.requests_made
@@ -169,7 +172,7 @@ def test_metrics_that_only_meet_503_were_not_taken(client, host, reply):
 
 @pytest.mark.parametrize("size", [0, 501])
 def test_a_batch_of_no_or_too_many_entries_is_not_sent(client, size):
-    with pytest.raises(errors.InvalidArgument, match="1 to 500"):
+    with pytest.raises(errors.InvalidArgument, match=r"1 to 500"):
         client.agent_metrics_batch([{}] * size)
 
     assert 0 == client.requests_made
@@ -179,7 +182,7 @@ def test_a_batch_of_no_or_too_many_entries_is_not_sent(client, size):
 def test_a_refused_token_is_said_at_once_with_where_to_make_one(client, host, reply, status):
     host.on(TODO, reply(status, {"message": "no"}))
 
-    with pytest.raises(errors.TokenRefused, match="expire after 90 days.*Other Settings > API Tokens"):
+    with pytest.raises(errors.TokenRefused, match=r"expire after 90 days.*Other Settings > API Tokens"):
         client.send(endpoints.GET_TODO, id="t1")
 
     assert 1 == client.requests_made
@@ -215,7 +218,7 @@ def test_a_redirect_is_an_error_that_says_where_and_is_never_followed(client, ho
     host.on(TODO, reply(302, headers={"Location": f"{host.url}/elsewhere?secret=1"}))
     host.on("GET /elsewhere", reply(body={"id": "t1"}))
 
-    with pytest.raises(errors.SettingsError, match=f"{host.url}/elsewhere, .*MAESTRO_BASE_URL"):
+    with pytest.raises(errors.SettingsError, match=rf"{host.url}/elsewhere, .*MAESTRO_BASE_URL"):
         client.send(endpoints.GET_TODO, id="t1")
 
     assert ["/api/v1/todos/t1"] == [seen.path for seen in host.seen]
@@ -225,7 +228,7 @@ def test_a_redirect_is_an_error_that_says_where_and_is_never_followed(client, ho
 def test_a_good_status_without_json_is_tried_again_and_then_said(client, host, reply, body):
     host.on(TODO, reply(200, body))
 
-    with pytest.raises(errors.TryAgain, match="without the JSON"):
+    with pytest.raises(errors.TryAgain, match=r"without the JSON"):
         client.send(endpoints.GET_TODO, id="t1")
 
     assert 6 == client.requests_made
@@ -269,7 +272,7 @@ def test_a_stop_ends_the_wait_for_the_next_try(settings, host, reply):
 
 
 def test_a_client_needs_a_token(tmp_path):
-    with pytest.raises(errors.SettingsError, match="MAESTRO_API_TOKEN_FILE"):
+    with pytest.raises(errors.SettingsError, match=r"MAESTRO_API_TOKEN_FILE"):
         ApiClient(Settings(cache=tmp_path, _env_file=None))
 
 
@@ -283,5 +286,5 @@ def test_endpoints_are_declared_once():
 def test_a_redirect_to_what_is_no_address_is_said_too(client, host, reply):
     host.on(TODO, reply(302, headers={"Location": "http://[::1"}))
 
-    with pytest.raises(errors.SettingsError, match="no URL"):
+    with pytest.raises(errors.SettingsError, match=r"no URL"):
         client.send(endpoints.GET_TODO, id="t1")

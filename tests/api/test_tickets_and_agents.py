@@ -70,7 +70,7 @@ def test_a_ticket_is_created_read_changed_and_deleted(vendor, agent_id):
 def test_a_ticket_id_in_use_is_a_conflict_that_names_it(vendor, agent_id):
     new_ticket(vendor, agent_id, "twice")
 
-    with pytest.raises(errors.RequestRefused, match="'twice' is in use.*choose another") as caught:
+    with pytest.raises(errors.RequestRefused, match=r"'twice' is in use.*choose another") as caught:
         new_ticket(vendor, agent_id, "twice")
     assert 409 == caught.value.status
 
@@ -121,7 +121,7 @@ def test_a_batch_that_fails_says_how_many_comments_there_are(client, host, reply
 def test_all_comments_are_checked_before_the_first_is_sent(client):
     comments = [NewComment(ticket_id="t", body="x")] * 600 + [NewComment(ticket_id="t", body=" ")]
 
-    with pytest.raises(errors.InvalidArgument, match="body must not be empty"):
+    with pytest.raises(errors.InvalidArgument, match=r"body must not be empty"):
         client.create_comments(comments)
     assert 0 == client.requests_made
 
@@ -177,7 +177,7 @@ def test_an_agent_is_created_given_an_id_and_made_unavailable(vendor, sandbox):
         made.name, made.email, made.available, made.agent_id,
     )  # fmt: skip
     assert made.id
-    with pytest.raises(errors.RequestRefused, match="allison@example.com") as caught:
+    with pytest.raises(errors.RequestRefused, match=r"allison@example.com") as caught:
         vendor.create_agent(name="Another", email="allison@example.com", available=True)
     assert 409 == caught.value.status
 
@@ -193,7 +193,7 @@ def test_single_coaching_records_are_typed(vendor, sandbox):
     assert {} == todo.more
     assert tuple(points[0]["coachingSessionIds"]) == vendor.coaching_point(points[0]["id"]).coaching_session_ids
     assert sessions[0]["coachConfirmed"] is vendor.coaching_session(sessions[0]["id"]).coach_confirmed
-    with pytest.raises(errors.RequestRefused, match="Check the identifier"):
+    with pytest.raises(errors.RequestRefused, match=r"Check the identifier"):
         vendor.todo("nobody's")
 
 
