@@ -88,11 +88,17 @@ def test_an_unreachable_host_shows_no_secret(settings, clock, token, emitted, un
     assert token not in everything_about(caught.value) + emitted.getvalue()
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [{"status": 403}, {"status": 500}, {"reset": True}, {"body": b"<Error/>"}, {"body": b"PK\x03\x04 no zip"}, {"body": b"abc", "cut": 1}],
-    ids=str,
-)  # fmt: skip
+BAD_STORES = [
+    {"status": 403},
+    {"status": 500},
+    {"reset": True},
+    {"body": b"<Error/>"},
+    {"body": b"PK\x03\x04 no zip"},
+    {"body": b"abc", "cut": 1},
+]
+
+
+@pytest.mark.parametrize("answer", BAD_STORES, ids=str)
 def test_no_failure_of_an_export_shows_a_secret(client, host, reply, token, emitted, tmp_path, answer):
     """Also not in the ledger, and not in the folder of the kept files."""
     host.on("POST /api/v1/request-groups-export", reply(body={"exportId": "e1"}))
