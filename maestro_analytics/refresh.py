@@ -154,6 +154,7 @@ def refresh(
                 _land_coaching(client, master, report, stop=stop, say=say, now=now)
         except (SettingsError, Unreachable) as error:
             report.errors.append(error)
+            say(f"{type(error).__name__}: {error}")
         except KeyboardInterrupt:
             report.interrupted = True
         report.requests = client.requests_made

@@ -59,6 +59,8 @@ def refresh(
       maestro-analytics refresh --only raw,groups --json
       maestro-analytics refresh --sandbox
     """
+    from maestro_analytics.errors import MaestroError
+    from maestro_analytics.refresh import RefreshReport
     from maestro_analytics.settings import Settings
 
     kinds = choices(only, option="--only", known=KINDS)
@@ -70,7 +72,12 @@ def refresh(
         if plan:
             _print_plan(settings, since=first, until=end, kinds=kinds, again=again, as_json=as_json)
             return
-        report = _run(settings, since=first, until=end, kinds=kinds, again=again, hurried=sandbox)
+        try:
+            report = _run(settings, since=first, until=end, kinds=kinds, again=again, hurried=sandbox)
+        except MaestroError as error:
+            if as_json:
+                print(json.dumps(RefreshReport(database=settings.database, errors=[error]).as_json()))
+            raise
     if as_json:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:

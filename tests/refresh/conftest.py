@@ -61,8 +61,9 @@ class Impatient(Clock):
 
 
 def bring_up_to_date(settings: Settings, sandbox: Sandbox, **options: Any) -> RefreshReport:
-    """`refresh` at the sandbox's moment, looking at exports often."""
-    return refresh(settings, pace=QUICK, now=lambda: sandbox.now, clock=Impatient(), **options)
+    """`refresh` up to the sandbox's moment, to the second, so that the truth of that moment is what has to be there."""
+    given = {"until": sandbox.now, "pace": QUICK, "now": lambda: sandbox.now, "clock": Impatient()}
+    return refresh(settings, **given | options)
 
 
 def comparable(rows: pl.DataFrame | Iterable[dict[str, Any]], table: str, *, more: Iterable[str] = ()) -> pl.DataFrame:

@@ -1,0 +1,158 @@
+"""The command as cron meets it: exit codes, the JSON object, and what goes to which stream."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from maestro_analytics.sandbox import Sandbox
+from maestro_analytics.warehouse import Master
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+SHORT = (NOW - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def environment(folder, sandbox=None, **more):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAESTRO_")}
+    given = {
+        "MAESTRO_DATA": str(folder / "data"),
+        "MAESTRO_CACHE": str(folder / "cache"),
+        "MAESTRO_REQUESTS_PER_SECOND": "1000",
+        "MAESTRO_REQUESTS_PER_MINUTE": "60000",
+        "PYTHONWARNINGS": "error",
+    }
+    if sandbox is not None:
+        given |= {"MAESTRO_BASE_URL": sandbox.base_url, "MAESTRO_API_TOKEN": sandbox.token}
+    return kept | given | more
+
+
+def command(*words):
+    return [sys.executable, "-c", "from maestro_analytics.cli import main; main()", *words]
+
+
+def run(folder, *words, sandbox=None, **more):
+    return subprocess.run(
+        command(*words), env=environment(folder, sandbox, **more), capture_output=True, text=True, cwd=folder, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(seed=3, agents=3, days=20, requests_per_second=None, requests_per_minute=None) as served:
+        yield served
+
+
+def test_a_complete_run_is_0_and_prints_one_object(sandbox, tmp_path):
+    done = run(tmp_path, "refresh", "--since", SHORT, "--json", sandbox=sandbox)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["schema_version"] == 1
+    assert report["status"] == "complete"
+    assert report["gaps"] == []
+    assert report["database"] == str(tmp_path / "data" / "maestro.duckdb")
+    assert report["requests"] > 0
+    assert sandbox.token not in done.stdout + done.stderr
+    assert json.loads(run(tmp_path, "status", "--json", sandbox=sandbox).stdout)["coverage"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("refresh", "--since", "yesterday"),
+        ("refresh", "--only", "raw,grades"),
+        ("refresh", "--since", "2026-02-01", "--until", "2026-01-01"),
+        ("refresh", "--since", "2999-01-01"),
+        ("refresh", "--no-such-option"),
+        ("sql", "selec 1"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_options_are_2_and_say_why_in_a_line(sandbox, tmp_path, words):
+    if words[0] == "sql":
+        run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=sandbox)
+    done = run(tmp_path, *words, sandbox=sandbox)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_no_token_is_3_and_nothing_is_made(tmp_path):
+    done = run(tmp_path, "refresh", "--json")
+    assert done.returncode == 3
+    assert "MAESTRO_API_TOKEN_FILE" in done.stderr
+    assert json.loads(done.stdout)["status"] == "failed"
+    assert not (tmp_path / "data" / "maestro.duckdb").exists()
+
+
+def test_a_refused_token_is_3_and_says_that_tokens_expire(sandbox, tmp_path):
+    done = run(tmp_path, "refresh", "--since", SHORT, sandbox=sandbox, MAESTRO_API_TOKEN="wrong-secret")
+    assert done.returncode == 3
+    assert "Tokens expire after 90 days" in done.stderr
+    assert "wrong-secret" not in done.stdout + done.stderr
+
+
+def test_another_host_is_refused_with_3(sandbox, tmp_path):
+    assert run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=sandbox).returncode == 0
+    other = sandbox.base_url.replace("127.0.0.1", "localhost")
+    done = run(tmp_path, "refresh", "--since", SHORT, sandbox=sandbox, MAESTRO_BASE_URL=other)
+    assert done.returncode == 3
+    assert "two accounts are never mixed" in done.stderr
+
+
+def test_a_host_that_was_only_tried_does_not_own_the_folder(sandbox, tmp_path):
+    run(tmp_path, "refresh", "--since", SHORT, sandbox=sandbox, MAESTRO_API_TOKEN="wrong-secret")
+    other = sandbox.base_url.replace("127.0.0.1", "localhost")
+    done = run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=sandbox, MAESTRO_BASE_URL=other)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_second_refresh_is_75_and_names_the_first(sandbox, tmp_path):
+    with Master.open(tmp_path / "data", command="refresh"):
+        done = run(tmp_path, "refresh", "--since", SHORT, "--json", sandbox=sandbox)
+    assert done.returncode == 75
+    assert f"process {os.getpid()} (refresh)" in done.stderr
+
+
+def test_an_unrefreshed_database_says_which_command_to_run(tmp_path):
+    done = run(tmp_path, "sql", "select 1")
+    assert done.returncode == 3
+    assert "Run `maestro-analytics refresh`" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_is_130_and_keeps_what_had_landed(tmp_path, name):
+    """The exports of the windows never end; the groups land first and stay."""
+    with Sandbox(seed=3, agents=3, days=20, requests_per_second=None, requests_per_minute=None) as served:
+        assert run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=served).returncode == 0
+        served.faults.switch_on("never-ends=99")
+        with subprocess.Popen(
+            command("refresh", "--since", SHORT, "--json"),
+            env=environment(tmp_path, served),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        ) as going:
+            for line in going.stderr:
+                if "asked for" in line:
+                    break
+            going.send_signal(getattr(signal, name))
+            stdout, stderr = going.communicate(timeout=60)
+    assert going.returncode == 130, stderr
+    assert json.loads(stdout)["status"] == "failed"
+    assert json.loads(run(tmp_path, "sql", "select count(*) as n from agents", "--format", "json").stdout)[0]["n"] > 0
+
+
+def test_a_plan_asks_for_nothing(sandbox, tmp_path):
+    before = len(sandbox.received.requests)
+    done = run(tmp_path, "refresh", "--plan", "--since", "2026-01-01", "--until", "2026-01-31", "--json", sandbox=sandbox)
+    planned = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert len([each for each in planned["windows"] if each["kind"] == "raw"]) == 5
+    assert planned["calls"] > 10
+    assert len(sandbox.received.requests) == before
+    assert not (tmp_path / "data").exists()
