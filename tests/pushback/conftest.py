@@ -4,8 +4,9 @@ import json
 import socket
 import threading
 from collections import deque
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 
 import polars as pl
 import pytest
@@ -16,6 +17,31 @@ from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Master
 
 AGENT_PATH, TICKET_PATH = "/api/v1/agent-metrics-batch", "/api/v1/ticket-metrics-batch"
+
+
+numbers = count(1)
+
+
+def at(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def grade(agent, score, reported="2026-03-04T10:00", **more):
+    """A row of total_scores."""
+    number = next(numbers)
+    row = {
+        "grade_key": f"grade-{number}",
+        "gradable_id": f"ticket-{number}",
+        "rubric_id": "AatxWWtXWKcfiN34E",
+        "agent_id": agent,
+        "grade_type": "grading",
+        "source": "front",
+        "rubric_score": score,
+        "max_rubric_score": 100.0,
+        "date_graded": at("2026-03-10T00:00"),
+        "date_reported_as": at(reported) if reported else None,
+    }
+    return row | more
 
 
 class ClockThatJumps(Clock):
@@ -46,6 +72,7 @@ class Vendor:
         unknown_agents: a batch that names one of them is refused.
         words: makes the message of a refusal from the bad entries.
         results: makes the results of a reply from the entries.
+        after_reply: called when a reply has been written.
     """
 
     def __init__(self):
@@ -57,7 +84,7 @@ class Vendor:
         self.results = lambda entries: [
             {name: entry[name] for name in ("ticket_id", "agent_id", "metric_id") if name in entry} for entry in entries
         ]
-        self.before_reply = lambda: None
+        self.after_reply = lambda: None
         self.tokens = set()
 
     @property
@@ -100,7 +127,6 @@ def serve(vendor):
             vendor.tokens.add(self.headers["apitoken"])
             assert self.path in (AGENT_PATH, TICKET_PATH)
             answer = vendor.answer(body["batch"])
-            vendor.before_reply()
             if answer is None:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
@@ -112,6 +138,7 @@ def serve(vendor):
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+            vendor.after_reply()
 
         def log_message(self, *args):
             """Silence."""

@@ -1,8 +1,5 @@
 """Metrics computed from the published database: one value per person, at one moment per period."""
 
-from datetime import UTC, datetime
-from itertools import count
-
 import polars as pl
 import pytest
 
@@ -12,29 +9,7 @@ from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError,
 from maestro_analytics.pushback import METRICS, Span, push_computed
 from maestro_analytics.pushback.entries import Kind
 from maestro_analytics.pushback.ledger import FILE_NAME, read_ledger
-
-numbers = count(1)
-
-
-def at(text):
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def grade(agent, score, reported="2026-03-04T10:00", **more):
-    number = next(numbers)
-    row = {
-        "grade_key": f"grade-{number}",
-        "gradable_id": f"ticket-{number}",
-        "rubric_id": "AatxWWtXWKcfiN34E",
-        "agent_id": agent,
-        "grade_type": "grading",
-        "source": "front",
-        "rubric_score": score,
-        "max_rubric_score": 100.0,
-        "date_graded": at("2026-03-10T00:00"),
-        "date_reported_as": at(reported) if reported else None,
-    }
-    return row | more
+from tests.pushback.conftest import at, grade
 
 
 def group(*ids, name="Ann", email=None):
@@ -250,12 +225,12 @@ def test_the_ledger_is_a_table_of_the_published_database(publish, push, settings
     publish(total_scores=[grade("7", 80.0)])
     push("qa_score")
     with warehouse.open(settings.database) as store:
-        pushes = store.sql("select * from state.pushes").to_dicts()
-    assert [
-        (push["kind"], push["agent_id"], push["ticket_id"], push["metric_id"], push["timestamp"], push["metric_value"], push["status"])
-        for push in pushes
-    ] == [("agent", "7", None, "qa_score", at("2026-03-04T00:00"), 80.0, "acknowledged")]  # fmt: skip
-    assert pushes[0]["acknowledged_at"] is not None
+        pushes = store.sql(
+            "select kind, agent_id, ticket_id, metric_id, timestamp, metric_value, status, acknowledged_value, "
+            "acknowledged_at is not null from state.pushes"
+        )
+    moment = at("2026-03-04T00:00")
+    assert pushes.rows() == [("agent", "7", None, "qa_score", moment, 80.0, "acknowledged", 80.0, True)]
 
 
 def test_a_dry_run_tells_the_difference_and_touches_nothing(publish, push, vendor, settings):
