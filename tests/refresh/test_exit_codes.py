@@ -3,41 +3,16 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.warehouse import Master
+from tests.refresh.commands import run, start
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SHORT = (NOW - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def environment(folder, sandbox=None, **more):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAESTRO_")}
-    given = {
-        "MAESTRO_DATA": str(folder / "data"),
-        "MAESTRO_CACHE": str(folder / "cache"),
-        "MAESTRO_REQUESTS_PER_SECOND": "1000",
-        "MAESTRO_REQUESTS_PER_MINUTE": "60000",
-        "PYTHONWARNINGS": "error",
-    }
-    if sandbox is not None:
-        given |= {"MAESTRO_BASE_URL": sandbox.base_url, "MAESTRO_API_TOKEN": sandbox.token}
-    return kept | given | more
-
-
-def command(*words):
-    return [sys.executable, "-c", "from maestro_analytics.cli import main; main()", *words]
-
-
-def run(folder, *words, sandbox=None, **more):
-    return subprocess.run(
-        command(*words), env=environment(folder, sandbox, **more), capture_output=True, text=True, cwd=folder, check=False
-    )
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +104,7 @@ def test_an_interrupted_run_is_130_and_keeps_what_had_landed(tmp_path, name):
     with Sandbox(seed=3, agents=3, days=20, requests_per_second=None, requests_per_minute=None) as served:
         assert run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=served).returncode == 0
         served.faults.switch_on("never-ends=99")
-        with subprocess.Popen(
-            command("refresh", "--since", SHORT, "--json"),
-            env=environment(tmp_path, served),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-        ) as going:
+        with start(tmp_path, "refresh", "--since", SHORT, "--json", sandbox=served) as going:
             for line in going.stderr:
                 if "asked for" in line:
                     break
