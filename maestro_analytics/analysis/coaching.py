@@ -96,7 +96,8 @@ def coaching_effect(
     recommended = RECOMMENDED[0] if enough else RECOMMENDED[1]
     rows = [_row(effect, recommended, left_out, min_sessions) for effect in found]
     frame = pl.DataFrame(rows, schema=EFFECTS)
-    rank = {name: at for at, name in enumerate((recommended, *RECOMMENDED, *WARNINGS))}
+    order = dict.fromkeys((recommended, *RECOMMENDED, *WARNINGS))
+    rank = {name: at for at, name in enumerate(order)}
     frame = frame.sort(pl.col("method").replace_strict(rank, default=9, return_dtype=pl.Int64))
     return Answer.of(
         frame,

@@ -18,7 +18,7 @@ TIME_AXIS = "date_reported_as"
 class Store(Protocol):
     """What an answer needs of a database; `maestro_analytics.open()` has it."""
 
-    def query(self, name: str, **variables: Any) -> pl.DataFrame:
+    def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
         """Run sql/queries/<name>.sql with these variables."""
 
 

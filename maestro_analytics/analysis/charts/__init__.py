@@ -1,0 +1,47 @@
+"""One chart for each answer: give it the frame, get an altair chart to go on editing.
+
+    from maestro_analytics.analysis import agent_ranking, charts
+
+    charts.caterpillar(agent_ranking(qa))
+
+    chart          draws
+    caterpillar    agent_ranking
+    group_scores   team_scores, rubric_scores
+    trend          score_trend
+    control        control_chart, pass_rate_chart
+    pareto         points_lost
+    heat_map       points_lost_by_team
+    agreement      question_agreement
+    severity       grader_severity
+    disagreement   grader_pairs
+    effects        coaching_effect
+    event_study    coaching_timeline
+    waiting        time_to_coach_curve
+    precision      sampling_plan
+    csat           csat_link
+
+`width` is the width of the whole picture in pixels. An empty frame gives a chart that says why it is empty.
+"""
+
+from maestro_analytics.analysis.charts.agents import caterpillar, control, group_scores, trend
+from maestro_analytics.analysis.charts.coaching import effects, event_study, waiting
+from maestro_analytics.analysis.charts.graders import disagreement, severity
+from maestro_analytics.analysis.charts.planning import csat, precision
+from maestro_analytics.analysis.charts.questions import agreement, heat_map, pareto
+
+__all__ = [
+    "agreement",
+    "caterpillar",
+    "control",
+    "csat",
+    "disagreement",
+    "effects",
+    "event_study",
+    "group_scores",
+    "heat_map",
+    "pareto",
+    "precision",
+    "severity",
+    "trend",
+    "waiting",
+]

@@ -1,0 +1,186 @@
+"""Charts about agents and teams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.charts.look import (
+    BLUE,
+    FAINT,
+    GREY,
+    ORANGE,
+    PHONE,
+    WIDTH,
+    distinct,
+    empty,
+    finished,
+    label,
+    lines_at,
+    names,
+    plain,
+    span,
+    with_n,
+)
+
+STANDING = {"above": BLUE, "below": ORANGE, "": GREY}
+STANDING_WORDS = {"above": "above the mean of all", "below": "below the mean of all", "": "cannot be told from it"}
+
+
+def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> Any:
+    """Agents with their shrunk means and intervals, from `agent_ranking`; the raw mean is a hollow ring.
+
+    Of more than `show` agents the first and last half are drawn.
+    """
+    question = "Agents: what is left when noise is taken out"
+    if not ranking.height:
+        return empty(ranking, question=question, width=width)
+    whole = plain(ranking)
+    drawn = pl.concat([whole.head(show - show // 2), whole.tail(show // 2)]) if whole.height > show else whole
+    drawn = distinct(drawn.with_columns(agent=label("agent_name", most=26)), "agent", "person_id")
+    drawn = drawn.with_columns(agent=with_n("agent"), standing=pl.col("stands_out").replace_strict(STANDING_WORDS))
+    centre = float(np.average(whole["shrunk"], weights=whole["n"]))
+    order = drawn["agent"].to_list()
+    scale = span(drawn["shrunk_lo"], drawn["shrunk_hi"], drawn["mean"])
+    axis, inner = names(drawn["agent"], width)
+    y = alt.Y("agent:N", sort=order, title=None, axis=axis)
+    colour = alt.Color(
+        "standing:N",
+        scale=alt.Scale(domain=list(STANDING_WORDS.values()), range=list(STANDING.values())),
+        legend=_legend(width),
+    )
+    tip = ["agent_name", "n", "mean", "shrunk", "shrunk_lo", "shrunk_hi", "rank", "rank_lo", "rank_hi", "reason"]
+    base = alt.Chart(drawn)
+    bars = base.mark_rule(strokeWidth=3, opacity=0.55, strokeCap="round").encode(
+        x=alt.X("shrunk_lo:Q", scale=scale, title="score, percent"), x2="shrunk_hi:Q", y=y, color=colour
+    )
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("shrunk:Q", scale=scale), y=y, color=colour, tooltip=tip
+    )
+    rings = base.mark_point(filled=False, size=42, color=FAINT, opacity=0.9).encode(x=alt.X("mean:Q", scale=scale), y=y)
+    rule = lines_at([centre], scale)
+    detail = "Dot: shrunk mean with 95 % interval. Ring: raw mean. Dashed: mean of all."
+    if whole.height > show:
+        detail += f" The first {show - show // 2} and last {show // 2} of {whole.height} agents."
+    chart = alt.layer(rule, bars, rings, dots).properties(width=inner, height=alt.Step(20))
+    return finished(chart, question=question, detail=detail, width=width)
+
+
+def group_scores(scores: pl.DataFrame, *, group: str = "team", width: int = WIDTH) -> Any:
+    """Means with intervals of teams or rubrics, from `team_scores` (`group="team"`) or `rubric_scores`.
+
+    One panel for each rubric where there are several.
+    """
+    question = f"{group.capitalize()}s: mean score with 95 % interval"
+    if not scores.height:
+        return empty(scores, question=question, width=width)
+    column = "team" if group == "team" else "rubric_name"
+    drawn = plain(scores).with_columns(name=label(column, most=30)).with_columns(name=with_n("name"))
+    drawn = drawn.with_columns(certain=pl.when("reliable").then(pl.lit("enough grades")).otherwise(pl.lit("too few")))
+    scale = span(drawn["lo"], drawn["hi"], drawn["mean"])
+    axis, inner = names(drawn["name"], width)
+    colour = alt.Color(
+        "certain:N", scale=alt.Scale(domain=["enough grades", "too few"], range=[BLUE, GREY]), legend=_legend(width)
+    )
+    y = alt.Y("name:N", sort=alt.EncodingSortField("mean", order="descending"), title=None,
+              axis=axis)  # fmt: skip
+    base = alt.Chart(drawn)
+    bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
+        x=alt.X("lo:Q", scale=scale, title="score, percent"), x2="hi:Q", y=y, color=colour
+    )
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("mean:Q", scale=scale), y=y, color=colour, tooltip=[column, "n", "mean", "lo", "hi", "reason"]
+    )
+    chart = alt.layer(bars, dots).properties(width=inner, height=alt.Step(24))
+    if group == "team" and "rubric_name" in drawn.columns and drawn["rubric_name"].n_unique() > 1:
+        chart = chart.facet(row=alt.Row("rubric_name:N", header=_row_header()), spacing=14).resolve_scale(
+            y="independent"
+        )
+    return finished(chart, question=question, detail="Intervals allow for agents differing.", width=width)
+
+
+def trend(scores: pl.DataFrame, *, show: int = 6, width: int = WIDTH) -> Any:
+    """Means over time with their intervals, from `score_trend`: a panel for each group, the busiest first."""
+    question = "How scores move"
+    if not scores.height:
+        return empty(scores, question=question, width=width)
+    drawn, groups, note = _busiest(plain(scores), show)
+    columns = 1 if width < PHONE or len(groups) == 1 else 2
+    scale = span(drawn["lo"], drawn["hi"], drawn["mean"])
+    base = alt.Chart(drawn).encode(x=alt.X("period:T", title=None, axis=_dates()))
+    band = base.mark_area(opacity=0.18, color=BLUE).encode(
+        y=alt.Y("lo:Q", scale=scale, title="score, percent"), y2="hi:Q"
+    )
+    line = base.mark_line(color=BLUE, point=alt.OverlayMarkDef(size=24, color=BLUE)).encode(
+        y=alt.Y("mean:Q", scale=scale), tooltip=["group", "period", "n", "mean", "lo", "hi", "reason"]
+    )
+    chart = _facets(alt.layer(band, line), groups, columns, width)
+    return finished(chart, question=question, detail=f"Mean with 95 % interval.{note}", width=width)
+
+
+def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
+    """Control charts in small multiples, from `control_chart` or `pass_rate_chart`: groups with a signal first."""
+    question = "Which periods are unusual, by each one's own measure"
+    if not points.height:
+        return empty(points, question=question, width=width)
+    frame = plain(points).with_columns(
+        kind=pl.when(pl.col("signal") == "").then(pl.lit("usual")).otherwise(pl.lit("unusual"))
+    )
+    drawn, groups, note = _busiest(frame, show if width >= PHONE else min(show, 4), first=pl.col("signal") != "")
+    columns = min(1 if width < PHONE else 3, len(groups))
+    scale = span(drawn["value"], drawn["lo"], drawn["hi"])
+    base = alt.Chart(drawn).encode(x=alt.X("period:T", title=None, axis=_dates()))
+    limits = base.mark_area(opacity=0.14, color=GREY, interpolate="step").encode(
+        y=alt.Y("lo:Q", scale=scale, title="percent"), y2="hi:Q"
+    )
+    centre = base.mark_line(color=FAINT, strokeDash=[4, 4], strokeWidth=1).encode(y=alt.Y("centre:Q", scale=scale))
+    line = base.mark_line(color=BLUE, strokeWidth=1.5).encode(y=alt.Y("value:Q", scale=scale))
+    dots = base.mark_point(filled=True, opacity=1).encode(
+        y=alt.Y("value:Q", scale=scale),
+        color=alt.Color(
+            "kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[BLUE, ORANGE]), legend=_legend(width)
+        ),
+        size=alt.Size("kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[18, 90]), legend=None),
+        tooltip=["group", "period", "n", "value", "lo", "hi", "signal", "reason"],
+    )
+    chart = _facets(alt.layer(limits, centre, line, dots), groups, columns, width)
+    return finished(
+        chart, question=question, detail=f"Band: the limits of usual noise. Dashed: the mean.{note}", width=width
+    )
+
+
+def _facets(layer: Any, groups: list[str], columns: int, width: int) -> Any:
+    inner = int((width - 60) / columns) - 24
+    return layer.properties(width=inner, height=130 if columns > 1 else 150).facet(
+        facet=alt.Facet("panel:N", sort=groups, header=alt.Header(labelAnchor="start", labelLimit=inner)),
+        columns=columns,
+        spacing=18,
+    )
+
+
+def _busiest(frame: pl.DataFrame, show: int, *, first: pl.Expr | None = None) -> tuple[pl.DataFrame, list[str], str]:
+    """The `show` groups with most grades (those where `first` holds before the others), as labelled panels."""
+    ranked = (
+        frame.group_by("group")
+        .agg(pl.col("n").sum(), first=(first if first is not None else pl.lit(0)).sum())
+        .sort(["first", "n", "group"], descending=[True, True, False])
+        .with_columns(panel=pl.format("{}  (n={})", label("group", most=30), "n"))
+    )
+    kept = ranked.head(show)
+    note = f" {show} of {ranked.height} shown." if ranked.height > show else ""
+    return frame.join(kept.select("group", "panel"), on="group"), kept["panel"].to_list(), note
+
+
+def _legend(width: int) -> alt.Legend:
+    return alt.Legend(orient="top", direction="vertical" if width < PHONE else "horizontal", title=None)
+
+
+def _row_header() -> alt.Header:
+    return alt.Header(labelAngle=0, labelAnchor="start", labelOrient="top", title=None)
+
+
+def _dates() -> alt.Axis:
+    return alt.Axis(format="%-d %b", labelOverlap=True, labelSeparation=8, tickCount=5, grid=False)

@@ -1,0 +1,139 @@
+"""Charts about coaching."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from maestro_analytics.analysis.charts.look import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PHONE,
+    WIDTH,
+    empty,
+    finished,
+    label,
+    lines_at,
+    names,
+    plain,
+    span,
+)
+
+
+def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
+    """The effect of coaching, naive and honest side by side, from `coaching_effect`."""
+    question = "What a coaching session is worth"
+    frame = plain(estimates).filter(pl.col("effect").is_not_null())
+    if not frame.height:
+        return empty(estimates, question=question, width=width)
+    frame = frame.with_columns(
+        kind=pl.when("recommended")
+        .then(pl.lit("recommended"))
+        .when(pl.col("method").is_in(["matched", "adjusted (ANCOVA)"]))
+        .then(pl.lit("cross-check"))
+        .otherwise(pl.lit("misleading")),
+        name=pl.format("{}  (n={})", "method", "n"),
+    )
+    order = frame["name"].to_list()
+    scale = span(frame["lo"], frame["hi"], pl.Series([0.0]))
+    axis, inner = names(frame["name"], width, share=0.52)
+    y = alt.Y("name:N", sort=order, title=None, axis=axis)
+    colour = alt.Color(
+        "kind:N",
+        scale=alt.Scale(domain=["recommended", "cross-check", "misleading"], range=[BLUE, GREEN, ORANGE]),
+        legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
+    )
+    base = alt.Chart(frame)
+    bars = base.mark_rule(strokeWidth=4, opacity=0.55).encode(
+        x=alt.X("lo:Q", scale=scale, title="points gained by a session"), x2="hi:Q", y=y, color=colour
+    )
+    dots = base.mark_point(filled=True, size=110, opacity=1).encode(
+        x=alt.X("effect:Q", scale=scale), y=y, color=colour,
+        tooltip=["method", "n", "controls", "effect", "lo", "hi", "pre_gap", "warning"],
+    )  # fmt: skip
+    zero = lines_at([0.0], scale)
+    chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
+    return finished(chart, question=question, detail="With 95 % interval; n: sessions. Dashed: no effect.", width=width)
+
+
+def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
+    """Scores around a session, coached beside matched controls, from `coaching_timeline`."""
+    question = "Scores around a coaching session"
+    frame = plain(timeline).filter(pl.col("mean").is_not_null())
+    if not frame.height:
+        return empty(timeline, question=question, width=width)
+    scale = span(frame["lo"], frame["hi"], frame["mean"])
+    colour = alt.Color(
+        "group:N",
+        scale=alt.Scale(domain=["coached", "matched controls"], range=[BLUE, ORANGE]),
+        legend=alt.Legend(orient="top", title=None),
+    )
+    frame = frame.with_columns(
+        side=pl.when(pl.col("week") < 0).then(pl.lit("before")).otherwise(pl.lit("after")),
+        at=pl.col("week") + pl.when(pl.col("group") == "coached").then(-0.09).otherwise(0.09),
+    )
+    most = max(abs(week) for week in frame["week"].to_list())
+    weeks = alt.Scale(domain=[-most - 0.5, most + 0.5], nice=False)
+    ticks = alt.Axis(
+        values=[week for week in range(-most, most + 1) if week and (width >= PHONE or week % 4 == 0)],
+        grid=False,
+        labelOverlap=True,
+    )
+    x = alt.X("at:Q", title="weeks from the session", scale=weeks, axis=ticks)
+    base = alt.Chart(frame).encode(x=x, color=colour)
+    bars = base.mark_rule(opacity=0.45, strokeWidth=2).encode(
+        y=alt.Y("lo:Q", scale=scale, title="score, percent"), y2="hi:Q"
+    )
+    line = base.mark_line(strokeWidth=2).encode(y=alt.Y("mean:Q", scale=scale), detail="side:N")
+    dots = base.mark_point(filled=True, size=50, opacity=1).encode(
+        y=alt.Y("mean:Q", scale=scale), tooltip=["group", "week", "n", "mean", "lo", "hi", "overlapping", "reason"]
+    )
+    zero = lines_at([0.0], weeks)
+    sessions = int(frame.filter(pl.col("group") == "coached")["n"].max() or 0)  # type: ignore[arg-type]
+    overlapping = int(frame.filter(pl.col("group") == "coached")["overlapping"].max() or 0)  # type: ignore[arg-type]
+    detail = f"Up to {sessions} sessions a week, 95 % intervals. What counts is the gap after the dashed line."
+    if overlapping:
+        detail += f" {overlapping} have another session nearby."
+    chart = alt.layer(zero, bars, line, dots).properties(width=width - 80, height=260)
+    return finished(chart, question=question, detail=detail, width=width)
+
+
+def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, width: int = WIDTH) -> Any:
+    """The share of low grades still waiting for coaching (Kaplan-Meier), from `time_to_coach_curve`."""
+    question = "How long low grades wait for coaching"
+    if not curve.height:
+        return empty(curve, question=question, width=width)
+    frame = plain(curve)
+    groups = frame.group_by("group").agg(pl.col("n").max()).sort(["n", "group"], descending=[True, False]).head(show)
+    frame = frame.join(groups.select("group"), on="group").filter(pl.col("days") <= most_days)
+    ends = (
+        frame.group_by("group")
+        .agg(pl.col("waiting", "lo", "hi", "n", "n_na").sort_by("days").last())
+        .with_columns(days=pl.lit(most_days))
+    )
+    frame = pl.concat([frame, ends], how="diagonal").sort("group", "days").with_columns(
+        name=pl.format("{}  (n={}, {} waiting)", label("group", most=24), "n", "n_na")
+    )  # fmt: skip
+    names = frame["name"].unique().sort().to_list()
+    colour = alt.Color(
+        "name:N",
+        scale=alt.Scale(domain=names, range=[BLUE, ORANGE, GREEN, GREY][: len(names)]),
+        legend=alt.Legend(orient="top", title=None, columns=1 if width < PHONE else 2),
+    )
+    base = alt.Chart(frame).encode(
+        x=alt.X("days:Q", title="days since grading", scale=alt.Scale(domain=[0, most_days]))
+    )
+    scale = alt.Scale(domain=[0, 100])
+    band = base.mark_area(opacity=0.15, interpolate="step-after").encode(
+        y=alt.Y("lo:Q", scale=scale, title="still waiting, percent"), y2="hi:Q", color=colour
+    )
+    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
+        y=alt.Y("waiting:Q", scale=scale), color=colour, tooltip=["group", "days", "at_risk", "waiting", "lo", "hi"]
+    )
+    half = lines_at([50.0], scale, axis="y")
+    chart = alt.layer(half, band, line).properties(width=width - 80, height=240)
+    return finished(chart, question=question, detail="Kaplan-Meier with 95 % band. Dashed: half of them.", width=width)

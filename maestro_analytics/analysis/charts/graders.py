@@ -1,0 +1,124 @@
+"""Charts about graders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from maestro_analytics.analysis.charts.look import (
+    BLUE,
+    CELL_INK,
+    FAINT,
+    GREY,
+    ORANGE,
+    PHONE,
+    WIDTH,
+    empty,
+    finished,
+    label,
+    lines_at,
+    names,
+    plain,
+    span,
+)
+
+VERDICTS = {"strict": ORANGE, "lenient": BLUE, "cannot be told apart": GREY}
+
+
+def severity(graders: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> Any:
+    """Graders by adjusted severity with intervals, from `grader_severity`; the raw gap is a hollow ring.
+
+    Of more than `show` graders the strictest and most lenient half are drawn. One panel for each component.
+    """
+    question = "Strict and lenient graders, on the same agents, rubrics and months"
+    whole = plain(graders).filter(pl.col("adjusted").is_not_null())
+    if not whole.height:
+        return empty(graders, question=question, width=width)
+    drawn = pl.concat([whole.head(show - show // 2), whole.tail(show // 2)]) if whole.height > show else whole
+    drawn = drawn.with_columns(
+        name=pl.format("{}  (n={})", label("grader", most=26), "n"),
+        verdict=pl.when(pl.col("hi") < 0)
+        .then(pl.lit("strict"))
+        .when(pl.col("lo") > 0)
+        .then(pl.lit("lenient"))
+        .otherwise(pl.lit("cannot be told apart")),
+    )
+    order = drawn["name"].to_list()
+    scale = span(drawn["lo"], drawn["hi"], drawn["raw_gap"], pl.Series([0.0]))
+    axis, inner = names(drawn["name"], width)
+    y = alt.Y("name:N", sort=order, title=None, axis=axis)
+    colour = alt.Color(
+        "verdict:N",
+        scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICTS.values())),
+        legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
+    )
+    base = alt.Chart(drawn)
+    bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
+        x=alt.X("lo:Q", scale=scale, title="points: - strict, + lenient"),
+        x2="hi:Q", y=y, color=colour,
+    )  # fmt: skip
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("adjusted:Q", scale=scale), y=y, color=colour,
+        tooltip=["grader", "n", "raw_gap", "adjusted", "lo", "hi", "component", "mad_benchmark", "reason"],
+    )  # fmt: skip
+    rings = base.mark_point(filled=False, size=42, color=FAINT).encode(x=alt.X("raw_gap:Q", scale=scale), y=y)
+    zero = lines_at([0.0], scale)
+    chart = alt.layer(zero, bars, rings, dots).properties(width=inner, height=alt.Step(21))
+    if drawn["component"].n_unique() > 1:
+        chart = chart.facet(
+            row=alt.Row("component:N", header=alt.Header(labelExpr="'graders who share agents: group ' + datum.value",
+                                                         labelAngle=0, labelAnchor="start", labelOrient="top"))
+        ).resolve_scale(y="independent")  # fmt: skip
+    return finished(
+        chart,
+        question=question,
+        detail="Points against the mean grader. Dot: adjusted, with 95 % interval. Ring: the raw gap of a dashboard.",
+        width=width,
+    )
+
+
+def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
+    """Who gives how much more than whom on the same tickets, from `grader_pairs`."""
+    question = "Who gives more than whom, on the same tickets"
+    if not pairs.height:
+        return empty(pairs, question=question, width=width)
+    frame = plain(pairs).filter(pl.col("bias").is_not_null())
+    busiest = frame.group_by("grader").agg(pl.col("n").sum()).sort(["n", "grader"], descending=[True, False])
+    kept = busiest.head(show)["grader"]
+    frame = frame.filter(pl.col("grader").is_in(kept.implode()) & pl.col("other").is_in(kept.implode()))
+    most = 16 if width < PHONE else 24
+    frame = frame.with_columns(
+        row=label("grader", most=most),
+        column=label("other", most=most),
+        text=pl.when(pl.col("bias").round(0) > 0)
+        .then(pl.format("+{}", pl.col("bias").round(0).cast(pl.Int64)))
+        .otherwise(pl.format("{}", pl.col("bias").round(0).cast(pl.Int64))),
+        strong=pl.col("bias").abs() > 6,
+    )
+    order = frame.group_by("row").agg(pl.col("bias").mean()).sort("bias", "row")["row"].to_list()
+    base = alt.Chart(frame).encode(
+        x=alt.X("column:N", sort=order, title="... than this grader",
+                axis=alt.Axis(orient="top", labelAngle=-40, labelAlign="left", ticks=False, domain=False,
+                              titleAnchor="start", labelLimit=120)),
+        y=alt.Y("row:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=int(width * 0.3))),
+    )  # fmt: skip
+    cells = base.mark_rect(stroke="#ffffff", strokeWidth=1, cornerRadius=2).encode(
+        color=alt.Color(
+            "bias:Q",
+            scale=alt.Scale(domain=[-12, 0, 12], range=[ORANGE, "#f3f4f6", BLUE], clamp=True, interpolate="rgb"),
+            legend=alt.Legend(title="points more (+) or less (-)", orient="bottom", gradientLength=200),
+        ),
+        opacity=alt.condition("datum.reliable", alt.value(1), alt.value(0.45)),
+        tooltip=["grader", "other", "n", "bias", "lo", "hi", "mad", "reason"],
+    )
+    text = base.mark_text(fontSize=11).encode(
+        text="text:N", color=alt.condition("datum.strong && datum.reliable", alt.value("#ffffff"), alt.value(CELL_INK))
+    )
+    side = min(34.0, (width * 0.66 - 20) / max(len(order), 1))
+    chart = alt.layer(cells, text).properties(width=side * len(order), height=alt.Step(28))
+    left = f" The {show} who graded most together." if busiest.height > show else ""
+    return finished(
+        chart, question=question, detail=f"Rows: this grader gives ... Pale: fewer than 10 tickets.{left}", width=width
+    )

@@ -1,0 +1,130 @@
+"""How every chart looks: colours that colour-blind people tell apart, lines of text that fit, one config."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+INK = "#1b1f24"
+FAINT = "#6b7280"
+GRID = "#e2e5e9"
+PAPER = "#ffffff"
+BLUE = "#0072b2"
+ORANGE = "#d55e00"
+GREEN = "#009e73"
+GREY = "#8a929c"
+CELL_INK = "#20242a"
+PALETTE = {
+    "ink": INK,
+    "faint": FAINT,
+    "grid": GRID,
+    "blue": BLUE,
+    "orange": ORANGE,
+    "green": GREEN,
+    "grey": GREY,
+}
+"""What the report turns into custom properties of its page, so that the same picture can be seen in light and dark."""
+
+PHONE = 500
+"""Below this width a chart stacks what it would put side by side."""
+
+WIDTH = 680
+FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+
+
+def finished(chart: Any, *, question: str, detail: str = "", width: int = WIDTH) -> Any:
+    """`chart` with its title, subtitle and the common look."""
+    per_line = max(24, int(width / 9))
+    return chart.properties(
+        title=alt.TitleParams(
+            text=textwrap.wrap(question, per_line) or [""],
+            subtitle=textwrap.wrap(detail, int(per_line * 1.25)),
+            anchor="start",
+            frame="bounds",
+            fontSize=15,
+            fontWeight=600,
+            color=INK,
+            subtitleColor=FAINT,
+            subtitleFontSize=12,
+            offset=12,
+        )
+    ).configure(**CONFIG)
+
+
+CONFIG: dict[str, Any] = {
+    "background": PAPER,
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK, "titleColor": FAINT, "titleFontWeight": "normal", "labelFontSize": 12, "titleFontSize": 12,
+        "gridColor": GRID, "domainColor": GRID, "tickColor": GRID, "labelLimit": 260,
+    },
+    "axisY": {"titleAnchor": "start"},
+    "header": {"labelColor": INK, "labelFontSize": 12, "labelFontWeight": 600, "labelLimit": 300, "title": None},
+    "legend": {
+        "labelColor": INK, "titleColor": FAINT, "orient": "top", "labelFontSize": 12, "titleFontSize": 12,
+        "symbolSize": 90, "symbolOpacity": 1, "labelLimit": 300, "title": None,
+    },
+}  # fmt: skip
+
+
+def label(column: str, *, most: int = 46) -> pl.Expr:
+    """Free text of a column as one short line."""
+    line = pl.col(column).fill_null("unknown").str.replace_all(r"\s+", " ").str.strip_chars()
+    return pl.when(line.str.len_chars() > most).then(line.str.slice(0, most - 1) + pl.lit("…")).otherwise(line)
+
+
+def distinct(frame: pl.DataFrame, name: str, otherwise: str, *, within: Sequence[str] = ()) -> pl.DataFrame:
+    """`name` made different where rows share it, with the column `otherwise` behind it."""
+    shared = pl.len().over([name, *within]) > 1
+    return frame.with_columns(
+        pl.when(shared).then(pl.format("{} ({})", name, pl.col(otherwise).str.slice(0, 14))).otherwise(name).alias(name)
+    )
+
+
+def with_n(name: str) -> pl.Expr:
+    """A label with the number of values behind it."""
+    return pl.format("{}  (n={})", name, "n")
+
+
+def plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """What altair is given: an ordinary frame."""
+    return pl.DataFrame(frame)
+
+
+def empty(frame: pl.DataFrame, *, question: str, width: int) -> Any:
+    """Says that there is nothing to draw, and why."""
+    about = getattr(frame, "about", None)
+    reason = getattr(about, "reason", "") or "there is nothing to draw"
+    text = pl.DataFrame({"text": ["\n".join(textwrap.wrap(reason, max(28, int(width / 7.2))))]})
+    mark = alt.Chart(text).mark_text(align="left", lineBreak="\n", fontSize=13, color=FAINT).encode(
+        text="text", x=alt.value(0), y=alt.value(20)
+    )  # fmt: skip
+    return finished(mark.properties(width=width - 40, height=60), question=question, width=width)
+
+
+def span(*columns: pl.Series) -> alt.Scale:
+    """An axis from just below the lowest value to just above the highest."""
+    values = np.concatenate([column.cast(pl.Float64).drop_nulls().drop_nans().to_numpy() for column in columns])
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 100.0)
+    room = max((high - low) * 0.05, 0.01)
+    return alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
+
+
+def lines_at(values: list[float], scale: alt.Scale, *, axis: str = "x", dash: tuple[int, int] = (4, 4)) -> Any:
+    """Dashed lines across a chart, on the scale of the others."""
+    where = alt.X("at:Q", scale=scale) if axis == "x" else alt.Y("at:Q", scale=scale)
+    mark = alt.Chart(pl.DataFrame({"at": values})).mark_rule(color=FAINT, strokeDash=list(dash), opacity=0.9)
+    return mark.encode(where)
+
+
+def names(labels: pl.Series, width: int, *, share: float = 0.5) -> tuple[alt.Axis, int]:
+    """The axis of one row per name, and what is left of `width` beside it."""
+    longest = max(labels.str.len_chars().to_list(), default=1)
+    room = int(min(longest * 7.1 + 6, width * share))
+    return alt.Axis(labelLimit=room, ticks=False, domain=False, labelPadding=6), max(100, width - room - 30)

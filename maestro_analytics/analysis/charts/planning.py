@@ -1,0 +1,83 @@
+"""Charts about how sure a mean is, and what it goes with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.charts.look import (
+    BLUE,
+    GREY,
+    ORANGE,
+    WIDTH,
+    empty,
+    finished,
+    lines_at,
+    names,
+    plain,
+    span,
+)
+
+
+def precision(plan: pl.DataFrame, *, half_width: float = 5.0, width: int = WIDTH) -> Any:
+    """How sure a mean is with so many grades, from `sampling_plan`: and where agents are."""
+    question = "How sure an agent's mean is with so many grades"
+    frame = plain(plan).filter((pl.col("n") > 0) & pl.col("half_width_now").is_not_null())
+    if not frame.height:
+        return empty(plan, question=question, width=width)
+    frame = frame.with_columns(
+        verdict=pl.when(pl.col("more") == 0).then(pl.lit("sure enough")).otherwise(pl.lit("more grades needed"))
+    )
+    sd = float(np.median(frame["sd"].to_numpy()))
+    most = max(40, int(np.max(frame["n"].to_numpy()) * 1.1))
+    grid = np.unique(np.geomspace(2, most, 80).round())
+    curve = pl.DataFrame({"n": grid, "half_width_now": 1.959964 * sd / np.sqrt(grid)})
+    x = alt.X("n:Q", title="grades", scale=alt.Scale(domain=[0, most], nice=False))
+    top = min(30.0, max(12.0, float(np.max(frame["half_width_now"].to_numpy())) * 1.1))
+    heights = alt.Scale(domain=[0, top], clamp=True, nice=False)
+    y = alt.Y("half_width_now:Q", title="+- points", scale=heights)
+    line = alt.Chart(curve).mark_line(color=GREY, strokeWidth=2).encode(x=x, y=y)
+    dots = alt.Chart(frame).mark_point(filled=True, size=46, opacity=0.75).encode(
+        x=x, y=y,
+        color=alt.Color(
+            "verdict:N",
+            scale=alt.Scale(domain=["sure enough", "more grades needed"], range=[BLUE, ORANGE]),
+            legend=alt.Legend(orient="top", title=None),
+        ),
+        tooltip=["agent_name", "n", "mean", "sd", "half_width_now", "needed", "more", "weeks_to_go"],
+    )  # fmt: skip
+    goal = lines_at([half_width], heights, axis="y")
+    chart = alt.layer(goal, line, dots).properties(width=width - 80, height=260)
+    needed = (1.959964 * sd / half_width) ** 2
+    detail = (
+        f"Line: single grades spread by {sd:.1f} points, the usual here; {needed:.0f} grades for +- {half_width:g}. "
+        f"Dots: {frame.height} agents."
+    )
+    return finished(chart, question=question, detail=detail, width=width)
+
+
+def csat(link: pl.DataFrame, *, width: int = WIDTH) -> Any:
+    """The correlation of grades and CSAT with intervals, from `csat_link`."""
+    question = "Do better grades go with happier customers?"
+    frame = plain(link).filter(pl.col("rho").is_not_null())
+    if not frame.height:
+        return empty(link, question=question, width=width)
+    frame = frame.with_columns(name=pl.format("{}  (n={})", "scope", "n"))
+    scale = span(frame["lo"], frame["hi"], pl.Series([0.0, 0.5]))
+    axis, inner = names(frame["name"], width)
+    y = alt.Y("name:N", sort=None, title=None, axis=axis)
+    base = alt.Chart(frame)
+    bars = base.mark_rule(strokeWidth=4, opacity=0.55, color=BLUE).encode(
+        x=alt.X("lo:Q", scale=scale, title="rank correlation"), x2="hi:Q", y=y
+    )
+    dots = base.mark_point(filled=True, size=110, opacity=1, color=BLUE).encode(
+        x=alt.X("rho:Q", scale=scale), y=y, tooltip=["scope", "n", "agents", "rho", "lo", "hi", "reason"]
+    )
+    zero = lines_at([0.0], scale)
+    chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
+    return finished(
+        chart, question=question, detail="Spearman: 0 is no link, 1 a full one; 95 % interval over agents.", width=width
+    )

@@ -1,0 +1,185 @@
+"""Charts about questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.charts.look import (
+    BLUE,
+    CELL_INK,
+    GREY,
+    INK,
+    ORANGE,
+    PHONE,
+    WIDTH,
+    distinct,
+    empty,
+    finished,
+    label,
+    lines_at,
+    names,
+    plain,
+    span,
+)
+
+
+def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
+    """Points lost by question, the costliest first, from `points_lost`: a panel for each rubric.
+
+    The number at a bar's end is the cumulative share of all points lost in the rubric.
+    """
+    question = "Where points are lost"
+    frame = plain(lost).filter(pl.col("points_lost") > 0)
+    if not frame.height:
+        return empty(lost, question=question, width=width)
+    frame = _labelled(frame, width)
+    frame = frame.with_columns(place=pl.col("points_lost").rank("ordinal", descending=True).over("rubric_id"))
+    hidden = frame.filter(pl.col("place") > show).height
+    frame = frame.filter(pl.col("place") <= show).with_columns(
+        note=pl.format("{} %", pl.col("cumulative_share").round(0).cast(pl.Int64)),
+        vital=pl.when(pl.col("cumulative_share") - pl.col("share") < 80)
+        .then(pl.lit("first 80 % of the loss"))
+        .otherwise(pl.lit("the rest")),
+    )
+    axis, inner = names(frame["name"], width)
+    panels = []
+    for (_,), rubric in frame.sort("rubric_name", "rubric_id", "place").group_by(["rubric_id"], maintain_order=True):
+        most = float(np.max(rubric["points_lost"].to_numpy())) * (1.14 if width >= PHONE else 1.3)
+        base = alt.Chart(rubric).encode(
+            y=alt.Y("name:N", sort=rubric["name"].to_list(), title=None, axis=axis),
+            x=alt.X("points_lost:Q", title="points lost", scale=alt.Scale(domain=[0, most], nice=False)),
+        )
+        bars = base.mark_bar(cornerRadiusEnd=2, height=14).encode(
+            color=alt.Color(
+                "vital:N",
+                scale=alt.Scale(domain=["first 80 % of the loss", "the rest"], range=[BLUE, GREY]),
+                legend=alt.Legend(orient="top", title=None),
+            ),
+            tooltip=["question", "section_name", "n", "points_lost", "share", "cumulative_share", "failure_rate"],
+        )
+        notes = base.mark_text(align="left", dx=4, color=INK, fontSize=11).encode(text="note:N")
+        heading = f"{rubric['rubric'].to_list()[0]}  (n={max(rubric['n'].to_list())} grades)"
+        title = alt.TitleParams(heading, anchor="start", frame="bounds", fontSize=12, color=INK)
+        panels.append(alt.layer(bars, notes).properties(width=inner, height=alt.Step(21), title=title))
+    detail = "Within each rubric, costliest first; at a bar's end the cumulative share." + (
+        f" {hidden} small ones are left out." if hidden else ""
+    )
+    return finished(alt.vconcat(*panels, spacing=18), question=question, detail=detail, width=width)
+
+
+def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
+    """Questions by team, from `points_lost_by_team`: how much more often a team loses points than everyone does."""
+    question = "Which team loses points where"
+    frame = plain(lost).filter(pl.col("n") > 0)
+    if not frame.height:
+        return empty(lost, question=question, width=width)
+    costly = (
+        frame.group_by("rubric_id", "question_id")
+        .agg(pl.col("points_lost").sum())
+        .sort("points_lost", descending=True)
+        .head(show)
+    )
+    frame = frame.join(costly.select("rubric_id", "question_id"), on=["rubric_id", "question_id"])
+    frame = _labelled(frame, width, across=True)
+    frame = _teams(frame)
+    known = frame.unique(["rubric_id", "question_id"]).select("rubric_id", "question_id", "name")
+    order = costly.join(known, on=["rubric_id", "question_id"], maintain_order="left")["name"].to_list()
+    axis, inner = names(frame["name"], width)
+    frame = frame.with_columns(
+        text=pl.when(pl.col("gap").round(0) > 0)
+        .then(pl.format("+{}", pl.col("gap").round(0).cast(pl.Int64)))
+        .otherwise(pl.format("{}", pl.col("gap").round(0).cast(pl.Int64))),
+        strong=pl.col("gap").abs() > 12,
+    )
+    base = alt.Chart(frame).encode(
+        x=alt.X("team_name:N", title=None, axis=alt.Axis(orient="top", labelAngle=-35, ticks=False, domain=False,
+                                                        labelAlign="left", labelLimit=140)),
+        y=alt.Y("name:N", sort=order, title=None, axis=axis),
+    )  # fmt: skip
+    cells = base.mark_rect(cornerRadius=2, stroke="#ffffff", strokeWidth=1).encode(
+        color=alt.Color(
+            "gap:Q",
+            scale=alt.Scale(domain=[-25, 0, 25], range=[BLUE, "#f3f4f6", ORANGE], clamp=True, interpolate="rgb"),
+            legend=alt.Legend(title="against everyone, percent points", orient="bottom",
+                              gradientLength=min(260, inner), titleLimit=width),
+        ),
+        tooltip=["team", "question", "rubric_name", "n", "failure_rate", "lo", "hi", "gap",
+        "reason"],
+    )  # fmt: skip
+    text = base.mark_text(fontSize=11).encode(
+        text="text:N", color=alt.condition("datum.strong", alt.value("#ffffff"), alt.value(CELL_INK))
+    )
+    chart = alt.layer(cells, text).properties(width=inner, height=alt.Step(24))
+    return finished(
+        chart,
+        question=question,
+        detail=f"Share of answers that lost points, against everyone graded. The {len(order)} costliest questions.",
+        width=width,
+    )
+
+
+def agreement(questions: pl.DataFrame, *, show: int = 20, width: int = WIDTH) -> Any:
+    """Krippendorff's alpha of each question with its interval, from `question_agreement`: the least agreed first."""
+    question = "On which questions graders disagree"
+    frame = plain(questions).filter(pl.col("alpha").is_not_null())
+    if not frame.height:
+        return empty(questions, question=question, width=width)
+    frame = _labelled(frame.sort("alpha", "question_id").head(show), width, across=True).with_columns(
+        name=pl.format("{} (n={})", "name", "n"),
+        verdict=pl.when(pl.col("alpha") >= 0.8)
+        .then(pl.lit("firm"))
+        .when(pl.col("alpha") >= 0.667)
+        .then(pl.lit("tentative"))
+        .otherwise(pl.lit("weak")),
+    )
+    order = frame["name"].to_list()
+    scale = span(frame["lo"], frame["hi"], frame["alpha"], pl.Series([0.0, 1.0]))
+    axis, inner = names(frame["name"], width, share=0.6)
+    y = alt.Y("name:N", sort=order, title=None, axis=axis)
+    colour = alt.Color(
+        "verdict:N",
+        scale=alt.Scale(domain=["firm", "tentative", "weak"], range=[BLUE, GREY, ORANGE]),
+        legend=alt.Legend(orient="top", title=None),
+    )
+    base = alt.Chart(frame)
+    bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
+        x=alt.X("lo:Q", scale=scale, title="Krippendorff's alpha"),
+        x2="hi:Q", y=y, color=colour,
+    )  # fmt: skip
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("alpha:Q", scale=scale), y=y, color=colour,
+        tooltip=["question", "rubric_name", "n", "agreement", "alpha", "lo", "hi", "kappa", "ac1", "reason"],
+    )  # fmt: skip
+    lines = lines_at([0.667, 0.8], scale, dash=(2, 4))
+    chart = alt.layer(lines, bars, dots).properties(width=inner, height=alt.Step(21))
+    return finished(
+        chart,
+        question=question,
+        detail="0 is chance, 1 full agreement; 95 % intervals over tickets. Dotted: .667 (tentative) and .80 (firm).",
+        width=width,
+    )
+
+
+def _labelled(frame: pl.DataFrame, width: int, *, across: bool = False) -> pl.DataFrame:
+    """`name` and `rubric` as short lines; a name that is shared is told apart by rubric (`across`), then by id."""
+    frame = frame.with_columns(
+        name=label("question", most=22 if width < PHONE else 42), rubric=label("rubric_name", most=40)
+    )
+    key = ["rubric_id", "question_id"]
+    ids = frame.select(*key, "name", short=label("rubric_name", most=14)).unique(key)
+    if across:
+        ids = distinct(ids, "name", "short")
+    ids = distinct(ids, "name", "question_id", within=[] if across else ["rubric_id"]).drop("short")
+    return frame.drop("name").join(ids, on=key, how="left", maintain_order="left")
+
+
+def _teams(frame: pl.DataFrame) -> pl.DataFrame:
+    """Teams by name, with the id where two share it."""
+    teams = distinct(
+        frame.select("team_id", team_name=label("team", most=22)).unique("team_id"), "team_name", "team_id"
+    )
+    return frame.join(teams, on="team_id", how="left", maintain_order="left")

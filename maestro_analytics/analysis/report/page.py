@@ -1,0 +1,114 @@
+"""The report as one self-contained page: pictures inside, no script, no network, light and dark, desktop and phone."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import Any
+
+from maestro_analytics.analysis.charts.look import PALETTE
+from maestro_analytics.analysis.report.contents import Block, Section, cells, heading_lines
+from maestro_analytics.analysis.report.style import STYLE
+
+WIDE, NARROW = 760, 340
+SHOWN_ROWS = 60
+NO_NETWORK = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def page(parts: list[Section], *, title: str = "QA report", as_of: str = "") -> str:
+    """The report as HTML.
+
+    Args:
+        title: what stands on top.
+        as_of: how fresh the data is, in words.
+    """
+    lines = [*heading_lines(parts), *([as_of] if as_of else [])]
+    links = "".join(f'<a href="#{part.name}">{escape(part.title)}</a>' for part in parts)
+    body = "".join(_section(part) for part in parts)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{NO_NETWORK}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>{escape(title)}</h1><p>{'<br>'.join(escape(line) for line in lines)}</p>"
+        f'<nav aria-label="Sections">{links}</nav></header>\n<main>\n{body}</main>\n</body>\n</html>\n'
+    )
+
+
+def _section(part: Section) -> str:
+    blocks = "".join(_block(block, f"{part.name}-{at}") for at, block in enumerate(part.blocks))
+    return f'<section id="{part.name}"><h2>{escape(part.title)}</h2>\n{blocks}</section>\n'
+
+
+def _block(block: Block, mark: str) -> str:
+    about = block.answer.about
+    pieces = [f"<h3>{escape(block.title)}</h3>", f'<p class="reading">{escape(block.reading)}</p>']
+    if not block.answer.height:
+        pieces.append(f'<p class="nothing">{escape(about.reason)}</p>')
+    else:
+        if block.draw is not None:
+            pieces.append(_picture(block, mark))
+        if block.columns:
+            pieces.append(_table(block))
+        if about.caveat:
+            pieces.append(f'<p class="caveat">{escape(about.caveat)}</p>')
+    return f"<article>{''.join(pieces)}</article>\n"
+
+
+def _table(block: Block) -> str:
+    shown = cells(block, rows=SHOWN_ROWS)
+    kept = [at for at, column in enumerate(block.columns) if column.heading != "Note" or any(row[at] for row in shown)]
+    kinds = ["text" if block.columns[at].style == "text" else "number" for at in kept]
+    head = "".join(
+        f'<th scope="col" class="{kind}">{escape(block.columns[at].heading)}</th>'
+        for at, kind in zip(kept, kinds, strict=True)
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(f'<td class="{kind}">{escape(row[at])}</td>' for at, kind in zip(kept, kinds, strict=True))
+        + "</tr>"
+        for row in shown
+    )
+    hidden = block.answer.height - len(shown)
+    more = f'<p class="caveat">{hidden} more rows: --format csv has all.</p>' if hidden > 0 else ""
+    table = f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    if block.draw is None:
+        return table + more
+    return f"<details><summary>The numbers ({block.answer.height} rows)</summary>{table}{more}</details>"
+
+
+def _picture(block: Block, mark: str) -> str:
+    wide, detail = _drawn(block, WIDE, f"{mark}w")
+    narrow, _ = _drawn(block, NARROW, f"{mark}n")
+    label = escape(block.title, quote=True)
+    return (
+        f'<figure role="img" aria-label="{label}"><div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
+        f"<figcaption>{escape(detail)}</figcaption></figure>"
+    )
+
+
+def _drawn(block: Block, width: int, mark: str) -> tuple[str, str]:
+    """The chart as SVG that takes its colours from the page, and its subtitle, which the page sets itself."""
+    import vl_convert
+
+    assert block.draw is not None  # noqa: S101 - asked for charts only
+    spec: dict[str, Any] = block.draw(block.answer, width=width).to_dict()
+    words = spec.pop("title", {})
+    spec["config"]["background"] = None
+    svg = str(vl_convert.vegalite_to_svg(spec))
+    return _at_home(svg, mark), " ".join(words.get("subtitle", []))
+
+
+def _at_home(svg: str, mark: str) -> str:
+    """Colours become the page's; ids become unique, because several pictures stand on one page."""
+    for name, colour in PALETTE.items():
+        svg = re.sub(rf'="{colour}"', f'="var(--{name})"', svg, flags=re.IGNORECASE)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{mark}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{mark}-\1)", svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{mark}-\1"', svg)
+    width, height = (re.search(rf'<svg [^>]*?\b{side}="([\d.]+)"', svg) for side in ("width", "height"))
+    if width and height:
+        svg = re.sub(r'(<svg [^>]*?)width="[\d.]+" height="[\d.]+"', r"\1", svg, count=1)
+        svg = svg.replace("<svg ", f'<svg style="max-width:{width[1]}px" aria-hidden="true" ', 1)
+    return svg
