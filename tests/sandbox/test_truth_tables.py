@@ -32,6 +32,13 @@ def test_groups_and_audit_logs_hold_the_truth(calm, reading):
     assert reading.in_order(log) == reading.in_order(calm.sandbox.truth.audit_logs)
 
 
+def test_every_value_has_one_type_of_its_column(calm):
+    for table, rows in calm.sandbox.truth.tables().items():
+        for name in rows[0]:
+            kinds = {type(row[name]) for row in rows} - {type(None)}
+            assert len(kinds) <= 1, f"{table}.{name}: {kinds}"
+
+
 def test_identities_are_unique_and_simpler_keys_are_not(calm):
     grades = calm.sandbox.truth.total_scores
     ordinary = ("source", "gradable_id", "rubric_id", "agent_id", "grade_type")

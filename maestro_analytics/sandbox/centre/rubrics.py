@@ -131,7 +131,7 @@ def score(rubric: Rubric, marks: Sequence[int | None]) -> Scores:
         answered = [
             (question, reached) for question, reached in zip(section.questions, own, strict=True) if reached is not None
         ]
-        reached_points = sum(question.score(reached) for question, reached in answered)
+        reached_points = sum((question.score(reached) for question, reached in answered), 0.0)
         if section.kind == "auto_fail":
             failed = failed or any(not reached for _, reached in answered)
             sections.append((0.0 if answered else None, 0.0))
@@ -140,7 +140,7 @@ def score(rubric: Rubric, marks: Sequence[int | None]) -> Scores:
             bonus += reached_points
             sections.append((reached_points if answered else None, 0.0))
             continue
-        possible = sum(question.maximum for question, _ in answered)
+        possible = sum((question.maximum for question, _ in answered), 0.0)
         sections.append((reached_points if answered else None, possible))
         if rubric.weighted and possible:
             total += (section.weight or 0.0) * reached_points / possible
@@ -177,7 +177,7 @@ def make_rubrics(seed: int) -> list[Rubric]:
         return Section(identifier(rng), name, questions, weight, kind)
 
     def ask(text: str, maximum: float, steps: int = 1, *options: str) -> Question:
-        return Question(identifier(rng), text, maximum, steps, options)
+        return Question(identifier(rng), text, float(maximum), steps, options)
 
     support = Rubric(
         0,
