@@ -11,6 +11,7 @@ import polars as pl
 
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.pushback.catalogue import PERIODS, Metric
+from maestro_analytics.pushback.entries import KEY, SLOT
 from maestro_analytics.pushback.people import id_of_each_person
 from maestro_analytics.tables.table import UTC_MOMENT
 from maestro_analytics.warehouse import Store
@@ -106,3 +107,27 @@ def compute_metrics(store: Store, metrics: Sequence[Metric], span: Span, *, ledg
             )
         )
     return pl.concat(frames).sort("timestamp", "agent_id", "metric_id")
+
+
+def no_longer_computed(
+    entries: pl.DataFrame, ledger: pl.DataFrame, metrics: Sequence[Metric], span: Span
+) -> pl.DataFrame:
+    """Keys that the vendor was told of, and that a new computation of the same span does not have any more: news only.
+
+    Their grades were deleted, or count for another day now. Over all, only what is newer than the value of today: an
+    older one is what the value was on that day.
+    """
+    since = None if span.since is None else start_of_period(span.since, span.period)
+    asked_for = pl.col("metric_id").is_in([metric.name for metric in metrics])
+    if since is not None:
+        asked_for &= pl.col("timestamp") >= since
+    if span.until is not None:
+        asked_for &= pl.col("timestamp") < span.until
+    at_vendor = pl.col("acknowledged_hash").is_not_null() | pl.col("may_have_arrived").is_not_null()
+    gone = ledger.filter(asked_for & at_vendor & ~pl.col("withdrawn")).join(entries, on=KEY, how="anti")
+    if span.period == "all":
+        newest = entries.group_by(SLOT).agg(newest=pl.col("timestamp").max())
+        gone = gone.join(newest, on=SLOT, how="left").filter(
+            pl.col("newest").is_null() | (pl.col("timestamp") > pl.col("newest"))
+        )
+    return gone.select(KEY)

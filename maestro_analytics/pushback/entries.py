@@ -38,6 +38,8 @@ class Kind(StrEnum):
 
 SLOT = ("agent_id", "ticket_id", "source_id", "metric_id")
 KEY = (*SLOT, "timestamp", "ticket_event_id")
+IN_ORDER = ("timestamp", *SLOT, "ticket_event_id")
+"""How entries are sent: in order of time."""
 
 ENTRY_SCHEMA: dict[str, Any] = {
     "agent_id": pl.String,
@@ -114,7 +116,7 @@ def api_moment(moment: datetime) -> str:
 
 def entries_of(frame: pl.DataFrame) -> list[Entry]:
     """The rows of a frame of entries, in order of time (then of their other names)."""
-    return [Entry(*row) for row in frame.select(*ENTRY_SCHEMA).sort("timestamp", *SLOT, "ticket_event_id").iter_rows()]
+    return [Entry(*row) for row in frame.select(*ENTRY_SCHEMA).sort(IN_ORDER).iter_rows()]
 
 
 def frame_of(entries: Iterable[Entry]) -> pl.DataFrame:

@@ -11,7 +11,9 @@ The life of an entry, each step on disk before the next thing happens:
 
 `may_have_arrived` is the place of its last sending in the order of all sendings, `arrived` that of the last one that
 was acknowledged. They differ while the vendor may hold something else than the acknowledged payload; such an entry is
-sent again by the next push of its kind, whatever that push is about.
+sent again by the next push of its kind, whatever that push is about. A `withdrawn` entry is one that a newer
+computation does not have any more, since its grades were deleted or moved: the API cannot take it back, but it must not
+stand in the way of what replaces it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from typing import Any, Self
 import polars as pl
 
 from maestro_analytics.errors import SettingsError
-from maestro_analytics.pushback.entries import ENTRY_SCHEMA, Entry, Kind
+from maestro_analytics.pushback.entries import ENTRY_SCHEMA, KEY, Entry, Kind
 from maestro_analytics.tables.table import UTC_MOMENT
 
 FILE_NAME = "pushes.sqlite"
@@ -55,6 +57,7 @@ create table if not exists pushes (
     may_have_arrived integer,
     may_have_arrived_before integer,
     arrived integer,
+    withdrawn integer not null default 0,
     primary key (kind, agent_id, ticket_id, source_id, metric_id, timestamp, ticket_event_id)
 ) without rowid;
 """
@@ -73,7 +76,7 @@ insert into pushes (
 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict do update set
     metric_value = excluded.metric_value, metric_deleted = excluded.metric_deleted,
-    payload_hash = excluded.payload_hash, status = excluded.status, reason = excluded.reason
+    payload_hash = excluded.payload_hash, status = excluded.status, reason = excluded.reason, withdrawn = 0
 """
 
 LEDGER_SCHEMA: dict[str, Any] = ENTRY_SCHEMA | {
@@ -87,6 +90,7 @@ LEDGER_SCHEMA: dict[str, Any] = ENTRY_SCHEMA | {
     "acknowledged_hash": pl.String,
     "may_have_arrived": pl.Int64,
     "arrived": pl.Int64,
+    "withdrawn": pl.Boolean,
 }
 
 
@@ -143,6 +147,11 @@ class PushLedger:
     def refused_here(self, kind: Kind, entries: Iterable[tuple[Entry, str]]) -> None:
         """These are not sent, for the reason beside each, which is ours. One whose outcome is unknown stays so."""
         self._note(kind, ((entry, "rejected", reason) for entry, reason in entries), only=IS_SETTLED)
+
+    def withdrawn(self, kind: Kind, keys: pl.DataFrame) -> None:
+        """Nothing computed stands behind these any more: a frame with the columns of `entries.KEY`."""
+        rows = keys.select(KEY).with_columns(pl.col("timestamp").dt.epoch("s")).iter_rows()
+        self._update("withdrawn = 1", [(kind, *row) for row in rows])
 
     def sent(self, kind: Kind, entries: Sequence[Entry], *, at: datetime) -> None:
         """These leave now, in this order. Committed before the request is made."""

@@ -31,6 +31,7 @@ COLUMNS = (
     "sent_at",
     "acknowledged_at",
     "acknowledged_value",
+    "withdrawn",
 )
 
 
@@ -38,7 +39,8 @@ def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
     """Make `state.pushes` of an open database say what the push ledger of its data folder says.
 
     One row per kind, agent, ticket, source, metric, timestamp and ticket event. `acknowledged_value` is what the
-    vendor last acknowledged, which a later value may be about to replace.
+    vendor last acknowledged, which a later value may be about to replace; `withdrawn` says that a newer computation
+    does not have the entry any more.
     """
     frames = [read_ledger(data_folder, kind).with_columns(kind=pl.lit(kind.value)) for kind in Kind]
     texts = [pl.col(name).replace("", None) for name in ("ticket_id", "source_id", "ticket_event_id")]
@@ -50,6 +52,7 @@ def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
         # A database of an earlier layout lacks these.
         connection.execute("alter table state.pushes add column if not exists ticket_event_id varchar")
         connection.execute("alter table state.pushes add column if not exists acknowledged_value double")
+        connection.execute("alter table state.pushes add column if not exists withdrawn boolean")
         connection.execute("delete from state.pushes")
         connection.execute("insert into state.pushes by name from pushes_of_the_ledger")
     finally:

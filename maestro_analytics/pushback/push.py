@@ -20,12 +20,12 @@ from maestro_analytics import warehouse
 from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError, TryAgain
 from maestro_analytics.pushback.catalogue import metrics_named
 from maestro_analytics.pushback.checking import Checked, check_entries
-from maestro_analytics.pushback.computing import Span, compute_metrics
-from maestro_analytics.pushback.entries import Kind, api_moment, entries_of
+from maestro_analytics.pushback.computing import Span, compute_metrics, no_longer_computed
+from maestro_analytics.pushback.entries import KEY, Kind, api_moment, entries_of
 from maestro_analytics.pushback.files import read_metrics_file
 from maestro_analytics.pushback.ledger import PushLedger, read_ledger, refuse_another_account
 from maestro_analytics.pushback.people import known_agents
-from maestro_analytics.pushback.planning import Plan, plan_push, plan_repeats
+from maestro_analytics.pushback.planning import Plan, plan_push, plan_repeats, withdraw
 from maestro_analytics.pushback.published import show_in_published
 from maestro_analytics.pushback.report import PushReport
 from maestro_analytics.pushback.sending import Sending
@@ -102,7 +102,14 @@ def push_computed(
         frame = compute_metrics(store, metrics, span, ledger=ledger)
         checked = check_entries(frame, kind=Kind.AGENT, known_agents=known_agents(store))
     checked.warnings += span.cut_periods()
-    return push_checked(checked, kind=Kind.AGENT, settings=settings, client=client, dry_run=dry_run)
+    return push_checked(
+        checked,
+        kind=Kind.AGENT,
+        settings=settings,
+        client=client,
+        dry_run=dry_run,
+        gone=lambda ledger: no_longer_computed(checked.entries, ledger, metrics, span),
+    )
 
 
 def push_file(
@@ -131,27 +138,32 @@ def push_checked(
     settings: Settings,
     client: Callable[[], MetricsClient],
     dry_run: bool = False,
+    gone: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
 ) -> PushReport:
     """Send what of the checked entries changed, and what an earlier push left unknown.
 
     Args:
         client: makes the client, and is not called when nothing is to be sent.
         dry_run: say what would be sent; nothing is sent and nothing written.
+        gone: the keys of the ledger's rows that nothing stands behind any more.
     """
     report = PushReport(kind.value, dry_run, rejected=list(checked.refused), warnings=list(checked.warnings))
     if dry_run:
-        plan = plan_push(checked.entries, read_ledger(settings.data, kind, host=settings.host))
+        rows = read_ledger(settings.data, kind, host=settings.host)
+        withdrawn = _tell_gone(report, rows, gone)
+        plan = plan_push(checked.entries, withdraw(rows, withdrawn))
         _tell_plan(report, plan)
         report.repeated = plan.repeats.height
         report.requests = plan.batches
-        report.changes = _changes(plan)
+        report.changes = plan.told()
         return report
     with _turn_to_push(settings.data, kind):
         with PushLedger.open(settings.data, host=settings.host) as ledger:
             ledger.refused_here(kind, checked.refused_entries)
+            ledger.withdrawn(kind, _tell_gone(report, ledger.rows(kind), gone))
             plan = plan_push(checked.entries, ledger.rows(kind))
             _tell_plan(report, plan)
-            sends = plan.changes.height + plan.repeats.height > 0
+            sends = bool(plan.sendings)
             if sends:
                 _send(plan, ledger, kind, client(), report)
         if sends or checked.refused_entries:
@@ -194,25 +206,22 @@ def _turn_to_push(data_folder: Path, kind: Kind) -> Iterator[None]:
         lock.release()
 
 
+def _tell_gone(
+    report: PushReport, rows: pl.DataFrame, gone: Callable[[pl.DataFrame], pl.DataFrame] | None
+) -> pl.DataFrame:
+    keys = gone(rows) if gone is not None else rows.clear().select(KEY)
+    if keys.height:
+        first = keys.row(0, named=True)
+        report.warnings.append(
+            f"{keys.height} values at the vendor have nothing behind them any more (such as {first['metric_id']} of "
+            f"{first['agent_id']} at {api_moment(first['timestamp'])}): the API has no way to take an agent metric back"
+        )
+    return keys
+
+
 def _tell_plan(report: PushReport, plan: Plan) -> None:
     report.planned = plan.changes.height
     report.unchanged = plan.unchanged
-
-
-def _changes(plan: Plan) -> list[dict[str, Any]]:
-    before = plan.changes.sort("timestamp", "agent_id", "metric_id").iter_rows(named=True)
-    return [
-        {name: row[name] for name in ("ticket_id", "source_id", "ticket_event_id") if row[name]}
-        | {
-            "agent_id": row["agent_id"],
-            "metric_id": row["metric_id"],
-            "timestamp": api_moment(row["timestamp"]),
-            "metric_value": row["metric_value"],
-            "acknowledged_value": row["acknowledged_value"],
-        }
-        | ({"metric_deleted": True} if row["metric_deleted"] else {})
-        for row in before
-    ]
 
 
 def _agents_of(settings: Settings) -> set[str] | None:

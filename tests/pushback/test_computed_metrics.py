@@ -221,6 +221,43 @@ def test_every_metric_of_the_catalogue_can_be_pushed_and_the_second_time_nothing
     assert (second.planned, second.unchanged) == (0, first.sent)
 
 
+def test_a_deleted_newest_grade_lets_the_value_of_the_day_before_stand_again(publish, push, vendor):
+    """The older day's value is acknowledged already, and has to be sent all the same: the newer one came after it."""
+    older, newer = grade("7", 80.0, "2026-03-03T09:00"), grade("7", 20.0, "2026-03-05T09:00")
+    publish(total_scores=[older])
+    push("qa_score")
+    publish(total_scores=[older, newer])
+    push("qa_score")
+    assert vendor.one == {("7", "qa_score"): 50.0}
+
+    publish(total_scores=[older])
+    planned = push("qa_score", dry_run=True)
+    report = push("qa_score")
+    assert vendor.one == {("7", "qa_score"): 80.0}
+    assert (report.planned, report.repeated, report.unchanged) == (0, 1, 1)
+    assert (planned.planned, planned.repeated, planned.requests) == (0, 1, 1)
+    assert [warning.partition(" (")[0] for warning in report.warnings] == [
+        "1 values at the vendor have nothing behind them any more"
+    ]
+    again = push("qa_score")
+    assert (again.planned, again.repeated, again.requests, again.warnings) == (0, 0, 0, [])
+
+    publish(total_scores=[older, newer])
+    push("qa_score")
+    assert vendor.one == {("7", "qa_score"): 50.0}
+
+
+def test_a_push_about_older_weeks_withdraws_nothing_of_newer_ones(publish, push, vendor):
+    rows = [grade("7", 80.0, "2026-03-03T09:00"), grade("7", 20.0, "2026-03-11T09:00")]
+    publish(total_scores=rows)
+    push("qa_score", period="week")
+    publish(total_scores=[*rows, grade("7", 90.0, "2026-03-03T09:00")])
+    report = push("qa_score", period="week", until="2026-03-09")
+
+    assert (report.planned, report.repeated, report.warnings) == (1, 1, [])
+    assert vendor.one == {("7", "qa_score"): 20.0}
+
+
 def test_the_ledger_is_a_table_of_the_published_database(publish, push, settings):
     publish(total_scores=[grade("7", 80.0)])
     push("qa_score")
