@@ -18,6 +18,9 @@ from maestro_analytics.sandbox.files.rows import GradeRows, Row, audit_rows, csa
 
 RowDict = dict[str, Any]
 
+IDENTITY = ("source", "gradable_id", "rubric_id", "agent_id", "grade_type", "grader")
+"""The columns that together name a grade."""
+
 _POINT_FIELDS = (
     *("id", "createdAt", "updatedAt", "agentId", "creatorId", "criteriaId", "rubricId", "answerId", "type"),
     *("classification", "coachNotes", "coachingSessionIds", "textContent"),
@@ -217,11 +220,9 @@ class Truth:
             rubric.rubric_id: rubrics.BONUS_RATE if _has(rubric, "bonus") else 0.0 for rubric in self._centre.rubrics
         }
 
-    def true_percent(self, row: RowDict) -> float:
-        """The agent's true quality behind a row of `total_scores`, without the grader's bias."""
-        return self._qualities()[tuple(row[name] for name in _IDENTITY)]
-
-    def _qualities(self) -> dict[tuple[Any, ...], float]:
+    @property
+    def quality_percents(self) -> dict[tuple[Any, ...], float]:
+        """Identity of a grade (`IDENTITY`, in order) -> the agent's true quality then, without the grader's bias."""
         return {tuple(self._identity(version).values()): version.grade.quality for version in self._versions()}
 
     def _versions(self) -> Iterator[Version]:
@@ -235,7 +236,7 @@ class Truth:
         grade = version.grade
         grader = None if version.grader is None else self._centre.users[version.grader].email
         values = (grade.ticket.source, grade.ticket.gradable_id, grade.rubric.rubric_id, grade.agent_id)
-        return dict(zip(_IDENTITY, (*values, grade.grade_type, grader), strict=True))
+        return dict(zip(IDENTITY, (*values, grade.grade_type, grader), strict=True))
 
     def _links(self, records: list[Record], name: str) -> list[RowDict]:
         now = self._moment()
@@ -253,9 +254,6 @@ class Truth:
                 (version.grade.ticket, version.grade.rubric, version.grade.person, version.grade.grade_type), ()
             )
         ]
-
-
-_IDENTITY = ("source", "gradable_id", "rubric_id", "agent_id", "grade_type", "grader")
 
 
 def _has(rubric: rubrics.Rubric, kind: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.sandbox.centre.rubrics import Question, Rubric, Section, alignment, make_rubrics, score
+from maestro_analytics.sandbox.truth import IDENTITY
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,12 @@ def test_it_is_so_for_every_agent_grader_and_rubric(scored, group):
     assert len(left) >= 3
     for name, values in left.items():
         assert abs(fmean(values)) < 4.5 * stdev(values) / len(values) ** 0.5 + 0.8, name
+
+
+def test_the_truth_of_each_grade_is_the_agents_at_that_time(truth, scored):
+    qualities = truth.quality_percents
+    for row, _, quality, _ in scored:
+        assert qualities[tuple(row[name] for name in IDENTITY)] == pytest.approx(quality)
 
 
 def test_biases_add_up_to_nothing_and_differ(truth):

@@ -56,7 +56,6 @@ class TableWriter:
     def __init__(self, table: str, style: Style, rng: Random, faults: Faults, damage: Damage, flagged: bool) -> None:
         self.table = table
         self._style = style
-        self._rng = rng
         self._faults = faults
         self._damage = damage
         self._flagged = flagged
@@ -71,15 +70,14 @@ class TableWriter:
         ]
         self._names = [name for name in COLUMNS[table] if name not in absent]
         self._kinds = [COLUMNS[table][name] for name in self._names]
+        self._announced = not faults.number("unknown-column")
         self._form = rng.randrange(6)
         self._same = SAME_IN_A_GRADE.get(table, 0)
         self._head: Row = ()
         self._rendered: list[str] = []
 
     def opening(self) -> str:
-        extra = (["is_deleted"] if self._flagged else []) + (
-            ["sentiment_v2"] if self._faults.number("unknown-column") else []
-        )
+        extra = (["is_deleted"] if self._flagged else []) + ([] if self._announced else ["sentiment_v2"])
         return self._style.opening([*self._names, *extra])
 
     def fields(self, row: Row, *, deleted: bool = False) -> list[str]:
@@ -92,7 +90,7 @@ class TableWriter:
         fields = self._rendered + [render(row[at], form + at) for at, render in self._columns[len(self._rendered) :]]
         if self._flagged:
             fields.append(deleted_flag(deleted, form))
-        if self._faults.number("unknown-column"):
+        if not self._announced:
             fields.append(("positive", "", '"neutral, mostly"')[form % 3])
         return fields
 
