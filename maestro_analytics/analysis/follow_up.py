@@ -10,7 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import survival
-from maestro_analytics.analysis.summaries import nullable, with_share
+from maestro_analytics.analysis.summaries import agent_label, nullable, with_share
 
 CENSORED = "Those still waiting count as waiting: the mean of the finished ones alone would be too short."
 RECORD_AXIS = "created_at"
@@ -193,7 +193,7 @@ def todo_completion(
     """
     choice = Choice.of(store, filters)
     frame = store.query("todo_ages", **choice.variables_of("since", "until", "team", "agent"))
-    group = {"all": pl.lit("all"), "coach": pl.col("creator_id"), "agent": pl.col("person_id")}[by]
+    group = {"all": pl.lit("all"), "coach": pl.col("creator_id"), "agent": agent_label(frame)}[by]
     frame = frame.with_columns(group=group.fill_null("unknown"))
     late = ~pl.col("done") & (pl.col("days") > overdue_days)
     table = frame.group_by("group").agg(
@@ -227,7 +227,7 @@ def _low_grades(store: Store, choice: Choice, *, by: str, threshold: float) -> p
         "all": pl.lit("all"),
         "rubric": pl.col("rubric_name"),
         "team": pl.col("group_name"),
-        "agent": pl.col("person_id"),
+        "agent": agent_label(frame),
     }[by]
     return frame.with_columns(group=group.fill_null("unknown"))
 

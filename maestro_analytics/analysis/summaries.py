@@ -16,13 +16,25 @@ from maestro_analytics.analysis.statistics import intervals
 
 SUMS = ("n", "n_na", "total", "squares", "cubes")
 HALL = "skewness-corrected t"
-CLUSTERED = "clustered by agent, skewness-corrected t"
+CLUSTERED = "clustered by agent, t"
 FEWEST_CLUSTERS = 5
 
 
 def nullable(values: Any) -> pl.Series:
     """A float series in which nan is null: what could not be computed is missing, not a number."""
     return pl.Series(np.atleast_1d(np.asarray(values, dtype=float)), dtype=pl.Float64).fill_nan(None)
+
+
+def agent_label(frame: pl.DataFrame) -> pl.Expr:
+    """The agent's name, with the person's id where two share it; the id where there is no name."""
+    people = frame.select("person_id", "agent_name").unique()
+    shared = people.filter(pl.len().over("agent_name") > 1)["agent_name"].drop_nulls().unique()
+    name = pl.col("agent_name").fill_null(pl.col("person_id"))
+    return (
+        pl.when(pl.col("agent_name").is_in(shared.implode()))
+        .then(pl.format("{} ({})", name, "person_id"))
+        .otherwise(name)
+    )
 
 
 def summed(frame: pl.DataFrame, keys: Sequence[str], *extra: str, first: Iterable[str] = ()) -> pl.DataFrame:

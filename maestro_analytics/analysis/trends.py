@@ -11,7 +11,7 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.ranking import rubric_adjusted
 from maestro_analytics.analysis.statistics import process
-from maestro_analytics.analysis.summaries import by_cluster, nullable, summed, with_mean, with_share
+from maestro_analytics.analysis.summaries import agent_label, by_cluster, nullable, summed, with_mean, with_share
 
 Every = Literal["week", "month"]
 Group = Literal["all", "team", "agent", "rubric"]
@@ -166,7 +166,5 @@ def _grouped(
             group=pl.col("group_name").fill_null(pl.col("group_id"))
         )
     if by == "agent":
-        name = pl.col("agent_name").fill_null(pl.col("person_id"))
-        shared = pl.col("person_id").n_unique().over("agent_name") > 1
-        return frame.with_columns(group=pl.when(shared).then(pl.format("{} ({})", name, "person_id")).otherwise(name))
+        return frame.with_columns(group=agent_label(frame))
     return frame.with_columns(group=pl.lit("all"))

@@ -66,5 +66,10 @@ followed as (
     from low
     cross join newest
     left join first_points on first_points.grade_key = low.grade_key
+),
+named as (
+    select agents.agent_name, followed.*
+    from followed
+    left join agents on agents.person_id = followed.person_id
 )
-select * from followed
+select * from named

@@ -54,5 +54,10 @@ aged as (
         ) as days
     from chosen
     cross join newest
+),
+named as (
+    select agents.agent_name, aged.*
+    from aged
+    left join agents on agents.person_id = aged.person_id
 )
-select * from aged
+select * from named

@@ -17,7 +17,7 @@ from maestro_analytics.analysis.charts.look import (
     WIDTH,
     empty,
     finished,
-    label,
+    grader_label,
     lines_at,
     names,
     plain,
@@ -38,7 +38,7 @@ def severity(graders: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> An
         return empty(graders, question=question, width=width)
     drawn = pl.concat([whole.head(show - show // 2), whole.tail(show // 2)]) if whole.height > show else whole
     drawn = drawn.with_columns(
-        name=pl.format("{}  (n={})", label("grader", most=26), "n"),
+        name=pl.format("{}  (n={})", grader_label(drawn, "grader"), "n"),
         verdict=pl.when(pl.col("hi") < 0)
         .then(pl.lit("strict"))
         .when(pl.col("lo") > 0)
@@ -90,8 +90,8 @@ def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> 
     frame = frame.filter(pl.col("grader").is_in(kept.implode()) & pl.col("other").is_in(kept.implode()))
     most = 16 if width < PHONE else 24
     frame = frame.with_columns(
-        row=label("grader", most=most),
-        column=label("other", most=most),
+        row=grader_label(frame, "grader", most=most),
+        column=grader_label(frame, "other", most=most),
         text=pl.when(pl.col("bias").round(0) > 0)
         .then(pl.format("+{}", pl.col("bias").round(0).cast(pl.Int64)))
         .otherwise(pl.format("{}", pl.col("bias").round(0).cast(pl.Int64))),

@@ -87,6 +87,13 @@ def distinct(frame: pl.DataFrame, name: str, otherwise: str, *, within: Sequence
     )
 
 
+def grader_label(frame: pl.DataFrame, column: str, *, most: int = 26) -> pl.Expr:
+    """A grader's name as one short line; e-mail addresses without their domain where that tells them apart."""
+    addresses = frame[column].drop_nulls().unique()
+    short = addresses.str.replace("@.*$", "").n_unique() == len(addresses)
+    return label(column, most=most) if not short else label(column, most=200).str.replace("@.*$", "").str.slice(0, most)
+
+
 def with_n(name: str) -> pl.Expr:
     """A label with the number of values behind it."""
     return pl.format("{}  (n={})", name, "n")

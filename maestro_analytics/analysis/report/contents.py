@@ -127,8 +127,7 @@ def _agents(store: Store, min_n: int, filters: Filters) -> Section:
                 control,
                 (),
                 charts.control,
-                "Each agent against their own usual weeks. Ask what happened, not who is to blame: out of hundreds of "
-                "points a few lie outside by chance.",
+                "Each agent against their own usual weeks.",
             ),
         ),
     )
@@ -170,7 +169,7 @@ def _graders(store: Store, min_n: int, filters: Filters) -> Section:
                     Column("Note", ("reason",), "text"),
                 ),
                 None,
-                "Krippendorff's alpha: 1 is full agreement, 0 is chance. From .80 firm, from .667 tentative.",
+                "Krippendorff's alpha: 1 is full agreement, 0 is chance.",
             ),
             Block(
                 "benchmark_bias",
@@ -220,7 +219,7 @@ def _questions(store: Store, min_n: int, filters: Filters) -> Section:
                 points_lost(store, min_n=min_n, **filters),
                 lost,
                 charts.pareto,
-                "Within each rubric. A costly question is not a badly answered one: it may carry many points.",
+                "Within each rubric, the costliest question first.",
             ),
             Block(
                 "points_lost_by_team",
@@ -228,8 +227,7 @@ def _questions(store: Store, min_n: int, filters: Filters) -> Section:
                 points_lost_by_team(store, min_n=min_n, **filters),
                 (),
                 charts.heat_map,
-                "How much more or less often than everyone a team loses points on a question. Teams work on different "
-                "tickets: a gap may be the tickets'.",
+                "How much more or less often than everyone a team loses points on a question.",
             ),
             Block(
                 "question_agreement",
@@ -270,8 +268,7 @@ def _coaching(store: Store, min_n: int, filters: Filters) -> Section:
                     counted,
                 ),
                 charts.effects,
-                "Agents are coached after bad weeks, and bad weeks pass by themselves. 'Before and after' and 'against "
-                "all uncoached' show that as an effect even where there is none: read the first row.",
+                "The first row is the answer; those marked as misleading are what a dashboard would show.",
             ),
             Block(
                 "coaching_timeline",
@@ -279,8 +276,7 @@ def _coaching(store: Store, min_n: int, filters: Filters) -> Section:
                 coaching_timeline(store, **filters),
                 (),
                 charts.event_study,
-                "The coached beside agents of equal scores who were not coached. Both recover; what counts is the gap "
-                "after the session.",
+                "The coached beside agents of equal scores, in the same weeks, who were not coached.",
             ),
             Block(
                 "time_to_coach",
@@ -295,7 +291,7 @@ def _coaching(store: Store, min_n: int, filters: Filters) -> Section:
                     counted,
                 ),
                 None,
-                "Grades below 80 %. Those not coached yet count as waiting.",
+                "Grades below 80 %, to their first coaching point.",
             ),
             Block(
                 "time_to_coach_curve",
@@ -367,6 +363,11 @@ def _cell(column: Column, row: dict[str, Any]) -> str:
     form = {"interval": ".1f", "signed interval": "+.1f", "share interval": ".2f"}[column.style]
     ends = [f"{value:{form}}" if value is not None else "?" for value in values[1:]]
     return f"{values[0]:{form}}" + (f" ({ends[0]} to {ends[1]})" if ends != ["?", "?"] else "")
+
+
+def with_something_to_say(block: Block, rows: list[list[str]]) -> list[int]:
+    """Which columns to show: notes only where there is one."""
+    return [at for at, column in enumerate(block.columns) if column.heading != "Note" or any(row[at] for row in rows)]
 
 
 def heading_lines(parts: list[Section]) -> list[str]:

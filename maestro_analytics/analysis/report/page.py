@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from maestro_analytics.analysis.charts.look import PALETTE
-from maestro_analytics.analysis.report.contents import Block, Section, cells, heading_lines
+from maestro_analytics.analysis.report.contents import Block, Section, cells, heading_lines, with_something_to_say
 from maestro_analytics.analysis.report.style import STYLE
 
 WIDE, NARROW = 760, 340
@@ -58,7 +58,7 @@ def _block(block: Block, mark: str) -> str:
 
 def _table(block: Block) -> str:
     shown = cells(block, rows=SHOWN_ROWS)
-    kept = [at for at, column in enumerate(block.columns) if column.heading != "Note" or any(row[at] for row in shown)]
+    kept = with_something_to_say(block, shown)
     kinds = ["text" if block.columns[at].style == "text" else "number" for at in kept]
     head = "".join(
         f'<th scope="col" class="{kind}">{escape(block.columns[at].heading)}</th>'
@@ -66,7 +66,10 @@ def _table(block: Block) -> str:
     )
     rows = "".join(
         "<tr>"
-        + "".join(f'<td class="{kind}">{escape(row[at])}</td>' for at, kind in zip(kept, kinds, strict=True))
+        + "".join(
+            f'<td class="{kind}" data-label="{escape(block.columns[at].heading)}">{escape(row[at])}</td>'
+            for at, kind in zip(kept, kinds, strict=True)
+        )
         + "</tr>"
         for row in shown
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from maestro_analytics.analysis.report.contents import Section, cells, heading_lines
+from maestro_analytics.analysis.report.contents import Section, cells, heading_lines, with_something_to_say
 
 PIPED_WIDTH = 140
 
@@ -30,16 +30,18 @@ def show(parts: list[Section], *, to: TextIO, rows: int = 15) -> None:
             if not block.answer.height:
                 console.print(Text(block.answer.about.reason, style="dim"))
                 continue
+            shown = cells(block, rows=rows)
+            kept = with_something_to_say(block, shown)
             table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-            for column in block.columns:
+            for column in (block.columns[at] for at in kept):
                 table.add_column(
                     Text(column.heading),
                     justify="left" if column.style == "text" else "right",
                     no_wrap=column.style != "text",
                     overflow="ellipsis" if column.style != "text" else "fold",
                 )
-            for row in cells(block, rows=rows):
-                table.add_row(*(Text(cell) for cell in row))
+            for row in shown:
+                table.add_row(*(Text(row[at]) for at in kept))
             console.print(table)
             hidden = block.answer.height - rows
             notes = [f"{hidden} more rows: --format csv has all."] if hidden > 0 else []

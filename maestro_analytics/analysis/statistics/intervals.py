@@ -25,6 +25,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Numbers = npt.ArrayLike
 STEEPEST = 0.3
+FEWEST_FOR_SKEWNESS = 20
 
 
 def wilson(successes: Numbers, trials: Numbers, *, confidence: float = 0.95) -> tuple[Floats, Floats]:
@@ -103,8 +104,9 @@ def cluster_mean(
     mean = s.sum() / n.sum()
     influence = (s - mean * n) * len(n) / n.sum()
     spread = influence.std(ddof=1) if len(n) > 1 else np.nan
-    cubes = (influence**3).mean()
-    skewness = cubes / (influence**2).mean() ** 1.5 if len(n) > 1 and spread > 0 else 0.0
+    # The skewness of a handful of clusters is noise: plain t for those.
+    skewed = len(n) >= FEWEST_FOR_SKEWNESS and spread > 0
+    skewness = (influence**3).mean() / (influence**2).mean() ** 1.5 if skewed else 0.0
     if population:
         spread = spread * finite_population(len(n), population)
     lo, hi = mean_interval(len(n), mean, spread, skewness, confidence=confidence)
