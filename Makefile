@@ -2,13 +2,16 @@
 # make test   the same set-up with the tools of development, then style, types, tests and notebooks
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-DEMO_DATA ?= data
+MAESTRO := $(BIN)/maestro-analytics
+DEMO_DATA := $(CURDIR)/data
 NOTEBOOK_DATA := .venv/notebook-data
 
 .PHONY: demo test lint types unit notebooks bench clean
 
 demo: .venv/.installed
-	@PATH="$(CURDIR)/$(BIN):$$PATH" MAESTRO_DATA="$(DEMO_DATA)" $(BIN)/python -m maestro_analytics.demo
+	MAESTRO_DATA=$(DEMO_DATA) $(MAESTRO) refresh --sandbox
+	MAESTRO_DATA=$(DEMO_DATA)/sandbox $(MAESTRO) report agents
+	MAESTRO_DATA=$(DEMO_DATA)/sandbox $(MAESTRO) report all --format html --output $(DEMO_DATA)/sandbox/report.html
 
 test: lint types unit notebooks
 
@@ -24,7 +27,7 @@ unit: .venv/.developed
 
 notebooks: .venv/.developed
 	rm -rf $(NOTEBOOK_DATA)
-	MAESTRO_DATA=$(NOTEBOOK_DATA) $(BIN)/maestro-analytics refresh --sandbox
+	MAESTRO_DATA=$(NOTEBOOK_DATA) $(MAESTRO) refresh --sandbox
 	MAESTRO_DATA=$(CURDIR)/$(NOTEBOOK_DATA)/sandbox PATH="$(CURDIR)/$(BIN):$$PATH" \
 	    $(BIN)/pytest --nbmake --nbmake-timeout=120 notebooks
 
