@@ -63,12 +63,15 @@ class SparkEngine:
         # an empty copy of the tables, where DuckDB says which columns a query has and of what types
         self._shape = DuckEngine()
         self._views: set[str] = set()
+        from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
         from pyspark.errors import PySparkException
 
-        self.lost_files: tuple[type[Exception], ...] = (PySparkException,)
+        self.lost_files: tuple[type[Exception], ...] = (PySparkException, Py4JJavaError)
         self._session = session.newSession()
         # a moment is shown, truncated and cast to a date in the session's zone
         self._session.conf.set("spark.sql.session.timeZone", "UTC")
+        # a text that holds ${...} is that text
+        self._session.conf.set("spark.sql.variable.substitute", "false")
 
     def hold(self, name: str, share: Share, table: str) -> None:
         """Make a share's table known as `name`."""

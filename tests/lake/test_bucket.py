@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 
 import boto3
 import pytest
@@ -24,9 +25,14 @@ def endpoint():
     for line in server.stderr:
         if found := re.search(r"http://127\.0\.0\.1:\d+", line):
             break
+    # it logs each request: a pipe that nobody empties would stop it in the end
+    reading = threading.Thread(target=server.stderr.read, daemon=True)
+    reading.start()
     yield found[0]
     server.terminate()
-    server.communicate()
+    server.wait()
+    reading.join()
+    server.stderr.close()
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ def machine():
 def add_grade(source: Source, key: str, score: float, day: str, questions: int) -> None:
     run = source.connection.execute
     run(
-        "insert into total_scores (grade_key, gradable_id, rubric_id, agent_id, grade_type, rubric_score, max_rubric_score, "
-        "date_graded) values ($1, $1, 'r', 'a', 'grading', $2, 10, $3::timestamptz)",
+        "insert into total_scores (grade_key, gradable_id, rubric_id, agent_id, grade_type, rubric_score, "
+        "max_rubric_score, date_graded) values ($1, $1, 'r', 'a', 'grading', $2, 10, $3::timestamptz)",
         [key, score, day],
     )
     run(
@@ -52,7 +52,7 @@ def engine(request):
 
 
 def test_a_grade_that_two_machines_hold_stands_as_it_was_asked_for_last(machine, tmp_path, engine):
-    """Graded in the first machine's period with three questions, graded again in the second's with one; and one of each."""
+    """Graded in the first machine's period with three questions, again in the second's with one; and one of each."""
     old, new = machine("old", "2026-02-01"), machine("new", "2026-03-01")
     add_grade(old, "twice", 3.0, "2026-01-10", questions=3)
     add_grade(old, "once", 5.0, "2026-01-11", questions=2)

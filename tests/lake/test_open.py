@@ -1,0 +1,212 @@
+"""Opening a lake: which account, what is published meanwhile, and one clear line for each thing that can be wrong."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import maestro_analytics as ma
+from maestro_analytics.errors import InvalidArgument, LakeError, MaestroError, NewerLake, NotALake, UnknownName
+from maestro_analytics.lake import open_lake, write_lake
+
+COUNT = "select count(*) from todos"
+
+
+@pytest.fixture(params=["duckdb", "spark"])
+def engine(request):
+    return request.getfixturevalue("spark") if request.param == "spark" else None
+
+
+def test_the_public_name_opens_a_lake_or_the_folder_of_an_account(source, tmp_path):
+    write_lake(source, tmp_path, account="acme")
+    for path in (tmp_path, tmp_path / "acme", str(tmp_path)):
+        with ma.open_lake(path) as lake:
+            assert lake.account == "acme"
+            assert lake.sql(COUNT).item() == source.connection.sql(COUNT).fetchall()[0][0]
+
+
+def test_of_several_accounts_one_must_be_named(source, tmp_path):
+    write_lake(source, tmp_path, account="acme")
+    write_lake(source, tmp_path, account="globex")
+    with pytest.raises(NotALake, match=r"several accounts, \['acme', 'globex'\]; say account="):
+        open_lake(tmp_path)
+    with open_lake(tmp_path, account="globex") as lake:
+        assert lake.account == "globex"
+    with pytest.raises(NotALake, match=r"no account 'initech', only \['acme', 'globex'\]"):
+        open_lake(tmp_path, account="initech")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "no manifest.json"),
+        ("not json", "not that of a lake"),
+        ('{"format": "something else", "format_version": 1}', "not that of a lake"),
+        ('{"format": "maestro-analytics lake", "format_version": 1}', "damaged at account"),
+    ],
+)
+def test_a_path_that_is_no_lake_says_why(tmp_path, content, reason):
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(NotALake, match=reason) as refusal:
+        open_lake(tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_lake_of_a_newer_version_is_refused_by_readers_and_writers(source, tmp_path):
+    write_lake(source, tmp_path, account="acme")
+    manifest = tmp_path / "acme" / "manifest.json"
+    manifest.write_text(json.dumps({"format": "maestro-analytics lake", "format_version": 2, "tables": "elsewhere"}))
+    with pytest.raises(NewerLake, match="format 2 by a newer maestro-analytics; this one reads up to 1"):
+        open_lake(tmp_path)
+    with pytest.raises(NewerLake):
+        write_lake(source, tmp_path, account="acme")
+    assert json.loads(manifest.read_text())["tables"] == "elsewhere"
+
+
+def test_a_manifest_with_entries_of_a_later_hand_is_read(source, tmp_path):
+    write_lake(source, tmp_path, account="acme")
+    manifest = tmp_path / "acme" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"note": "hello"}))
+    with open_lake(tmp_path) as lake:
+        assert lake.sql(COUNT).item() > 0
+
+
+def test_a_reader_sees_one_moment_until_it_hops(source, tmp_path, engine):
+    write_lake(source, tmp_path, account="acme")
+    with open_lake(tmp_path, spark=engine) as lake:
+        before = lake.sql(COUNT).item()
+        assert lake.hop() is False
+        source.connection.execute("delete from todos where id = 'd0'")
+        write_lake(source, tmp_path, account="acme")
+        assert lake.sql(COUNT).item() == before
+        assert lake.hop() is True
+        assert lake.sql(COUNT).item() == before - 1
+
+
+def test_a_reader_that_slept_through_two_writes_is_told_to_hop(source, tmp_path, engine):
+    write_lake(source, tmp_path, account="acme")
+    with open_lake(tmp_path, spark=engine) as lake:
+        for todo in ("d0", "d1"):
+            source.connection.execute("delete from todos where id = $1", [todo])
+            write_lake(source, tmp_path, account="acme")
+        with pytest.raises(LakeError, match=r"published anew since it was opened.*\.hop\(\)"):
+            lake.sql("select * from todos")
+        lake.hop()
+        assert "d0" not in lake.sql("select id from todos")["id"]
+
+
+def test_a_file_that_somebody_removed_is_not_taken_for_a_new_write(source, tmp_path):
+    write_lake(source, tmp_path, account="acme")
+    with open_lake(tmp_path) as lake:
+        shutil.rmtree(tmp_path / "acme" / "tables" / "todos")
+        with pytest.raises(Exception, match="todos") as failure:
+            lake.sql("select * from todos")
+        assert not isinstance(failure.value, MaestroError)
+
+
+def test_a_table_of_no_rows_and_a_table_that_an_older_lake_lacks_are_empty(source, tmp_path, engine):
+    source.connection.execute("delete from csat; drop table grade_history")
+    write_lake(source, tmp_path, account="acme")
+    with open_lake(tmp_path, spark=engine) as lake:
+        assert lake.sql("select * from csat").schema == {
+            "gradable_id": pl.String,
+            "csat_score": pl.Float64,
+            "csat_comment": pl.String,
+            "ticket_created_at": pl.Datetime("us", "UTC"),
+            "source": pl.String,
+        }
+        assert lake.sql("select count(*) from grade_history").item() == 0
+        assert lake.sql("select count(csat_score), count(*) > 0 from grades").row(0) == (0, True)
+
+
+def test_columns_that_a_table_grew_are_null_in_the_months_before(source, tmp_path, engine):
+    write_lake(source, tmp_path, account="acme")
+    source.connection.execute('alter table total_scores add column "Channel `x`" varchar')
+    source.connection.execute("update total_scores set \"Channel `x`\" = 'voice' where date_graded >= '2026-04-01'")
+    write_lake(source, tmp_path, account="acme")
+    query = 'select grade_key, "Channel `x`" from total_scores order by grade_key'
+    with open_lake(tmp_path, spark=engine) as lake:
+        assert lake.sql(query).equals(source.connection.sql(query).pl())
+
+
+def test_a_folder_of_any_name_can_hold_a_lake(source, tmp_path, engine):
+    folder = tmp_path / "it's [odd] {x} 100% *new?"
+    write_lake(source, folder, account="acme")
+    with open_lake(folder, spark=engine) as lake:
+        assert lake.sql(COUNT).item() == source.connection.sql(COUNT).fetchall()[0][0]
+
+
+def test_parameters_and_variables_reach_every_engine(source, tmp_path, engine):
+    """Texts with quotes, backslashes and ${...} are values and nothing else."""
+    write_lake(source, tmp_path, account="acme")
+    texts = ['it\'s "quoted"', "C:\\new\\table", "two\nlines", "emoji 🙂", "${x} {y} :name ? $1"]
+    with open_lake(tmp_path, spark=engine) as lake:
+        for text in texts:
+            assert lake.sql("select ? as a, '?' as b, ? as c", [text, 2]).row(0) == (text, "?", 2)
+            assert lake.sql("select $text as a, $text as b", {"text": text}).row(0) == (text, text)
+            assert lake.query("agent_scores", agent=text, team=None).height == 0
+        assert lake.query("agent_scores", rubric="Chat").height > 0
+        with pytest.raises(UnknownName, match="agent_scores"):
+            lake.query("agent_score")
+        with pytest.raises(UnknownName, match="threshold"):
+            lake.query("agent_scores", treshold=1)
+
+
+def test_a_query_that_spark_does_not_know_is_one_line(source, tmp_path, spark):
+    write_lake(source, tmp_path, account="acme")
+    with open_lake(tmp_path, spark=spark) as lake, pytest.raises(InvalidArgument, match="Spark cannot be asked this"):
+        lake.sql("select list(id order by id, title) from todos")
+
+
+def test_the_session_that_was_given_keeps_its_zone_and_its_views(source, tmp_path, spark):
+    """The tests' session is in New York time; the lake answers in UTC in a session of its own."""
+    write_lake(source, tmp_path, account="acme")
+    with open_lake(tmp_path, spark=spark) as lake:
+        assert (
+            lake.sql("select cast(timestamptz '2026-01-01T02:00:00Z' as date) as day")["day"].dt.to_string().item()
+            == "2026-01-01"
+        )
+    assert spark.conf.get("spark.sql.session.timeZone") == "America/New_York"
+    assert spark.catalog.listTables() == []
+
+
+def test_a_machine_without_java_says_so(source, tmp_path):
+    """A path with everything that PySpark's launcher needs but Java."""
+    write_lake(source, tmp_path / "lake", account="acme")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "dirname", "env", "basename", "ps", "cat", "tr", "uname", "sed", "grep", "readlink"):
+        if found := shutil.which(tool):
+            (tools / tool).symlink_to(found)
+    environment = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"} | {"PATH": str(tools)}
+    code = "from maestro_analytics.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "lake", "sql", "select 1", "--at", str(tmp_path / "lake"), "--spark"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 3
+    assert "EngineMissing: Spark needs Java 17 or newer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_machine_without_pyspark_says_so(source, tmp_path):
+    write_lake(source, tmp_path / "lake", account="acme")
+    hidden = tmp_path / "hidden"
+    (hidden / "pyspark").mkdir(parents=True)
+    Path(hidden / "pyspark" / "__init__.py").write_text("raise ImportError('not installed')")
+    code = f"import sys; sys.path.insert(0, {str(hidden)!r}); from maestro_analytics.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "lake", "sql", "select 1", "--at", str(tmp_path / "lake"), "--spark"],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("EngineMissing: PySpark is not installed: pip install")
