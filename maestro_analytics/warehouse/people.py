@@ -93,8 +93,11 @@ def people_of(groups: pl.DataFrame, in_grades: pl.DataFrame, other_ids: list[str
     person_ids: dict[str, str] = {}
     for agent_id in sorted(ids):
         person_ids.setdefault(sets.find(_id(agent_id)), agent_id)
+    addresses: dict[str, Counter[str]] = {}
     for handle, email, _, _ in facts:
-        person_ids.setdefault(sets.find(handle), (email or "").lower())
+        addresses.setdefault(sets.find(handle), Counter()).update([email] if email else [])
+    for root, seen in addresses.items():
+        person_ids.setdefault(root, _most_used(seen) or "")
     in_groups = {sets.find(handle) for handle, *_ in facts}
     facts += [fact for fact in of_grades if sets.find(fact[0]) not in in_groups]
     return _agents(sets, person_ids, facts), pl.DataFrame(

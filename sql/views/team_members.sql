@@ -10,6 +10,6 @@ members as (
     union
     select groups.group_id, groups.group_name, agents.person_id
     from agent_groups as groups
-    join agents on agents.person_id = groups.agent_email
+    join agents on lower(agents.person_id) = lower(groups.agent_email)
 )
 select * from members

@@ -39,9 +39,11 @@ def test_rows_that_share_an_id_or_an_address_in_any_case_are_one_person():
 
 
 def test_a_person_without_an_id_is_known_by_address():
-    agents, ids = resolve([(None, "Ann@x.com", "Ann", True)])
+    agents, ids = resolve(
+        [(None, "Ann@x.com", "Ann", True), ([], "ann@x.com", "Ann", None), (None, "Ann@x.com", "A", None)]
+    )
 
-    assert agents == [("ann@x.com", "Ann", "Ann@x.com", True)]
+    assert agents == [("Ann@x.com", "Ann", "Ann@x.com", True)]
     assert ids == {}
 
 

@@ -1,0 +1,32 @@
+"""200 landings and publications leave no more behind than their data."""
+
+import resource
+import sys
+
+from tests.warehouse.desk import NOTE, SURVEY, TOTAL, csv_text, zipped
+
+
+def peak_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10)
+
+
+def test_two_hundred_refreshes_grow_neither_the_memory_nor_the_file_beyond_the_data(desk):
+    sizes, peaks = [], []
+    groups = csv_text("agent_groups", [{"group_id": "g", "agent_ids": "0072999"}]).encode()
+    group_export = desk.receive(groups, kind="groups")
+    for number in range(200):
+        rows = [TOTAL | {"gradable_id": str(ticket), "rubric_score": str(number)} for ticket in range(20)]
+        files = {"total_scores": rows, "annotations": [NOTE | {"comment": str(number)}], "csat": [SURVEY]}
+        desk.land(zipped({f"{name}.csv": csv_text(name, of_table) for name, of_table in files.items()}))
+        if number % 20 == 19:
+            desk.land_record(group_export)
+            sizes.append(desk.master.publish().stat().st_size)
+            peaks.append(peak_mib())
+
+    assert desk.column("select count(*) from total_scores") == [20]
+    assert desk.column("select count(*) from grade_history") == [199 * 20]
+    assert desk.column("select count(*) from state.coverage") == [1]
+    half = len(sizes) // 2
+    assert sizes[-1] - sizes[half] < 3 << 20
+    assert peaks[-1] - peaks[half] < 48

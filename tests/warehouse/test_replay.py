@@ -1,0 +1,125 @@
+"""Everything again from the kept files gives the same, to the row."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from maestro_analytics.errors import MaestroError, TooManyBadRows
+from maestro_analytics.warehouse.replay import replay
+from tests.warehouse.desk import (
+    ANSWER,
+    NOTE,
+    SURVEY,
+    TOTAL,
+    Desk,
+    csv_text,
+    everything,
+    raw_zip,
+    whole_grade,
+    zipped,
+)
+
+TAKEN = datetime(2026, 2, 1, 12, 0, 0, 123456, UTC)
+
+
+def busy_history(desk):
+    """Re-grades, deletions, an older export late, refused rows and files, drift, groups, audit, lists, nothing at all."""
+    many = [TOTAL | {"gradable_id": f"m{number}"} for number in range(100)]
+    desk.land_rows(seq=1, **whole_grade(), csat=[SURVEY])
+    desk.land_rows(seq=2, week=1, total_scores=[*many, TOTAL | {"rubric_score": "?"}], annotations=[NOTE])
+    desk.land_rows(seq=6, week=2, total_scores=[TOTAL | {"rubric_score": "90", "channel": "chat"}], csat=[SURVEY])
+    desk.land_rows(seq=5, week=3, total_scores=[TOTAL | {"rubric_score": "80"}, TOTAL | {"gradable_id": "5"}])
+    desk.land_rows(
+        seq=7, week=4, total_scores=[TOTAL | {"gradable_id": "m7", "is_deleted": "1"}], individual_answers=[ANSWER]
+    )
+    bad = {"total_scores.csv": csv_text("total_scores", [TOTAL | {"rubric_score": "bad"}])}
+    desk.land(zipped(bad | {"annotations.csv": csv_text("annotations", [NOTE])}), week=5, seq=8)
+    for ids in ("1,2", "0072999,2"):
+        desk.land(csv_text("agent_groups", [{"group_id": "g", "agent_ids": ids}]).encode(), kind="groups")
+    activity = {"activity_id": "a", "time_stamp": "2026-01-02T00:00:00Z", "description": ""}
+    for email in ("x", "y"):
+        desk.land(csv_text("audit_logs", [activity | {"user_email": email}]).encode(), kind="audit")
+    nothing = desk.master.ledger.plan("raw", None, TAKEN)
+    desk.master.ledger.empty(nothing.seq, TAKEN)
+    desk.master.land(nothing, None)
+    records = [{"id": str(number)} for number in range(100)]
+    desk.master.land_coaching("todos", [*records, {"title": "no id"}], taken_at=TAKEN)
+    desk.master.land_coaching("coaching_points", [{"id": "p", "mood": "good"}], taken_at=TAKEN)
+    run = desk.master.start_refresh(since=TAKEN, until=TAKEN, kinds=["raw"], at=TAKEN)
+    desk.master.finish_refresh(run, status="complete", requests=3, quarantined=2, error=None, at=TAKEN)
+    desk.master.resolve_people()
+
+
+def test_replay_gives_the_same_to_the_row(desk):
+    busy_history(desk)
+    before = everything(desk)
+    outcomes = list(replay(desk.master))
+
+    assert everything(desk) == before
+    assert len(before["main.grade_history"]) > 1
+    assert len(before["state.quarantine"]) == 3
+    assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
+    assert [type(file.error) for outcome in outcomes for file in outcome.landed.refused] == [TooManyBadRows]
+
+
+def test_replay_twice_and_publish(desk):
+    busy_history(desk)
+    for _ in range(2):
+        list(replay(desk.master))
+    desk.master.publish()
+    desk.land_rows(week=9, **whole_grade())
+
+
+def test_replay_when_both_databases_are_lost_reads_what_is_kept(tmp_path):
+    desk = Desk(tmp_path / "data")
+    desk.land_rows(**whole_grade())
+    desk.land_rows(week=1, total_scores=[TOTAL | {"rubric_score": "90"}])
+    desk.master.land_coaching("todos", [{"id": "t"}], taken_at=TAKEN)
+    tables = ("main.total_scores", "main.annotations", "main.todos", "state.grade_versions")
+    before = everything(desk)
+    desk.master.close()
+    (tmp_path / "data" / "master" / "maestro.duckdb").unlink()
+
+    desk = Desk(tmp_path / "data")
+    list(replay(desk.master))
+    after = everything(desk)
+    desk.master.close()
+    assert {name: after[name] for name in tables} == {name: before[name] for name in tables}
+    assert len(after["main.grade_history"]) == 1
+
+
+def test_replay_refuses_to_lose_rows_whose_file_is_gone(desk):
+    desk.land_rows(total_scores=[TOTAL])
+    desk.land_rows(week=1, total_scores=[TOTAL | {"gradable_id": "2"}])
+    next(desk.folder.glob("exports/*000001*")).unlink()
+    with pytest.raises(MaestroError, match="would lose"):
+        list(replay(desk.master))
+    assert desk.column("select count(*) from total_scores") == [2]
+
+    outcomes = list(replay(desk.master, without_missing=True))
+    assert [str(outcome.error)[:7] if outcome.error else None for outcome in outcomes] == [str(desk.folder)[:7], None]
+    assert desk.column("select gradable_id from total_scores") == ["2"]
+    assert len(desk.master.coverage("raw")) == 1
+
+
+def test_a_replay_that_is_given_up_has_changed_nothing(desk):
+    busy_history(desk)
+    before = everything(desk)
+    outcomes = replay(desk.master)
+    next(outcomes)
+    next(outcomes)
+    outcomes.close()
+
+    assert everything(desk) == before
+    assert not list((desk.folder / "master").glob("*.new*"))
+
+
+def test_a_file_that_is_damaged_now_is_told_and_the_others_are_read(desk):
+    desk.land_rows(total_scores=[TOTAL])
+    desk.land(raw_zip(total_scores=[TOTAL | {"gradable_id": "2"}]), week=1)
+    next(desk.folder.glob("exports/*000001*")).write_bytes(b"PK\x03\x04 no more")
+    outcomes = list(replay(desk.master))
+
+    assert [bool(outcome.error) for outcome in outcomes] == [True, False]
+    assert desk.column("select gradable_id from total_scores") == ["2"]
+    assert desk.column("select status from state.exports order by seq") == ["unreadable", "landed"]

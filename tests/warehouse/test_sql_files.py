@@ -1,0 +1,95 @@
+"""Every SQL file states its grain on its first line, and runs on an empty and on a seeded database."""
+
+import re
+
+import pytest
+
+from maestro_analytics.warehouse import open
+from maestro_analytics.warehouse.dictionary import data_dictionary
+from maestro_analytics.warehouse.sqlfiles import grain, sql_folder, texts, variables
+from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv_text
+
+FILES = [(folder, name) for folder in ("views", "queries") for name in texts(folder)]
+KEYS_OF_VIEWS = {
+    "grades": ["grade_key"],
+    "grade_coaching_points": ["grade_key", "coaching_point_id"],
+    "grade_todos": ["grade_key", "todo_id"],
+    "session_coaching_points": ["coaching_session_id", "coaching_point_id"],
+    "team_members": ["group_id", "person_id"],
+    "grade_answer_names": ["grade_key", "gradable_rubric_agent"],
+}
+READS_LIKE_A_GRAIN = re.compile(r"One row per .+\.|One row .+")
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """An empty database, and one with a little of everything."""
+    opened = {}
+    desks = []
+    for name in ("empty", "seeded"):
+        desk = Desk(tmp_path_factory.mktemp(name))
+        desks.append(desk)
+        if name == "seeded":
+            seed(desk)
+        opened[name] = open(desk.master.publish())
+    yield opened
+    for store in opened.values():
+        store.close()
+    for desk in desks:
+        desk.master.close()
+
+
+def seed(desk):
+    grades = [
+        TOTAL | {"gradable_id": str(ticket), "grader": grader, "grade_type": kind, "rubric_score": str(60 + ticket)}
+        for ticket in range(12)
+        for grader, kind in (("jo", "grading"), ("jo", "calibration"), ("sam", "calibration"))
+    ]
+    desk.land_rows(
+        total_scores=grades,
+        section_scores=[SECTION | {"gradable_id": row["gradable_id"]} for row in grades[::3]],
+        individual_answers=[ANSWER | {"gradable_id": row["gradable_id"]} for row in grades[::3]],
+        annotations=[NOTE | {"gradable_id": row["gradable_id"]} for row in grades[::3]],
+        csat=[SURVEY | {"gradable_id": row["gradable_id"]} for row in grades[::3]],
+    )
+    members = [{"group_id": f"g{number}", "group_name": "A", "agent_ids": "0072999,5"} for number in range(2)]
+    desk.land(csv_text("agent_groups", members).encode(), kind="groups")
+    answer = "16906fb5ce9d57646fa38362_3_AatxWWtXWKcfiN34E_5_GRADER_grading"
+    at = desk.column("select now()")[0]
+    moment = "2026-01-05T00:00:00Z"
+    record = {"agentId": "5", "createdAt": moment, "answerId": answer, "coachingSessionIds": ["s"]}
+    desk.master.land_coaching("coaching_points", [record | {"id": "p"}], taken_at=at)
+    desk.master.land_coaching("todos", [record | {"id": "t", "status": "incomplete"}], taken_at=at)
+    desk.master.land_coaching("coaching_sessions", [{"id": "s", "agentId": "5", "createdAt": moment}], taken_at=at)
+
+
+@pytest.mark.parametrize(("folder", "name"), FILES)
+def test_a_file_states_its_grain_and_documents_its_variables(folder, name):
+    text = texts(folder)[name]
+    assert READS_LIKE_A_GRAIN.match(grain(text))
+    comments = [line for line in text.splitlines() if line.startswith("--")]
+    for variable in variables(text):
+        assert any(re.match(rf"--\s+{variable}\s{{2,}}", line) for line in comments), variable
+
+
+@pytest.mark.parametrize("database", ["empty", "seeded"])
+@pytest.mark.parametrize(("folder", "name"), FILES)
+def test_a_file_runs_as_it_is(stores, database, folder, name):
+    rows = stores[database].sql(texts(folder)[name])
+    assert rows.width > 0
+    assert database == "seeded" or rows.height == 0
+
+
+@pytest.mark.parametrize("view", sorted(texts("views")))
+def test_the_grain_of_a_view_holds(stores, view):
+    rows = stores["seeded"].sql(f"select * from {view}")
+    key = KEYS_OF_VIEWS[view]
+
+    assert rows.height > 0
+    assert rows.select(key).is_unique().all()
+    assert rows.select(key).null_count().sum_horizontal().item() == 0
+
+
+def test_the_data_dictionary_is_current():
+    """Made anew with `python -m maestro_analytics.warehouse.dictionary`."""
+    assert (sql_folder() / "README.md").read_text(encoding="utf-8") == data_dictionary()
