@@ -13,8 +13,8 @@ CATALOG = "maestro"
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 
-SETTINGS = ("set TimeZone = 'UTC'", "set enable_progress_bar = false")
-"""A session that is not in UTC moves rows between days; a progress bar goes to standard output and breaks `--json`."""
+UTC_SESSION = "set TimeZone = 'UTC'"
+"""A session that is not in UTC moves rows between days."""
 
 MASTER_MEMORY = "640MB"
 """Enough for a landing of any size, which spills to disk beyond it; the whole process stays under 1.5 GiB."""
@@ -49,9 +49,14 @@ def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Apply `SETTINGS`; a cursor is a session of its own and inherits none of them."""
-    for setting in SETTINGS:
-        connection.execute(setting)
+    """In UTC, without a progress bar; a cursor is a session of its own and inherits neither.
+
+    The bar goes to standard output and breaks `--json`. In Jupyter without ipywidgets DuckDB has none, and refuses to be
+    told so.
+    """
+    connection.execute(UTC_SESSION)
+    if value(connection, "select current_setting('enable_progress_bar')"):
+        connection.execute("set enable_progress_bar = false")
     return connection
 
 

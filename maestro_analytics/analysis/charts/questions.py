@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import altair as alt
@@ -63,7 +64,8 @@ def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
         )
         notes = base.mark_text(align="left", dx=4, color=INK, fontSize=11).encode(text="note:N")
         heading = f"{rubric['rubric'].to_list()[0]}  (n={max(rubric['n'].to_list())} grades)"
-        title = alt.TitleParams(heading, anchor="start", frame="group", fontSize=12, color=INK)
+        lines = textwrap.wrap(heading, max(16, int(inner / 8)))
+        title = alt.TitleParams(lines, anchor="start", frame="group", fontSize=12, color=INK)
         panels.append(alt.layer(bars, notes).properties(width=inner, height=alt.Step(21), title=title))
     detail = "Within each rubric, costliest first; at a bar's end the cumulative share." + (
         f" {hidden} small ones are left out." if hidden else ""

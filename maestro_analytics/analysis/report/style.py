@@ -44,7 +44,8 @@ th, td { padding:6px 10px 6px 0; border-bottom:1px solid var(--edge); vertical-a
   table, tbody, tr, td { display:block; }
   tr { border-bottom:1px solid var(--edge); padding:8px 0; }
   td.text, td.number { display:flex; justify-content:space-between; gap:16px; border:0; padding:2px 0; min-width:0;
-    text-align:right; white-space:normal; } td::before { content:attr(data-label); color:var(--faint); text-align:left; flex:none; }
+    text-align:right; white-space:normal; }
+  td::before { content:attr(data-label); color:var(--faint); text-align:left; flex:none; }
   td:empty { display:none; }
 }
 @media print { body { background:none; } article { break-inside:avoid; border:0; padding:0; } nav { display:none; } }
