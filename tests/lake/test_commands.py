@@ -1,15 +1,16 @@
 """`lake write`, `lake show` and `lake sql` from a shell, on a published database."""
 
 import json
-import os
 import re
-import subprocess
+import signal
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
 
+from maestro_analytics.cli import main
 from maestro_analytics.lake import published
 from maestro_analytics.warehouse import Master
 
@@ -29,17 +30,32 @@ def data_folder(tmp_path):
     return folder
 
 
-def run(data_folder, *arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", "from maestro_analytics.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"MAESTRO_DATA": str(data_folder)} | environment,
-        cwd=data_folder.parent,
-    )
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_a_written_lake_is_shown_and_answers(data_folder, tmp_path):
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Runs a command of the entry point itself, in this process: a new one would spend its time on imports."""
+    termination = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(tmp_path)
+
+    def run(data_folder, *arguments):
+        monkeypatch.setenv("MAESTRO_DATA", str(data_folder))
+        monkeypatch.setattr(sys, "argv", ["maestro-analytics", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        out, err = capsys.readouterr()
+        return Done(stop.value.code or 0, out, err)
+
+    yield run
+    signal.signal(signal.SIGTERM, termination)
+
+
+def test_a_written_lake_is_shown_and_answers(run, data_folder, tmp_path):
     done = run(data_folder, "lake", "write", "--to", str(tmp_path / "lake"), "--json")
     assert (done.returncode, done.stderr) == (0, "")
     written = json.loads(done.stdout)
@@ -66,7 +82,7 @@ def test_a_written_lake_is_shown_and_answers(data_folder, tmp_path):
     assert (asked.returncode, asked.stdout) == (0, "title\nPractise\n")
 
 
-def test_a_second_write_says_that_all_is_as_it_was(data_folder, tmp_path):
+def test_a_second_write_says_that_all_is_as_it_was(run, data_folder, tmp_path):
     run(data_folder, "lake", "write", "--to", str(tmp_path / "lake"))
     again = run(data_folder, "lake", "write", "--to", str(tmp_path / "lake"))
     assert (again.returncode, again.stdout) == (0, "")
@@ -83,21 +99,21 @@ def test_a_second_write_says_that_all_is_as_it_was(data_folder, tmp_path):
         (("lake", "write", "--to", "data/maestro.duckdb"), 6, "LakeError: .*cannot be used: Not a directory"),
     ],
 )
-def test_a_mistake_is_one_line(data_folder, arguments, code, line):
+def test_a_mistake_is_one_line(run, data_folder, arguments, code, line):
     done = run(data_folder, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert re.match(line, done.stderr), done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_query_that_cannot_be_run_is_a_mistake_not_a_bug(data_folder, tmp_path):
+def test_a_query_that_cannot_be_run_is_a_mistake_not_a_bug(run, data_folder, tmp_path):
     run(data_folder, "lake", "write", "--to", "lake")
     done = run(data_folder, "lake", "sql", "select nothing", "--at", "lake")
     assert done.returncode == 2
     assert "the query cannot be run" in done.stderr
 
 
-def test_nothing_refreshed_yet_is_said(tmp_path):
+def test_nothing_refreshed_yet_is_said(run, tmp_path):
     done = run(tmp_path / "empty", "lake", "write", "--to", "lake")
     assert done.returncode == 3
     assert "nothing has been refreshed yet" in done.stderr
