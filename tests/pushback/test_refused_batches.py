@@ -82,6 +82,36 @@ def test_a_metric_that_the_vendor_takes_from_nobody_does_not_cost_a_request_for_
     assert vendor.requests < 130
 
 
+def history(agents, weeks):
+    frames = [
+        scores(agents, timestamp=f"{2000 + week // 52}-{1 + week % 52 // 5:02}-{1 + week % 52 % 5:02}T00:00:00Z")
+        for week in range(weeks)
+    ]
+    return pl.concat(frames)
+
+
+def test_an_agent_with_a_long_history_does_not_cost_a_request_for_each_week(client, vendor):
+    vendor.unknown_agents = {"0003"}
+    report = push_agent_metrics(client, history(6, 100))
+
+    assert {entry["agent_id"] for entry in report.rejected} == {"0003"}
+    assert (report.sent, len(report.rejected)) == (500, 100)
+    assert len(vendor.series) == 500
+    assert vendor.requests < 60
+
+
+def test_what_is_refused_for_its_moment_is_not_taken_for_an_agents_fault(client, vendor):
+    """All but the newest of an agent are too old; a sample that is spread over time meets those that are not."""
+    frame = history(1, 60)
+    moments = frame["timestamp"].to_list()
+    vendor.is_bad = lambda entry: entry["timestamp"] < moments[55]
+    vendor.words = lambda bad: "timestamp is too old"
+    report = push_agent_metrics(client, frame)
+
+    assert vendor.series == {("0000", "m", moment): 0.0 for moment in moments[55:]}
+    assert (report.sent, len(report.rejected)) == (5, 55)
+
+
 def test_every_row_of_an_agent_keeps_its_order_through_the_halving(client, vendor):
     weeks = [f"2026-{month:02}-01T00:00:00Z" for month in range(1, 13)]
     frame = pl.concat(
