@@ -27,12 +27,8 @@ def report(
     rubric: Annotated[str | None, typer.Option(help="only this rubric (name or id)")] = None,
     week_zone: Annotated[str | None, typer.Option(help="time zone in which weeks begin")] = None,
     min_n: Annotated[int, typer.Option(min=1, help="a row with fewer values is marked as not reliable")] = 10,
-    format: Annotated[
-        str | None, typer.Option(help="table, csv, json or html; by default as OUTPUT ends")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="a file (for csv also a folder), not standard output")
-    ] = None,
+    format: Annotated[str | None, typer.Option(help="table, csv, json or html; by default as OUTPUT ends")] = None,
+    output: Annotated[Path | None, typer.Option(help="a file (for csv also a folder), not standard output")] = None,
 ) -> None:
     """Show what can be concluded from the grades, with intervals, and what cannot.
 
@@ -118,9 +114,12 @@ def lab(
     import subprocess
 
     from maestro_analytics.analysis.notebooks import copy_notebooks
+    from maestro_analytics.settings import Settings
 
     for line in copy_notebooks(folder):
         typer.echo(line, err=True)
     typer.echo(str(folder.absolute()))
     if open_lab:
-        raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyterlab", str(folder)]))  # noqa: S603
+        # Notebooks run in their own folder, where a relative data folder would be another one.
+        data = f"MAESTRO_DATA={Settings.from_environment().data.absolute()}"
+        raise typer.Exit(subprocess.call(["env", data, sys.executable, "-m", "jupyterlab", str(folder)]))  # noqa: S603, S607

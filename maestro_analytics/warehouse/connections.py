@@ -51,8 +51,8 @@ def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:
 def prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """In UTC, without a progress bar; a cursor is a session of its own and inherits neither.
 
-    The bar goes to standard output and breaks `--json`. In Jupyter without ipywidgets DuckDB has none, and refuses to be
-    told so.
+    The bar goes to standard output and breaks `--json`. In Jupyter without ipywidgets DuckDB has none, and refuses to
+    be told so.
     """
     connection.execute(UTC_SESSION)
     if value(connection, "select current_setting('enable_progress_bar')"):
