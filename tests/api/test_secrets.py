@@ -6,7 +6,7 @@ import traceback
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maestro_analytics import errors
@@ -155,6 +155,7 @@ def test_an_expired_url_is_said_without_its_query(host, reply, tmp_path, emitted
     assert QUERY not in everything_about(caught.value) + emitted.getvalue()
 
 
+@settings(deadline=None)
 @given(
     before=st.text(max_size=20),
     after=st.text(max_size=20),

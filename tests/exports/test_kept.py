@@ -1,0 +1,67 @@
+"""Whether received bytes are whole, told from the bytes."""
+
+import io
+import zipfile
+
+import pytest
+
+from maestro_analytics.exports.kept import damage, ending
+
+TEXT = b"gradable_id,comment\n" + b"1,fine\n" * 2_000
+
+
+def zipped(**members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(content):
+        (tmp_path / "x.part").write_bytes(content)
+        return tmp_path / "x.part"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(TEXT, ".csv"), (zipped(a=TEXT), ".zip"), (zipped(), ".zip"), (b"", ".csv"), (b"\xef\xbb\xbfa,b\n", ".csv")],
+    ids=["csv", "zip", "empty zip", "nothing", "csv with a BOM"],
+)
+def test_whole_files_are_whole_and_named_by_their_first_bytes(file, content, expected):
+    assert "" == damage(file(content))
+    assert expected == ending(file(content))
+
+
+@pytest.mark.parametrize("left", [5, 20, 60, -1, -10, -30])
+def test_a_zip_that_breaks_off_anywhere_is_damaged(file, left):
+    assert "zip is damaged" in damage(file(zipped(a=TEXT, b=TEXT)[:left]))
+
+
+def test_a_zip_with_one_wrong_byte_in_a_member_is_damaged(file):
+    content = bytearray(zipped(a=TEXT))
+    content[60] ^= 0xFF
+
+    assert "zip is damaged" in damage(file(bytes(content)))
+
+
+@pytest.mark.parametrize(
+    "page", [b"<html>sign in</html>", b"\n <?xml version='1.0'?><Error/>", b"\xef\xbb\xbf<!doctype html>"]
+)
+def test_a_page_in_place_of_a_file_is_none(file, page):
+    assert "HTML or XML" in damage(file(page))
+
+
+def test_a_zip_that_claims_to_be_enormous_is_left_to_the_reader_unread(file):
+    """300 MB of zeros in 300 kB. Its checksum is not worth the reading; the reader has a bound of its own."""
+    with zipfile.ZipFile(bomb := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a", "w") as member:
+        for _ in range(300):
+            member.write(bytes(1_000_000))
+    content = bytearray(bomb.getvalue())
+    content[200] ^= 0xFF
+
+    assert "" == damage(file(bytes(content)))
