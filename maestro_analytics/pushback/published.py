@@ -11,28 +11,10 @@ from maestro_analytics.errors import AnotherRefresh, MaestroError
 from maestro_analytics.pushback.entries import Kind
 from maestro_analytics.pushback.ledger import read_ledger
 from maestro_analytics.settings import Settings
+from maestro_analytics.warehouse.state import PUSHES
 
 if TYPE_CHECKING:
     import duckdb
-
-COLUMNS = (
-    "kind",
-    "agent_id",
-    "ticket_id",
-    "source_id",
-    "metric_id",
-    "timestamp",
-    "ticket_event_id",
-    "metric_value",
-    "metric_deleted",
-    "payload_hash",
-    "status",
-    "reason",
-    "sent_at",
-    "acknowledged_at",
-    "acknowledged_value",
-    "withdrawn",
-)
 
 
 def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
@@ -44,15 +26,9 @@ def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
     """
     frames = [read_ledger(data_folder, kind).with_columns(kind=pl.lit(kind.value)) for kind in Kind]
     texts = [pl.col(name).replace("", None) for name in ("ticket_id", "source_id", "ticket_event_id")]
-    pushes = pl.concat(frames).with_columns(texts).select(COLUMNS)
+    pushes = pl.concat(frames).with_columns(texts).select(*PUSHES.columns)
     connection.register("pushes_of_the_ledger", pushes)
     try:
-        connection.execute("create schema if not exists state")
-        connection.execute("create table if not exists state.pushes as from pushes_of_the_ledger limit 0")
-        # A database of an earlier layout lacks these.
-        connection.execute("alter table state.pushes add column if not exists ticket_event_id varchar")
-        connection.execute("alter table state.pushes add column if not exists acknowledged_value double")
-        connection.execute("alter table state.pushes add column if not exists withdrawn boolean")
         connection.execute("delete from state.pushes")
         connection.execute("insert into state.pushes by name from pushes_of_the_ledger")
     finally:

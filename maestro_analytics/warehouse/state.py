@@ -152,6 +152,7 @@ PUSHES = StateTable(
         "sent_at": ("TIMESTAMPTZ", "When it was sent"),
         "acknowledged_at": ("TIMESTAMPTZ", "When the vendor confirmed it"),
         "acknowledged_value": ("DOUBLE", "The value that the vendor last confirmed"),
+        "withdrawn": ("BOOLEAN", "Whether a newer computation does not have the entry any more"),
     },
 )
 
