@@ -12,6 +12,7 @@ start by `records.py`.
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
@@ -80,7 +81,7 @@ def fast_batches(member: Member, header: Header, names: tuple[str, ...], count: 
     with member.open() as stream:
         skip(stream, header.length)
         try:
-            for block in open_csv(stream, names, ragged):
+            for block in open_csv(tail := _Tail(stream), names, ragged):
                 if doubts:
                     break
                 if not block.num_rows:
@@ -92,8 +93,8 @@ def fast_batches(member: Member, header: Header, names: tuple[str, ...], count: 
         except pa.ArrowInvalid as error:
             raise NeedsSlowReading(str(error)) from error
     # A quote that opens in the very last column and is never closed makes one valid row of the rest of the file.
-    if doubts or "\n" in last_value or "\r" in last_value:
-        raise NeedsSlowReading("a record of several lines that may have swallowed others")
+    if doubts or "\n" in last_value or "\r" in last_value or tail.ends_like_an_open_quote(last_value):
+        raise NeedsSlowReading("a record that may have swallowed others")
     if waiting:
         yield _batch(waiting, count)
 
@@ -135,17 +136,14 @@ def records_of(member: Member, header: Header) -> Generator[Record, None, None]:
         yield from read_records(stream, width=len(header.names), skip_lines=header.lines)
 
 
-def open_csv(stream: BinaryIO, names: tuple[str, ...], on_ragged: Any) -> Iterator[Any]:
+def open_csv(stream: _Tail, names: tuple[str, ...], on_ragged: Any) -> Iterator[Any]:
     """pyarrow's record batches of `stream`, which stands behind the header; every column text, nothing null."""
-    first = stream.read(1)
-    while first in (b"\r", b"\n"):
-        first = stream.read(1)
-    if not first:
+    if not stream.has_rows():
         return iter(())  # pyarrow refuses an empty stream.
     return cast(
         "Iterator[Any]",
         arrow_csv.open_csv(
-            _Prefixed(first, stream),
+            stream,
             read_options=arrow_csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES),
             parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=on_ragged),
             convert_options=arrow_csv.ConvertOptions(
@@ -161,18 +159,31 @@ def skip(stream: BinaryIO, length: int) -> None:
         length -= len(skipped)
 
 
-class _Prefixed(io.RawIOBase):
-    """A stream with some bytes put back before it."""
+class _Tail(io.RawIOBase):
+    """The rest of a stream, which remembers its end."""
 
-    def __init__(self, prefix: bytes, stream: BinaryIO) -> None:
-        self._prefix = prefix
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._first = b""
+        self._last = deque((b"", b""), maxlen=2)
 
     def readable(self) -> bool:
         return True
 
+    def has_rows(self) -> bool:
+        """Whether there is more than blank lines; called before anything is read."""
+        self._first = self._stream.read(1)
+        while self._first in (b"\r", b"\n"):
+            self._first = self._stream.read(1)
+        return bool(self._first)
+
     def read(self, size: int = -1) -> bytes:
-        if self._prefix:
-            prefix, self._prefix = self._prefix, b""
-            return prefix + self._stream.read(size - len(prefix) if size > 0 else size)
-        return self._stream.read(size)
+        first, self._first = self._first, b""
+        chunk = first + self._stream.read(size - len(first) if size > 0 else size)
+        if chunk:
+            self._last.append(chunk)
+        return chunk
+
+    def ends_like_an_open_quote(self, value: str) -> bool:
+        """Whether the file may have ended inside the quoted field `value`: a line end would be part of that field."""
+        return b"".join(self._last).endswith(b'"' + value.replace('"', '""').encode())

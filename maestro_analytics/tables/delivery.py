@@ -91,6 +91,7 @@ class Delivery:
         tables: table name -> its rows, for each table of which a file was taken (it may have held no row).
         refused: files that were meant for a table and refused.
         unknown: files that are no table of ours; they are reported and kept, and take nothing from the others.
+        blank: files without even a header; beside others they count as files without rows.
         warnings: what a person should know: columns that a file lacks or has for the first time.
         staging: the folder of the staged files.
     """
@@ -101,6 +102,7 @@ class Delivery:
     tables: dict[str, StagedTable] = field(default_factory=dict)
     refused: list[RefusedFile] = field(default_factory=list)
     unknown: list[RefusedFile] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -35,6 +35,8 @@ def read_records(records: Sequence[Mapping[str, Any]], table: Table) -> tuple[pl
     failed: dict[str, pl.Series] = {}
     for name, role in known.items():
         values = [row.get(name) for row in rows]
+        if name in table.identity_columns:
+            values = [None if value == "" else value for value in values]
         frame_columns[name] = read = _READERS.get(role, _texts)(name, values)
         wrong = pl.Series(name, [value not in (None, "") for value in values], dtype=pl.Boolean) & read.is_null()
         if wrong.any():

@@ -101,9 +101,11 @@ def read_export(path: Path, *, kind: str, staging: Path, budget: float = BUDGET)
             mine = [file for file in files if file.table is table]
             if mine:
                 delivery.tables[table.name] = _collect(table, mine)
-    if not delivery.tables and not delivery.refused and delivery.unknown:
+    if not delivery.tables and not delivery.refused and (delivery.unknown or delivery.blank):
         delivery.close()
-        raise delivery.unknown[0].error
+        if delivery.unknown:
+            raise delivery.unknown[0].error
+        raise UnreadableFile(f"{path.name} has no header, so it is no export. Kept at {path}.", path=path)
     return delivery
 
 
@@ -128,6 +130,8 @@ def _read_member(member: Member, delivery: Delivery, files: list[_File], budget:
     if header is None:
         if member.size > HEADER_BOUND:
             delivery.unknown.append(unreadable("starts with blank lines only."))
+        else:
+            delivery.blank.append(member.name)
         return
     table = recognise(header.names, tables, file_name=member.name)
     if table is None:

@@ -28,7 +28,10 @@ WHAT_IT_IS_NOT = {
     Role.SECONDS: "a number of seconds or HH:MM:SS",
     Role.MOMENT: "a moment",
     Role.FLAG: "true or false",
+    Role.ID_LIST: "a list of ids",
 }
+CAN_FAIL = (Role.NUMBER, Role.SECONDS, Role.MOMENT, Role.FLAG)
+"""Roles that cannot read every text."""
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
@@ -72,7 +75,7 @@ def typed(text: pa.Table, roles: Mapping[str, Role]) -> Typed:
     )
     unreadable = {}
     for name, role in roles.items():
-        if role in WHAT_IT_IS_NOT and (missing := values.get_column(name).is_null()).any():
+        if role in CAN_FAIL and (missing := values.get_column(name).is_null()).any():
             failed = missing & ~frame.get_column(name).is_in(NULL_WORDS)
             if failed.any():
                 unreadable[name] = failed

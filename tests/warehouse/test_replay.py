@@ -23,7 +23,7 @@ TAKEN = datetime(2026, 2, 1, 12, 0, 0, 123456, UTC)
 
 
 def busy_history(desk):
-    """Re-grades, deletions, an older export late, refused rows and files, drift, groups, audit, lists, nothing at all."""
+    """Re-grades, deletions, an older export late, refused rows and files, drift, groups, audit, lists, nothing."""
     many = [TOTAL | {"gradable_id": f"m{number}"} for number in range(100)]
     desk.land_rows(seq=1, **whole_grade(), csat=[SURVEY])
     desk.land_rows(seq=2, week=1, total_scores=[*many, TOTAL | {"rubric_score": "?"}], annotations=[NOTE])
