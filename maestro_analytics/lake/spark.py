@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from maestro_analytics.errors import EngineMissing
+from maestro_analytics.errors import EngineMissing, InvalidArgument
 from maestro_analytics.lake.dialect import Params, Variables, carried_over
 from maestro_analytics.lake.duck import DuckEngine
 from maestro_analytics.lake.shares import Share
@@ -36,7 +36,8 @@ def local_session() -> SparkSession:
         from pyspark.sql import SparkSession
     except ImportError:
         raise EngineMissing("PySpark is not installed: pip install 'maestro-analytics[spark]'.") from None
-    builder = SparkSession.builder.appName("maestro-analytics").config("spark.ui.enabled", "false")
+    builder = SparkSession.builder.appName("maestro-analytics")
+    builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
     try:
         return (
             builder.config("spark.driver.bindAddress", "127.0.0.1")
@@ -64,8 +65,9 @@ class SparkEngine:
         self._shape = DuckEngine()
         self._views: set[str] = set()
         from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-        from pyspark.errors import PySparkException
+        from pyspark.errors import AnalysisException, PySparkException
 
+        self._refused = AnalysisException
         self.lost_files: tuple[type[Exception], ...] = (PySparkException, Py4JJavaError)
         self._session = session.newSession()
         # a moment is shown, truncated and cast to a date in the session's zone
@@ -99,7 +101,11 @@ class SparkEngine:
         """The rows of a query in DuckDB's SQL, with the names and types that DuckDB gives its columns."""
         expected = self._shape.answer(query, params=params, variables=variables).schema
         carried = carried_over(query, params=params, variables=variables)
-        frame = pl.DataFrame(self._session.sql(carried).toArrow())
+        try:
+            answering = self._session.sql(carried)
+        except self._refused as error:
+            raise InvalidArgument(f"Spark cannot be asked this: {str(error).splitlines()[0]}") from None
+        frame = pl.DataFrame(answering.toArrow())
         frame.columns = list(expected)
         return frame.cast(expected)
 

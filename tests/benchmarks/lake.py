@@ -1,0 +1,146 @@
+"""Write answers into a lake month by month, then ask the same questions of DuckDB and of Spark.
+
+    python tests/benchmarks/lake.py [--answers 20000000] [--months 24] [--folder FOLDER]
+
+Prints ratios, which hold on other machines; seconds do not. Needs the extra `spark` and Java for the last column.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from maestro_analytics.lake import Source, open_lake, write_lake
+from maestro_analytics.lake.dialect import views_in_order
+from maestro_analytics.warehouse import sqlfiles
+from maestro_analytics.warehouse.state import create_all
+
+QUESTIONS_OF_A_GRADE = 25
+ONE_MONTH = """
+create or replace temp table made as
+select
+    'chat|t' || (first + n) || '|AatxWWtXWKcfiN34E|a' || n % 5000 || '|grading' as grade_key,
+    't' || (first + n) as gradable_id, 'a' || n % 5000 as agent_id,
+    'AatxWWtXWKcfiN34E' as rubric_id, 'Chat' as rubric_name,
+    'grader' || n % 80 as grader, 'grading' as grade_type, 'chat' as source,
+    starts + to_microseconds(n * 2400000000000 // grades) as date_graded,
+    100.0 as max_rubric_score, (hash(first + n) % 101)::double as rubric_score
+from (select $first::bigint as first, $starts::timestamptz as starts, $grades::bigint as grades),
+    range($grades) as r(n);
+insert into total_scores by name select *, date_graded as date_reported_as from made;
+insert into individual_answers by name
+select
+    made.* exclude (rubric_score, max_rubric_score), date_graded as date_reported_as,
+    's' || q // 5 as section_id, 'q' || q as question_id, 'Was the customer helped, question ' || q || '?' as question,
+    (hash(grade_key, q) % 5)::double as question_score, 4.0 as max_question_score,
+    case when hash(grade_key, q) % 11 = 0 then 'A comment of ' || grader || ' on ' || gradable_id end as comment
+from made, range($questions) as questions(q);
+"""
+QUESTIONS = {
+    "question_scores (all answers, by question)": lambda ask: ask.query("question_scores"),
+    "agent_scores (all grades, by person)": lambda ask: ask.query("agent_scores"),
+    "score_trend (all grades, by week)": lambda ask: ask.query("score_trend"),
+    "one month of answers": lambda ask: ask.sql(
+        "select question_id, avg(question_score) from individual_answers "
+        "where date_graded >= timestamptz '2024-02-01T00:00:00Z' and date_graded < timestamptz '2024-03-01T00:00:00Z' "
+        "group by question_id"
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--answers", type=int, default=20_000_000)
+    parser.add_argument("--months", type=int, default=24)
+    parser.add_argument("--folder", type=Path, help="Keep what is made here, instead of in a folder that goes again.")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lake-benchmark-") as temporary:
+        folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(folder / "benchmark.duckdb")
+        connection.execute(
+            "set TimeZone = 'UTC'; set enable_progress_bar = false; set preserve_insertion_order = false"
+        )
+        create_all(connection)
+        write_month_by_month(connection, folder / "lake", given.answers, given.months)
+        ask_both(connection, folder / "lake")
+        connection.close()
+
+
+def write_month_by_month(connection: duckdb.DuckDBPyConnection, lake: Path, answers: int, months: int) -> None:
+    """Add a month and write, again and again: what a month costs must not grow with the months before it."""
+    grades = answers // QUESTIONS_OF_A_GRADE // months
+    connection.execute("insert into agent_ids select 'a' || i, 'a' || i from range(5000) as r(i)")
+    connection.execute("insert into agents (person_id) select 'a' || i from range(5000) as r(i)")
+    seconds = []
+    for month in range(months):
+        values = {
+            "first": month * grades,
+            "starts": datetime(2024 + month // 12, month % 12 + 1, 1, tzinfo=UTC),
+            "grades": grades,
+            "questions": QUESTIONS_OF_A_GRADE,
+        }
+        for statement in ONE_MONTH.strip().rstrip(";").split(";"):
+            connection.execute(statement, {name: value for name, value in values.items() if f"${name}" in statement})
+        source = Source(connection, origin="benchmark", refresh={"started_at": f"{month:03d}"})
+        took, written = timed(lambda source=source: write_lake(source, lake, account="benchmark"))
+        assert written.files_written == written.parts_written == (2 if month else 4), written
+        seconds.append(took)
+    size = sum(file.stat().st_size for file in lake.rglob("*.parquet"))
+    rows = grades * QUESTIONS_OF_A_GRADE * months
+    early, late = sum(seconds[1:5]) / 4, sum(seconds[-4:]) / 4
+    print(f"{rows:,} answers in {months} months, {size / 1e6:,.0f} MB of Parquet, {size / rows:.1f} bytes an answer")
+    print(f"a month's write: {late:.2f} s late, {early:.2f} s early, ratio {late / early:.2f}")
+    took, _ = timed(lambda: write_lake(source, lake, account="benchmark"))
+    print(f"a write with nothing changed: {took:.2f} s, {took / sum(seconds):.3f} of writing all of it")
+    took, _ = timed(lambda: write_lake(source, lake.with_name("at-once"), account="benchmark"))
+    print(f"all at once: {took:.1f} s, {rows / took / 1000:,.0f} thousand answers a second")
+
+
+def ask_both(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
+    """The same questions to the database, to DuckDB over the Parquet, and to a Spark of this machine."""
+    for name in views_in_order(sqlfiles.texts("views")):
+        connection.execute(f"create or replace view {name} as {sqlfiles.texts('views')[name]}")
+    with open_lake(lake) as parquet, open_lake(lake, spark=True) as spark:
+        print(f"{'question':45} {'database':>9} {'lake':>9} {'spark':>9}  lake/database  spark/lake")
+        for name, question in QUESTIONS.items():
+            for answering in (parquet, spark):
+                question(answering)  # the first answer pays for classes, plans and the file cache
+            database, _ = timed(lambda question=question: question(Database(connection)))
+            on_duckdb, left = timed(lambda question=question: question(parquet))
+            on_spark, right = timed(lambda question=question: question(spark))
+            assert left.height == right.height
+            print(
+                f"{name:45} {database:8.2f}s {on_duckdb:8.2f}s {on_spark:8.2f}s  "
+                f"{on_duckdb / database:13.1f}  {on_spark / on_duckdb:10.1f}"
+            )
+
+
+class Database:
+    """The database itself, asked as a lake is."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def sql(self, query: str) -> Any:
+        return self._connection.sql(query).pl()
+
+    def query(self, name: str) -> Any:
+        return self.sql(sqlfiles.query(name))
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = work()
+    return time.perf_counter() - started, result
+
+
+if __name__ == "__main__":
+    main()
