@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,7 @@ class Lives:
     timeout_seconds: float
     emit: OnEvent
     halt: threading.Event
+    unknown_statuses: set[str] = field(default_factory=set)
 
     def ask(self, kind: str, window: Window | None) -> ExportRecord:
         """Ask for an export. Its record is in the ledger before the request, its id before this returns."""
@@ -189,8 +190,9 @@ class Lives:
                 case "errored":
                     raise ExportEnded(f'the {record} ended "errored"', status="errored", export=record)
                 case "requested" | "in_progress":
-                    pass
-                case _:
+                    continue
+                case _ if said not in self.unknown_statuses:
+                    self.unknown_statuses.add(said)
                     self.emit(
                         Noticed(f"an export has the status {said!r}, which the reference does not have; still waiting")
                     )

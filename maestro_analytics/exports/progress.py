@@ -89,7 +89,6 @@ class _Lines:
         self._now = now
         self._lock = threading.Lock()
         self._last_poll: dict[int, float] = {}
-        self._noticed: set[str] = set()
 
     def say(self, text: str) -> None:
         with self._lock:
@@ -103,10 +102,6 @@ class _Lines:
             if event.waited_seconds - shown >= QUIET_SECONDS:
                 self._last_poll[event.export.seq] = event.waited_seconds
                 text = f"{event.export} is {event.status} after {event.waited_seconds:.0f} s"
-        if isinstance(event, Noticed) and event.text in self._noticed:
-            return
-        if isinstance(event, Noticed):
-            self._noticed.add(event.text)
         if text is not None:
             self.say(text)
 
@@ -131,7 +126,6 @@ class _Bars:
         self._display = display
         self._tasks: dict[int, TaskID] = {}
         self._covered: TaskID | None = None
-        self._noticed: set[str] = set()
 
     def say(self, text: str) -> None:
         self._display.console.print(text, markup=False, soft_wrap=True)
@@ -156,10 +150,7 @@ class _Bars:
                 self._end(export)
                 self.say(sentence(event) or "")
             case MissedWindow() | Noticed():
-                text = sentence(event) or ""
-                if text not in self._noticed:
-                    self._noticed.add(text)
-                    self.say(text)
+                self.say(sentence(event) or "")
 
     def _update(self, export: ExportRecord, **changes: Any) -> None:
         if export.seq in self._tasks:

@@ -95,11 +95,16 @@ def test_the_same_call_asks_again_and_a_killed_one_goes_on(public, month, tmp_pa
 
 def test_a_window_that_could_not_be_had_is_an_error_unless_a_part_is_enough(public, month):
     client, sandbox = public
-    sandbox.faults.switch_on("errored-above=1")
+    sandbox.faults.switch_on("errored=1000")
+    span = {"since": month.end - timedelta(hours=1), "until": month.end}
 
-    with pytest.raises(errors.ExportFailed, match=r"windows could not be had.*partial=True"):
-        client.exports.raw(since=month.end - timedelta(days=2), until=month.end, max_window=timedelta(hours=6))
-    sandbox.faults.switch_off()
+    with pytest.raises(errors.ExportFailed, match=r"1 windows? could not be had.*partial=True"):
+        client.exports.raw(**span)
+    part = client.exports.raw(**span, partial=True)
+
+    assert [] == part.files
+    assert [month.end] == [missed.window.end for missed in part.missed]
+    assert 0 == part.frames["total_scores"].height
 
 
 def test_lists_are_frames_with_the_columns_of_the_tables(public):

@@ -22,7 +22,6 @@ EVENTS = [
     Polled(RAW, "in_progress", 45.0),
     Receiving(RAW, 100, 1_234_567),
     Noticed("an unknown status"),
-    Noticed("an unknown status"),
     Received(RAW),
     Received(GROUPS),
     Halved(RAW, 'the raw export ended "errored"'),
@@ -69,7 +68,7 @@ def test_bars_show_what_is_in_flight_and_leave_what_went_wrong():
     assert {"covered": 0} == seen[0]
     assert {"covered", "raw 2026-01-01 00:00", "groups"} == seen[2].keys()
     assert 100 == seen[6]["raw 2026-01-01 00:00"]
-    assert {"covered": 7 * 86_400, "groups": 0} == seen[9]
+    assert {"covered": 7 * 86_400, "groups": 0} == seen[8]
     assert {"covered": 7 * 86_400} == seen[-1]
     shown = stream.getvalue()
     assert "it [bold]failed[/bold]" in shown

@@ -1,0 +1,161 @@
+"""Answers that the reference does not promise, and that must do no harm."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from werkzeug import Response
+
+from maestro_analytics import errors
+from maestro_analytics.api import ApiClient
+from maestro_analytics.exports import MissedWindow
+from maestro_analytics.exports.events import Noticed
+from maestro_analytics.settings import Settings
+
+CSV = b"group_name,group_id,agent_name,agent_email,agent_ids,available\nBilling,g1,Ann,ann@example.com,1,True\n"
+
+
+@pytest.fixture
+def vendor(httpserver, tmp_path, clock):
+    """Gives each export the id e1, e2, ...; `says` answers the polls in turn, the last answer for ever."""
+    asked = []
+
+    def ask(request):
+        asked.append(request.get_json())
+        return Response(json.dumps({"exportId": f"e{len(asked)}"}))
+
+    httpserver.expect_request("/api/v1/request-groups-export", method="POST").respond_with_handler(ask)
+
+    def says(*answers):
+        left = list(answers)
+
+        def answer(request):
+            found = left.pop(0) if len(left) > 1 else left[0]
+            return found if isinstance(found, Response) else Response(json.dumps(found))
+
+        httpserver.expect_request("/api/v1/get-export-data").respond_with_handler(answer)
+
+    settings = Settings(
+        api_token="t" * 12,
+        base_url=httpserver.url_for("/api/v1"),
+        cache=tmp_path / "cache",
+        requests_per_second=10_000,
+        requests_per_minute=100_000,
+        _env_file=None,
+    )
+    with ApiClient(settings, clock=clock) as client:
+        yield client, says, asked
+
+
+def complete(httpserver, path="/file"):
+    return {"status": "complete", "dataUrl": httpserver.url_for(path)}
+
+
+def serve(httpserver, *bodies):
+    left = list(bodies)
+    httpserver.expect_request("/file").respond_with_handler(
+        lambda request: Response(left.pop(0) if len(left) > 1 else left[0])
+    )
+
+
+@pytest.mark.parametrize("url", [{"dataUrl": ""}, {"dataUrl": None}, {}])
+def test_complete_without_an_address_is_nothing_to_download(vendor, run, url):
+    client, says, _ = vendor
+    says({"status": "complete"} | url)
+
+    (export,) = run(client, {"groups": None})
+
+    assert ("empty", None) == (export.status, export.file)
+
+
+def test_a_status_that_nobody_knows_is_waited_for_and_noticed(vendor, run, httpserver):
+    client, says, _ = vendor
+    says({"status": "queued"}, {"status": "queued"}, {"status": "requested"}, {}, complete(httpserver))
+    serve(httpserver, CSV)
+    events = []
+
+    (export,) = run(client, {"groups": None}, on_event=events.append)
+
+    assert CSV == export.file.read_bytes()
+    noticed = [event.text for event in events if isinstance(event, Noticed)]
+    assert ["'queued'", "''"] == [text.split()[5].strip(",") for text in noticed]
+
+
+def test_an_id_that_the_vendor_does_not_know_yet_is_waited_for(vendor, run, httpserver):
+    """The answer to the request and the answer to the first poll may come from two machines of theirs."""
+    client, says, asked = vendor
+    says(Response("{}", 404), Response("{}", 404), complete(httpserver))
+    serve(httpserver, CSV)
+
+    (export,) = run(client, {"groups": None})
+
+    assert "received" == export.status
+    assert 1 == len(asked)
+
+
+def test_polls_that_fail_for_a_while_do_not_end_the_export(vendor, run, httpserver):
+    client, says, asked = vendor
+    says({"status": "in_progress"}, *[Response("busy", 502)] * 8, complete(httpserver))
+    serve(httpserver, CSV)
+
+    (export,) = run(client, {"groups": None})
+
+    assert "received" == export.status
+    assert 1 == len(asked)
+
+
+def test_a_damaged_zip_is_downloaded_again(vendor, run, httpserver):
+    client, says, asked = vendor
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("groups.csv", CSV * 50)
+    whole = buffer.getvalue()
+    damaged = whole[:80] + bytes([whole[80] ^ 0xFF]) + whole[81:]
+    says(complete(httpserver))
+    serve(httpserver, damaged, whole[:100], b"<html>busy</html>", whole)
+
+    (export,) = run(client, {"groups": None})
+
+    assert whole == export.file.read_bytes()
+    assert ".zip" == export.file.suffix
+    assert 1 == len(asked)
+
+
+def test_what_never_reads_is_missed_with_its_reason_and_not_kept(vendor, run, httpserver, tmp_path):
+    client, says, _ = vendor
+    says(complete(httpserver))
+    serve(httpserver, b"PK\x03\x04 and no more")
+
+    (missed,) = run(client, {"groups": None})
+
+    assert isinstance(missed, MissedWindow)
+    assert isinstance(missed.error, errors.DownloadFailed)
+    assert "the zip is damaged" in missed.reason
+    assert [] == list((tmp_path / "exports").iterdir())
+
+
+def test_a_store_without_https_is_not_fetched_from(vendor, run):
+    client, says, _ = vendor
+    says({"status": "complete", "dataUrl": "http://store.example/file?sig=5ec4e7"})
+
+    (missed,) = run(client, {"groups": None})
+
+    assert "http://store.example/file is no https address" in missed.reason
+    assert "5ec4e7" not in missed.reason
+
+
+def test_an_id_is_text_that_decides_no_path(vendor, run, httpserver, tmp_path):
+    client, says, _ = vendor
+    httpserver.clear()
+    httpserver.expect_request("/api/v1/request-groups-export", method="POST").respond_with_json(
+        {"exportId": "../../escaped/\u00e9"}
+    )
+    says(complete(httpserver))
+    serve(httpserver, CSV)
+
+    (export,) = run(client, {"groups": None})
+
+    assert tmp_path / "exports" == export.file.parent
+    assert export.file.name.isascii()
+    assert "../../escaped/é" == export.export_id
