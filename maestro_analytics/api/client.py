@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from maestro_analytics.api.coaching import CoachingCalls
 from maestro_analytics.api.export_calls import ExportCalls
 from maestro_analytics.api.pages import Pages
 from maestro_analytics.api.tickets import LARGEST_BATCH, TicketCalls
-from maestro_analytics.api.waiting import Clock
+from maestro_analytics.api.waiting import Clock, Stopped
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.settings import Settings
 
@@ -46,14 +47,17 @@ class ApiClient(TicketCalls, AttachmentCalls, AgentCalls, CoachingCalls, ExportC
         coach_id: str | None = None,
         start_date: datetime | None = None,
         end_date: datetime | None = None,
+        stop: threading.Event | None = None,
     ) -> list[dict[str, Any]]:
         """Every record of a list ("todos", "coaching_points", "coaching_sessions") that matches, as of one moment.
 
         Args:
             start_date, end_date: created after, created before; aware.
             coach_id: coaching sessions only.
+            stop: ends waits at once when set.
 
         Raises:
+            KeyboardInterrupt: `stop` was set while waiting.
             InvalidArgument: an unknown list, a naive datetime, or `coach_id` for another list than the sessions.
             InconsistentPages: the list changed during every pass.
         """
@@ -68,7 +72,11 @@ class ApiClient(TicketCalls, AttachmentCalls, AgentCalls, CoachingCalls, ExportC
             "startDate": iso_or_none(start_date, name="start_date"),
             "endDate": iso_or_none(end_date, name="end_date"),
         }
-        return self._pages.read_all(LISTS[name], {key: value for key, value in filters.items() if value is not None})
+        given = {key: value for key, value in filters.items() if value is not None}
+        try:
+            return self._pages.read_all(LISTS[name], given, stop=stop)
+        except Stopped:
+            raise KeyboardInterrupt from None
 
     def agent_metrics_batch(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Send one batch (at most 500) of agent metrics, with the API's field names; returns the vendor's results.

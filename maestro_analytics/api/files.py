@@ -25,7 +25,9 @@ from maestro_analytics.errors import DownloadFailed, UploadFailed
 from maestro_analytics.settings import is_loopback
 
 CHUNK_BYTES = 1 << 18
-TRIES = 6
+TRIES = 9
+"""In a row that brought nothing: about two minutes, as long as an API that does not answer is waited for."""
+LONGEST_WAIT_SECONDS = 30.0
 REDIRECTS = 3
 EXPIRED_STATUSES = (400, 401, 403, 404, 410)
 """What object stores answer to a URL whose time is over, or whose object is not there (yet)."""
@@ -89,29 +91,33 @@ class FileHost:
 
         Raises:
             UrlExpired: the store refuses the URL.
-            DownloadFailed: the bytes could not be had in six tries, or the URL is not https.
+            DownloadFailed: nine tries in a row brought no more of it, or the URL is not https.
             Stopped: `stop` was set.
         """
         host = urlsplit(check_place(url)).hostname or ""
         part.unlink(missing_ok=True)
         with plain_session(host) as session:
             fetch = _Fetch(session, url, part, stop, on_bytes)
-            for number in range(1, TRIES + 1):
+            best, in_vain = 0, 0
+            while in_vain < TRIES:
                 try:
                     fetch.once()
                 except _Broken as broken:
                     why = str(broken)
                 else:
                     return fetch.finish()
-                if number < TRIES:
-                    self._clock.wait(min(2.0 ** (number - 1), 15.0), stop)
+                # A download that breaks off again and again still comes to its end, as long as it gets further.
+                in_vain = 1 if fetch.have > best else in_vain + 1
+                best = max(best, fetch.have)
+                if in_vain < TRIES:
+                    self._clock.wait(_backoff_seconds(in_vain), stop)
         raise DownloadFailed(f"{why}, {TRIES} times. What came is not used. Run it again later.")
 
     def upload(self, url: str, file: Path, *, content_type: str, on_bytes: OnBytes | None = None) -> None:
         """Send a file to a presigned URL, with the headers that the vendor's reference asks for.
 
         Raises:
-            UploadFailed: the store refused it, or could not be reached in six tries.
+            UploadFailed: the store refused it, or could not be reached in nine tries.
         """
         headers = {"Content-Type": content_type, "x-amz-server-side-encryption": "AES256"}
         size = file.stat().st_size
@@ -137,7 +143,7 @@ class FileHost:
                 if 300 <= status < 500 and status not in (408, 429):
                     break
                 if number < TRIES:
-                    self._clock.wait(min(2.0 ** (number - 1), 15.0))
+                    self._clock.wait(_backoff_seconds(number))
         raise UploadFailed(f"{file.name} could not be sent: {why}. Presigned addresses are valid for 10 minutes.")
 
 
@@ -180,7 +186,7 @@ class _Fetch:
         self._stop = stop
         self._on_bytes = on_bytes
         self._validator: str | None = None
-        self._have = 0
+        self.have = 0
 
     def once(self) -> None:
         """Get the rest, or all of it.
@@ -193,13 +199,15 @@ class _Fetch:
         with response:
             if response.status_code in EXPIRED_STATUSES:
                 raise UrlExpired(f"{response.status_code} from {host_and_path(self._url)}")
+            if response.status_code == 416:
+                self.have = 0
             if response.status_code not in (200, 206):
                 raise _Broken(f"{response.status_code} from {host_and_path(self._url)}")
             if response.status_code == 206 and not self._continues(response):
-                self._have = 0
+                self.have = 0
                 raise _Broken(f"{host_and_path(self._url)} sent another part of the file than was asked for")
             if response.status_code == 200:
-                self._have = 0
+                self.have = 0
             encoded = response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
             tag = response.headers.get("ETag", "")
             # A weak tag does not promise the same bytes, and an encoded body has other offsets than the file.
@@ -216,8 +224,8 @@ class _Fetch:
 
     def _answer(self) -> requests.Response:
         headers = {"Accept-Encoding": "identity"}
-        if self._have:
-            headers["Range"] = f"bytes={self._have}-"
+        if self.have:
+            headers["Range"] = f"bytes={self.have}-"
             if self._validator:
                 headers["If-Range"] = self._validator
         url = self._url
@@ -239,35 +247,39 @@ class _Fetch:
         raise _Broken(f"{host_and_path(self._url)} sends us in circles")
 
     def _continues(self, response: requests.Response) -> bool:
-        return response.headers.get("Content-Range", "").replace(" ", "").startswith(f"bytes{self._have}-")
+        return response.headers.get("Content-Range", "").replace(" ", "").startswith(f"bytes{self.have}-")
 
     def _write(self, response: requests.Response, *, encoded: bool) -> None:
         announced = _number(response.headers.get("Content-Length"))
-        expected = None if announced is None or encoded else self._have + announced
+        expected = None if announced is None or encoded else self.have + announced
         failure = ""
-        with self._part.open("r+b" if self._have else "wb") as file:
-            file.truncate(self._have)
-            file.seek(self._have)
+        with self._part.open("r+b" if self.have else "wb") as file:
+            file.truncate(self.have)
+            file.seek(self.have)
             try:
                 for chunk in response.raw.stream(CHUNK_BYTES, decode_content=encoded):
                     if self._stop is not None and self._stop.is_set():
                         raise Stopped
                     file.write(chunk)
-                    self._have += len(chunk)
+                    self.have += len(chunk)
                     if self._on_bytes:
-                        self._on_bytes(self._have, expected)
+                        self._on_bytes(self.have, expected)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 failure = type(error).__name__
             file.flush()
             os.fsync(file.fileno())
         if encoded and failure:
-            self._have = 0
-        if not failure and expected is not None and self._have != expected:
-            failure = f"{self._have} bytes of {expected}"
-            if self._have > expected:
-                self._have = 0
+            self.have = 0
+        if not failure and expected is not None and self.have != expected:
+            failure = f"{self.have} bytes of {expected}"
+            if self.have > expected:
+                self.have = 0
         if failure:
             raise _Broken(f"the download from {host_and_path(self._url)} broke off ({failure})")
+
+
+def _backoff_seconds(tries: int) -> float:
+    return min(2.0 ** (tries - 1), LONGEST_WAIT_SECONDS)
 
 
 def _number(text: Any) -> int | None:

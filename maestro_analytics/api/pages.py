@@ -66,7 +66,9 @@ class Pages:
         self._sender = sender
         self._sizes: dict[Endpoint, int] = {}
 
-    def read_all(self, endpoint: Endpoint, filters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def read_all(
+        self, endpoint: Endpoint, filters: Mapping[str, Any], *, stop: threading.Event | None = None
+    ) -> list[dict[str, Any]]:
         """Every record that matches, as of one moment.
 
         Raises:
@@ -80,7 +82,7 @@ class Pages:
         for _ in range(PASSES):
             this = _Pass(overlap)
             try:
-                self._read_pages(endpoint, filters, this)
+                self._read_pages(endpoint, filters, this, stop)
             except _Changed as changed:
                 # A list that stands still but comes in another order each time has no overlap to find: from the
                 # second such pass on, two passes that agree are believed instead.
@@ -96,12 +98,14 @@ class Pages:
             "Run it again when fewer people are working, or narrow it with filters."
         )
 
-    def _read_pages(self, endpoint: Endpoint, filters: Mapping[str, Any], this: _Pass) -> None:
+    def _read_pages(
+        self, endpoint: Endpoint, filters: Mapping[str, Any], this: _Pass, stop: threading.Event | None
+    ) -> None:
         position = 0
         first_index = 0
         while True:
             overlap = 1 if this.overlap and position > 0 else 0
-            total, page = self._page(endpoint, filters, position - overlap + first_index)
+            total, page = self._page(endpoint, filters, position - overlap + first_index, stop)
             if position == 0:
                 this.total = total
             elif total != this.total:
@@ -120,14 +124,14 @@ class Pages:
                 this.overlap = False
 
     def _page(
-        self, endpoint: Endpoint, filters: Mapping[str, Any], start: int
+        self, endpoint: Endpoint, filters: Mapping[str, Any], start: int, stop: threading.Event | None
     ) -> tuple[int | None, list[dict[str, Any]]]:
         first = self._sizes.get(endpoint, PAGE_SIZES[0])
         sizes = [size for size in PAGE_SIZES if size <= first]
         while True:
             size = sizes.pop(0)
             try:
-                answer = self._sender.send(endpoint, {**filters, "count": size, "startIndex": start})
+                answer = self._sender.send(endpoint, {**filters, "count": size, "startIndex": start}, stop=stop)
             except RequestRefused as refused:
                 if refused.status not in (400, 422) or not sizes or endpoint in self._sizes:
                     raise

@@ -255,6 +255,9 @@ def run_exports(
     smallest = min(smallest_window, initial_window)
     if in_flight < 1 or smallest < timedelta(seconds=1):
         raise InvalidArgument("in_flight must be at least 1, and a window at least a second")
+    for kind, windows in wanted.items():
+        if kind not in EXPORT_PARAMETERS or (windows is None) != (kind == "groups"):
+            raise InvalidArgument(f"wanted must hold windows of raw or audit, or None of groups, not {kind}: {windows}")
     folder.mkdir(parents=True, exist_ok=True)
     halt = threading.Event()
     kinds = {name: Backlog(name, largest=initial_window, smallest=smallest) for name in wanted}

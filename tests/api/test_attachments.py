@@ -65,7 +65,7 @@ def test_an_upload_that_breaks_is_sent_again_from_the_start(client, host, reply,
     assert [song.read_bytes()] * 3 == [seen.body for seen in host.seen[1:]]
 
 
-@pytest.mark.parametrize(("status", "tries"), [(403, 1), (500, 6)])
+@pytest.mark.parametrize(("status", "tries"), [(403, 1), (500, 9)])
 def test_an_upload_that_is_refused_names_the_attachment_that_exists_now(
     client, host, reply, shell, song, status, tries
 ):

@@ -1,5 +1,7 @@
 """Lists that change while their pages are read, and servers that page in their own way."""
 
+import threading
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -228,6 +230,19 @@ def test_lists_are_asked_for_with_every_filter_of_the_reference(client, host, re
         "count": "500",
         "startIndex": "0",
     } == host.seen[0].query
+
+
+def test_a_stop_ends_the_wait_for_a_page(settings, host, reply):
+    """With a clock that really waits: two minutes, which the stop cuts short."""
+    stop = threading.Event()
+
+    def busy(seen):
+        stop.set()
+        return reply(429, headers={"Retry-After": "120"})
+
+    host.on("GET /api/v1/todos", busy)
+    with ApiClient(settings) as waiting, pytest.raises(KeyboardInterrupt):
+        waiting.list_all("todos", stop=stop)
 
 
 def test_what_cannot_be_asked_for_is_not_sent(client):

@@ -245,3 +245,9 @@ def test_a_plan_says_windows_calls_and_minutes(month):
 def test_what_cannot_be_meant_is_refused(options, make_sandbox, client_for, month, run):
     with pytest.raises(errors.InvalidArgument):
         run(client_for(make_sandbox()), {"raw": [month]}, **options)
+
+
+@pytest.mark.parametrize("wanted", [{"raw": None}, {"groups": []}, {"coaching": []}])
+def test_what_is_no_export_is_refused(wanted, make_sandbox, client_for, run):
+    with pytest.raises(errors.InvalidArgument, match="wanted must hold"):
+        run(client_for(make_sandbox()), wanted)
