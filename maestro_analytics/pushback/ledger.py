@@ -62,6 +62,8 @@ create table if not exists pushes (
 ) without rowid;
 """
 
+ROWS_AT_A_TIME = 50_000
+
 IS_THE_KEY = (
     "kind = ? and agent_id = ? and ticket_id = ? and source_id = ? and metric_id = ? and timestamp = ? "
     "and ticket_event_id = ?"
@@ -108,10 +110,14 @@ class PushLedger:
         What an earlier push left `sent` becomes `unknown`: it was stopped before the reply came.
 
         Raises:
-            SettingsError: the ledger belongs to another account's host.
+            SettingsError: the ledger belongs to another account's host, or cannot be written.
         """
-        data_folder.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(data_folder / FILE_NAME, isolation_level=None)
+        path = data_folder / FILE_NAME
+        try:
+            data_folder.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise SettingsError(f"the push ledger {path} cannot be opened: {error}") from None
         try:
             connection.execute("pragma journal_mode = wal")
             # A batch must not leave before its entries are on the disk as sent.
@@ -123,10 +129,13 @@ class PushLedger:
                 "update pushes set status = 'unknown', reason = ? where status = 'sent'",
                 ("the push was stopped before the reply came",),
             )
+            return cls(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise SettingsError(f"the push ledger {path} cannot be used: {error}") from None
         except BaseException:
             connection.close()
             raise
-        return cls(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -233,10 +242,13 @@ def read_ledger(data_folder: Path, kind: Kind, *, host: str | None = None) -> pl
 
 def _rows(connection: sqlite3.Connection, kind: Kind) -> pl.DataFrame:
     columns = ", ".join(LEDGER_SCHEMA)
-    rows = connection.execute(f"select {columns} from pushes where kind = ?", (kind,)).fetchall()  # noqa: S608
     stored = {name: pl.Int64 if dtype in (UTC_MOMENT, pl.Boolean) else dtype for name, dtype in LEDGER_SCHEMA.items()}
-    frame = pl.DataFrame(rows, schema=stored, orient="row")
-    return frame.with_columns(
+    cursor = connection.execute(f"select {columns} from pushes where kind = ?", (kind,))  # noqa: S608
+    # Piecewise: rows as Python objects take ten times the memory of the frame.
+    pieces = [pl.DataFrame(schema=stored)]
+    while rows := cursor.fetchmany(ROWS_AT_A_TIME):
+        pieces.append(pl.DataFrame(rows, schema=stored, orient="row"))
+    return pl.concat(pieces).with_columns(
         pl.from_epoch(name, "s").dt.replace_time_zone("UTC").cast(UTC_MOMENT)
         if dtype == UTC_MOMENT
         else pl.col(name).cast(pl.Boolean)

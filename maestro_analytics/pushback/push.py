@@ -160,8 +160,10 @@ def push_checked(
     with _turn_to_push(settings.data, kind):
         with PushLedger.open(settings.data, host=settings.host) as ledger:
             ledger.refused_here(kind, checked.refused_entries)
-            ledger.withdrawn(kind, _tell_gone(report, ledger.rows(kind), gone))
-            plan = plan_push(checked.entries, ledger.rows(kind))
+            rows = ledger.rows(kind)
+            withdrawn = _tell_gone(report, rows, gone)
+            ledger.withdrawn(kind, withdrawn)
+            plan = plan_push(checked.entries, withdraw(rows, withdrawn))
             _tell_plan(report, plan)
             sends = bool(plan.sendings)
             if sends:
@@ -213,8 +215,9 @@ def _tell_gone(
     if keys.height:
         first = keys.row(0, named=True)
         report.warnings.append(
-            f"{keys.height} values at the vendor have nothing behind them any more (such as {first['metric_id']} of "
-            f"{first['agent_id']} at {api_moment(first['timestamp'])}): the API has no way to take an agent metric back"
+            f"{keys.height} values that the vendor was told are not computed any more (such as {first['metric_id']} of "
+            f"{first['agent_id']} at {api_moment(first['timestamp'])}): their grades are gone or count for another day, "
+            "or they were of another --period. The API has no way to take an agent metric back."
         )
     return keys
 

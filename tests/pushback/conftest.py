@@ -1,6 +1,7 @@
 """A vendor of our own, written from the reference, that remembers metrics under both of its readings."""
 
 import json
+import os
 import socket
 import threading
 from collections import deque
@@ -148,6 +149,16 @@ def serve(vendor):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     return server, thread
+
+
+def command_environment(settings):
+    """The environment in which a command meets the account and folder of `settings`, at the default pace."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MAESTRO_")} | {
+        "MAESTRO_API_TOKEN": settings.token,
+        "MAESTRO_BASE_URL": settings.base_url,
+        "MAESTRO_DATA": str(settings.data),
+        "MAESTRO_CACHE": str(settings.cache),
+    }
 
 
 @pytest.fixture

@@ -237,7 +237,7 @@ def test_a_deleted_newest_grade_lets_the_value_of_the_day_before_stand_again(pub
     assert (report.planned, report.repeated, report.unchanged) == (0, 1, 1)
     assert (planned.planned, planned.repeated, planned.requests) == (0, 1, 1)
     assert [warning.partition(" (")[0] for warning in report.warnings] == [
-        "1 values at the vendor have nothing behind them any more"
+        "1 values that the vendor was told are not computed any more"
     ]
     again = push("qa_score")
     assert (again.planned, again.repeated, again.requests, again.warnings) == (0, 0, 0, [])

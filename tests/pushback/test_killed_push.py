@@ -1,7 +1,6 @@
 """A push that is killed, as a process of its own, is continued by the next one."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,8 +12,10 @@ from maestro_analytics.errors import AnotherRefresh
 from maestro_analytics.pushback import push_file
 from maestro_analytics.pushback.entries import Kind
 from maestro_analytics.pushback.ledger import FILE_NAME, read_ledger
+from tests.pushback.conftest import command_environment
 
 NO_DATABASE = "warning: no published database to know the agents from: the vendor alone judges them\n"
+UNHURRIED_BY_LIMITS = {"MAESTRO_REQUESTS_PER_SECOND": "1000", "MAESTRO_REQUESTS_PER_MINUTE": "60000"}
 COMMAND = [sys.executable, "-c", "from maestro_analytics.cli import main; main()", "push", "file"]
 
 
@@ -27,7 +28,7 @@ def start(settings, tmp_path):
         process = subprocess.Popen(
             [*COMMAND, *arguments, "--kind", "agent", "--json"],
             cwd=tmp_path,
-            env=environment(settings),
+            env=command_environment(settings) | UNHURRIED_BY_LIMITS,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -39,17 +40,6 @@ def start(settings, tmp_path):
     for process in running:
         process.kill()
         process.communicate()
-
-
-def environment(settings):
-    return {name: value for name, value in os.environ.items() if not name.startswith("MAESTRO_")} | {
-        "MAESTRO_API_TOKEN": settings.token,
-        "MAESTRO_BASE_URL": settings.base_url,
-        "MAESTRO_DATA": str(settings.data),
-        "MAESTRO_CACHE": str(settings.cache),
-        "MAESTRO_REQUESTS_PER_SECOND": "1000",
-        "MAESTRO_REQUESTS_PER_MINUTE": "60000",
-    }
 
 
 def write_metrics(path, entries=1800):

@@ -1,33 +1,36 @@
-"""A push and whoever else uses the token at the same time stay within one budget."""
+"""A push and a refresh at the same time, on one data folder and under one token, share one budget."""
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from maestro_analytics import warehouse
 from maestro_analytics.api import ApiClient
 from maestro_analytics.pushback import push_agent_metrics
+from maestro_analytics.pushback.entries import Kind
+from maestro_analytics.pushback.ledger import read_ledger
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.settings import Settings
-from tests.pushback.test_sandbox_faults import NOW, agents_of
+from tests.pushback.conftest import command_environment
+from tests.pushback.test_sandbox_faults import agents_of
 
-READS_LISTS = """
-import sys
-from pathlib import Path
-from maestro_analytics.api import ApiClient
-from maestro_analytics.settings import Settings
-
-base_url, token, folder = sys.argv[1:]
-with ApiClient(Settings(_env_file=None, base_url=base_url, api_token=token, cache=Path(folder))) as client:
-    print("ready", flush=True)
-    while client.requests_made < 25:
-        client.list_all("todos")
-"""
+REFRESH = [sys.executable, "-c", "from maestro_analytics.cli import main; main()", "refresh", "--json"]
 
 
-def test_a_push_and_another_process_never_see_a_429(tmp_path):
-    """25 requests each at 9 a second, against the limits of the reference as real sliding windows."""
-    with Sandbox(seed=3, agents=20, days=8, now=NOW, requests_per_second=10, requests_per_minute=100) as sandbox:
+def values(agents, count):
+    """A value for each agent and hour, `count` in all, none in the future."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    hours = pl.DataFrame({"timestamp": [start + timedelta(hours=hour) for hour in range(-(-count // len(agents)))]})
+    frame = pl.DataFrame({"agent_id": agents}).join(hours, how="cross").head(count)
+    return frame.with_columns(metric_id=pl.lit("hours_worked"), metric_value=1.0)
+
+
+def test_a_refresh_and_a_push_of_24_batches_never_see_a_429(tmp_path):
+    """The limits of the reference, as real sliding windows, and our own pace of 9 a second and 95 a minute."""
+    with Sandbox(seed=3, agents=20, days=8, running=True, requests_per_second=10, requests_per_minute=100) as sandbox:
         settings = Settings(
             _env_file=None,
             base_url=sandbox.base_url,
@@ -35,29 +38,27 @@ def test_a_push_and_another_process_never_see_a_429(tmp_path):
             data=tmp_path / "data",
             cache=tmp_path / "cache",
         )
-        hours = pl.DataFrame(
-            {"timestamp": [NOW.replace(day=day, hour=hour) for day in range(1, 20) for hour in range(24)]}
-        )
-        frame = (
-            pl.DataFrame({"agent_id": agents_of(sandbox)})
-            .join(hours, how="cross")
-            .join(pl.DataFrame({"metric_id": ["hours_worked", "calls"]}), how="cross")
-            .with_columns(metric_value=1.0)
-            .head(12_000)
-        )
+        frame = values(agents_of(sandbox), 12_000)
+        since = f"{sandbox.now - timedelta(days=9):%Y-%m-%d}"
         with subprocess.Popen(
-            [sys.executable, "-c", READS_LISTS, sandbox.base_url, sandbox.token, str(settings.cache)],
+            [*REFRESH, "--since", since],
+            cwd=tmp_path,
+            env=command_environment(settings),
             stdout=subprocess.PIPE,
-        ) as other:
-            other.stdout.readline()
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as refresh:
+            refresh.stderr.readline()  # it has begun
             with ApiClient(settings) as client:
                 report = push_agent_metrics(client, frame)
-            other.communicate()
+            refreshed = json.loads(refresh.communicate()[0])
         statuses = [request.status for request in sandbox.received.api()]
-        made_by_others = len(statuses) - report.requests
+        assert sandbox.received.broken_promises == []
 
-    assert report.sent == frame.height == 12_000
-    assert report.requests == 24
-    assert other.returncode == 0
-    assert made_by_others >= 25
+    assert (report.sent, report.requests) == (12_000, 24)
+    assert refreshed["status"] == "complete"
     assert set(statuses) == {200, 201}
+    assert len(statuses) == 24 + refreshed["requests"]
+    assert read_ledger(settings.data, Kind.AGENT)["status"].value_counts().rows() == [("acknowledged", 12_000)]
+    with warehouse.open(settings.database) as store:
+        assert store.sql("from total_scores").height == refreshed["tables"]["total_scores"] > 0
