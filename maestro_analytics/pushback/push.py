@@ -216,8 +216,8 @@ def _tell_gone(
         first = keys.row(0, named=True)
         report.warnings.append(
             f"{keys.height} values that the vendor was told are not computed any more (such as {first['metric_id']} of "
-            f"{first['agent_id']} at {api_moment(first['timestamp'])}): their grades are gone or count for another day, "
-            "or they were of another --period. The API has no way to take an agent metric back."
+            f"{first['agent_id']} at {api_moment(first['timestamp'])}): their grades are gone or count for another "
+            "day, or they were of another --period. The API has no way to take an agent metric back."
         )
     return keys
 
