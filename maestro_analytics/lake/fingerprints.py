@@ -47,7 +47,8 @@ class Content:
 def contents(connection: duckdb.DuckDBPyConnection, table: str, columns: Iterable[str]) -> list[Content]:
     """The months of a table that has a `date_graded`, else the table as one; nothing for a table without rows."""
     columns = list(columns)
-    month = f"date_trunc('month', {MONTH_OF})" if MONTH_OF in columns else "null::timestamptz"
+    # of the moment in UTC, whatever the session's zone
+    month = f"date_trunc('month', timezone('UTC', {MONTH_OF}))" if MONTH_OF in columns else "null::timestamp"
     # the epoch as an integer: a moment fetched as a Python object depends on the local time zone package
     rows = connection.execute(
         f"select epoch_us({month}) as starts, count(*), sum(hash({_row(columns)}))::varchar "

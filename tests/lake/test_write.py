@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,3 +242,43 @@ def test_a_second_writer_is_refused_while_the_first_is_at_work(source, tmp_path)
         write_lake(source, tmp_path, account="acme", now=clock)
 
     assert files_below(tmp_path / "acme") == {"writing/aa.json"}
+
+
+KILLED_AFTER = """
+import os, signal, sys
+import duckdb
+from maestro_analytics.lake import Source, write_lake
+from maestro_analytics.lake.storage import LocalFolder
+
+made, add = [], LocalFolder.add
+
+def killed_when_enough_was_made(self, file, key):
+    add(self, file, key)
+    made.append(key)
+    if sum(one.endswith(".parquet") for one in made) == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+LocalFolder.add = killed_when_enough_was_made
+write_lake(Source(duckdb.connect(sys.argv[1]), origin="here", refresh={}), sys.argv[2], account="acme")
+"""
+
+
+@pytest.mark.parametrize("files", [1, 9])
+def test_a_writer_that_is_killed_leaves_what_was_published_and_the_next_one_cleans_up(source, tmp_path, files):
+    write_lake(source, tmp_path / "lake", account="acme")
+    published = (tmp_path / "lake/acme/manifest.json").read_bytes()
+    database = tmp_path / "changed.duckdb"
+    source.connection.execute("update individual_answers set question_score = 0; delete from agents")
+    source.connection.execute("update section_scores set section_score = 0")
+    source.connection.execute(f"attach '{database}' as changed; copy from database memory to changed; detach changed")
+
+    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER, str(database), str(tmp_path / "lake"), str(files)])
+
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "lake/acme/manifest.json").read_bytes() == published
+    first = manifest_of(tmp_path / "lake")
+    left = files_below(tmp_path / "lake/acme") - first.keys - {"manifest.json"}
+    assert sum(name.endswith(".parquet") for name in left) == files
+    assert any(name.startswith("writing/") for name in left)
+    write_lake(source, tmp_path / "lake", account="acme")
+    assert files_below(tmp_path / "lake/acme") == first.keys | manifest_of(tmp_path / "lake").keys | {"manifest.json"}
