@@ -133,7 +133,14 @@ def test_a_quoted_text_in_a_reason_is_cut_and_the_raw_row_is_not(read):
     assert "x" * 500 in refusal.raw
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", HEADER.encode(), f"{HEADER}\n".encode()])
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
+def test_a_file_without_even_a_header_is_no_export(read, content):
+    """Only an empty `dataUrl` says that there is nothing: bytes that say nothing must not cover a window."""
+    with pytest.raises(UnreadableFile, match="has no header, so it is no export"):
+        read(content)
+
+
+@pytest.mark.parametrize("content", [HEADER.encode(), f"{HEADER}\n".encode(), f"\n{HEADER}\r\n".encode()])
 def test_a_file_without_rows_is_no_error(read, content):
     delivery = read(content)
     assert delivery.refused == []
