@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -60,6 +62,17 @@ def certainly_not_sent(error: requests.RequestException) -> bool:
     ) or isinstance(error, requests.exceptions.ProxyError)
 
 
+def _is_untrusted(error: BaseException) -> bool:
+    """Whether a certificate was refused. Other trouble with TLS passes: a connection that broke off, a busy proxy."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return True
+        inner = getattr(seen, "reason", None) or next(iter(seen.args), None)
+        seen = inner if isinstance(inner, BaseException) else None
+    return False
+
+
 class Transport:
     """Sends requests to the vendor's API. Safe to share between threads.
 
@@ -76,7 +89,7 @@ class Transport:
         self.clock = clock or Clock()
         self._token = settings.token
         self._health = HostHealth()
-        self._sessions: list[requests.Session] = []
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._threads = threading.local()
         self._count_lock = threading.Lock()
         self._requests_made = 0
@@ -101,7 +114,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections and the pacing database."""
-        for session in self._sessions:
+        for session in list(self._sessions):
             session.close()
         self._pacer.close()
 
@@ -186,12 +199,12 @@ class Transport:
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,
             )
-        except requests.exceptions.SSLError as error:
-            return SettingsError(
-                f"no trusted connection to {self.host} ({redact(str(error), token=self._token)}). Check "
-                "MAESTRO_BASE_URL; behind a proxy that inspects traffic, set REQUESTS_CA_BUNDLE to its certificate."
-            )
         except requests.RequestException as error:
+            if _is_untrusted(error):
+                return SettingsError(
+                    f"the certificate of {self.host} is not trusted. Check MAESTRO_BASE_URL; behind a proxy that "
+                    "inspects traffic, set REQUESTS_CA_BUNDLE to its certificate."
+                )
             what = "no connection" if certainly_not_sent(error) else "no answer"
             if isinstance(error, requests.Timeout):
                 what += " in time"
@@ -241,5 +254,5 @@ class Transport:
             session.headers["apitoken"] = self._token
             session.headers["Accept"] = "application/json"
             self._threads.session = session
-            self._sessions.append(session)
+            self._sessions.add(session)
         return session

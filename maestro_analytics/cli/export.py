@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from maestro_analytics.exports import ExportPlan
     from maestro_analytics.exports.one_off import KeptExports
 
-Since = Annotated[str, typer.Option(help="From this date or moment on (UTC unless it says otherwise).")]
-Until = Annotated[str | None, typer.Option(help="Until this date or moment, not included; one minute ago by default.")]
+Since = Annotated[str, typer.Option(metavar="T", help="From this date or moment on (UTC unless it says otherwise).")]
+Until = Annotated[
+    str | None, typer.Option(metavar="T", help="Until this date or moment, not included; one minute ago by default.")
+]
 To = Annotated[Path, typer.Option(metavar="DIR", help="The folder that the files are kept in.")]
 PlanOnly = Annotated[bool, typer.Option("--plan", help="Say what would be asked for, and ask for nothing.")]
-MaxWindow = Annotated[str, typer.Option(help="Longest window of one export: 7d, 12h, 15m.")]
+MaxWindow = Annotated[str, typer.Option(metavar="LENGTH", help="Longest window of one export: 7d, 12h, 15m.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
@@ -44,7 +46,10 @@ def raw(
     until: Until = None,
     single_file: Annotated[
         str | None,
-        typer.Option(help="Only individual_answers, section_scores, total_scores, annotations or csat, as plain CSV."),
+        typer.Option(
+            metavar="NAME",
+            help="Only individual_answers, section_scores, total_scores, annotations or csat, as plain CSV.",
+        ),
     ] = None,
     max_window: MaxWindow = "7d",
     plan: PlanOnly = False,

@@ -121,8 +121,10 @@ class Lives:
         return record
 
     def fail(self, record: ExportRecord, *, status: str, error: str) -> None:
+        """Note that an export came to nothing; what a killed run left of its download goes too."""
         self._check()
         self.ledger.failed(record.seq, status=status, error=error)
+        self._part(record).unlink(missing_ok=True)
 
     def finish(self, record: ExportRecord, *, is_new: bool) -> ExportRecord:
         """Poll an export until it is complete, and keep its file.
@@ -144,6 +146,9 @@ class Lives:
             self.ledger.received(record.seq, file=path, sha256=sha256, bytes=size, completed_at=completed_at)
             record = replace(record, status="received", file=path, sha256=sha256, bytes=size)
         return record
+
+    def _part(self, record: ExportRecord) -> Path:
+        return self.folder / f"{kept.stem(record)}.part"
 
     def _check(self) -> None:
         if self.halt.is_set():
@@ -199,8 +204,7 @@ class Lives:
 
     def _download(self, record: ExportRecord, data_url: str) -> tuple[Path, str, int]:
         """The kept file, its sha256 and its size."""
-        stem = kept.stem(record)
-        part = self.folder / f"{stem}.part"
+        part = self._part(record)
 
         def on_bytes(received: int, expected: int | None) -> None:
             self.emit(Receiving(record, received, expected))
@@ -209,7 +213,13 @@ class Lives:
         for number in range(FRESH_URLS):
             if number:
                 self.client.clock.wait(min(2.0 ** (number - 1), 15.0), self.halt)
-                data_url = self.client.export_state(record.export_id or "", stop=self.halt).data_url
+                try:
+                    data_url = self.client.export_state(record.export_id or "", stop=self.halt).data_url
+                except Unreachable:
+                    raise
+                except TryAgain as error:
+                    why, data_url = str(error), ""
+                    continue
                 if not data_url:
                     why = "a complete export no longer says where its file is"
                     continue
@@ -218,15 +228,11 @@ class Lives:
             except UrlExpired as expired:
                 why = str(expired)
                 continue
-            except DownloadFailed:
-                part.unlink(missing_ok=True)
-                raise
             why = kept.damage(part)
             if not why:
                 path = part.with_suffix(kept.ending(part))
                 kept.keep(part, path)
                 return path, downloaded.sha256, downloaded.size
-        part.unlink(missing_ok=True)
         raise DownloadFailed(
             f"the file of the {record} could not be had ({why}, with {FRESH_URLS} fresh URLs). Run it again later.",
             export_id=record.export_id,

@@ -135,6 +135,21 @@ def test_what_never_reads_is_missed_with_its_reason_and_not_kept(vendor, run, ht
     assert [] == list((tmp_path / "exports").iterdir())
 
 
+def test_what_a_killed_run_left_of_a_forgotten_export_goes(vendor, run, httpserver, ledger, clock, tmp_path):
+    client, says, _ = vendor
+    record = ledger.plan("groups", None, clock.utc())
+    ledger.asked(record.seq, "forgotten")
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "groups-000001-forgotten.part").write_bytes(b"half")
+    says(Response("{}", 404), complete(httpserver))
+    httpserver.expect_request("/api/v1/export-data/forgotten").respond_with_data("", 404)
+    serve(httpserver, CSV)
+
+    (export,) = run(client, {"groups": None})
+
+    assert [export.file] == list((tmp_path / "exports").iterdir())
+
+
 def test_a_store_without_https_is_not_fetched_from(vendor, run):
     client, says, _ = vendor
     says({"status": "complete", "dataUrl": "http://store.example/file?sig=5ec4e7"})
