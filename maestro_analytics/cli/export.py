@@ -48,7 +48,7 @@ def raw(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Only individual_answers, section_scores, total_scores, annotations or csat, as plain CSV.",
+            help="Only this file: total_scores, section_scores, ..., as CSV.",
         ),
     ] = None,
     max_window: MaxWindow = "7d",

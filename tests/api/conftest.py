@@ -2,7 +2,9 @@
 
 import json
 import socket
+import ssl
 import struct
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -75,7 +77,13 @@ class Host:
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request, client_address):
+                """A client that went away, or that we left, is no news."""
+                if not isinstance(sys.exception(), OSError | ValueError):
+                    super().handle_error(request, client_address)
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         # A short poll, so that closing takes no time.
@@ -117,6 +125,13 @@ class Host:
         handler.wfile.write(content if reply.cut is None else content[: reply.cut])
         if reply.cut is not None or reply.without_length:
             handler.close_connection = True
+
+    def use_certificate(self, certificate, key):
+        """Speak TLS from now on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = self.url.replace("http://", "https://")
 
     def close(self):
         self._server.shutdown()

@@ -1,8 +1,12 @@
 """The one `send`: what goes out, what comes back, and what is tried again."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from maestro_analytics import errors
 from maestro_analytics.api import ApiClient, endpoints
@@ -287,4 +291,48 @@ def test_a_redirect_to_what_is_no_address_is_said_too(client, host, reply):
     host.on(TODO, reply(302, headers={"Location": "http://[::1"}))
 
     with pytest.raises(errors.SettingsError, match=r"no URL"):
+        client.send(endpoints.GET_TODO, id="t1")
+
+
+@pytest.fixture
+def self_signed(tmp_path):
+    """A certificate of 127.0.0.1 that nobody vouches for, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return tmp_path / "certificate.pem", tmp_path / "key.pem"
+
+
+def test_a_certificate_that_is_not_trusted_is_said_at_once(settings, host, clock, self_signed):
+    host.use_certificate(*self_signed)
+    secure = settings.model_copy(update={"base_url": f"{host.url}/api/v1"})
+
+    with (
+        ApiClient(secure, clock=clock) as client,
+        pytest.raises(errors.SettingsError, match=r"certificate of 127.0.0.1"),
+    ):
+        client.send(endpoints.GET_TODO, id="t1")
+
+    assert 1 == client.requests_made
+    assert [] == host.seen
+
+
+def test_other_trouble_with_tls_is_waited_out(settings, host, clock):
+    """A host that speaks no TLS, as a proxy in trouble may: that passes, or it is unreachable."""
+    secure = settings.model_copy(update={"base_url": f"{host.url.replace('http', 'https')}/api/v1"})
+
+    with ApiClient(secure, clock=clock) as client, pytest.raises(errors.Unreachable):
         client.send(endpoints.GET_TODO, id="t1")
