@@ -38,6 +38,8 @@ def local_session() -> SparkSession:
         raise EngineMissing("PySpark is not installed: pip install 'maestro-analytics[spark]'.") from None
     builder = SparkSession.builder.appName("maestro-analytics")
     builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
+    # the defaults are those of a cluster's driver: 1 GB, and 200 tasks after each exchange
+    builder = builder.config("spark.driver.memory", "2g").config("spark.sql.shuffle.partitions", "16")
     try:
         return (
             builder.config("spark.driver.bindAddress", "127.0.0.1")

@@ -79,7 +79,7 @@ def write_month_by_month(connection: duckdb.DuckDBPyConnection, lake: Path, answ
     grades = answers // QUESTIONS_OF_A_GRADE // months
     connection.execute("insert into agent_ids select 'a' || i, 'a' || i from range(5000) as r(i)")
     connection.execute("insert into agents (person_id) select 'a' || i from range(5000) as r(i)")
-    seconds = []
+    writing, finding = [], []
     for month in range(months):
         values = {
             "first": month * grades,
@@ -92,14 +92,16 @@ def write_month_by_month(connection: duckdb.DuckDBPyConnection, lake: Path, answ
         source = Source(connection, origin="benchmark", refresh={"started_at": f"{month:03d}"})
         took, written = timed(lambda source=source: write_lake(source, lake, account="benchmark"))
         assert written.files_written == written.parts_written == (2 if month else 4), written
-        seconds.append(took)
+        found, unchanged = timed(lambda source=source: write_lake(source, lake, account="benchmark"))
+        assert unchanged.files_written == 0
+        writing.append(took - found)
+        finding.append(found / (month + 1))
     size = sum(file.stat().st_size for file in lake.rglob("*.parquet"))
     rows = grades * QUESTIONS_OF_A_GRADE * months
-    early, late = sum(seconds[1:5]) / 4, sum(seconds[-4:]) / 4
     print(f"{rows:,} answers in {months} months, {size / 1e6:,.0f} MB of Parquet, {size / rows:.1f} bytes an answer")
-    print(f"a month's write: {late:.2f} s late, {early:.2f} s early, ratio {late / early:.2f}")
-    took, _ = timed(lambda: write_lake(source, lake, account="benchmark"))
-    print(f"a write with nothing changed: {took:.2f} s, {took / sum(seconds):.3f} of writing all of it")
+    for what, seconds in (("writing a month that changed", writing), ("looking at a month for changes", finding)):
+        early, late = sum(seconds[1:5]) / 4, sum(seconds[-4:]) / 4
+        print(f"{what}: {late:.3f} s with {months} months, {early:.3f} s with the first, ratio {late / early:.2f}")
     took, _ = timed(lambda: write_lake(source, lake.with_name("at-once"), account="benchmark"))
     print(f"all at once: {took:.1f} s, {rows / took / 1000:,.0f} thousand answers a second")
 

@@ -263,8 +263,7 @@ write_lake(Source(duckdb.connect(sys.argv[1]), origin="here", refresh={}), sys.a
 """
 
 
-@pytest.mark.parametrize("files", [1, 9])
-def test_a_writer_that_is_killed_leaves_what_was_published_and_the_next_one_cleans_up(source, tmp_path, files):
+def test_a_writer_that_is_killed_leaves_what_was_published_and_the_next_one_cleans_up(source, tmp_path):
     write_lake(source, tmp_path / "lake", account="acme")
     published = (tmp_path / "lake/acme/manifest.json").read_bytes()
     database = tmp_path / "changed.duckdb"
@@ -272,13 +271,13 @@ def test_a_writer_that_is_killed_leaves_what_was_published_and_the_next_one_clea
     source.connection.execute("update section_scores set section_score = 0")
     source.connection.execute(f"attach '{database}' as changed; copy from database memory to changed; detach changed")
 
-    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER, str(database), str(tmp_path / "lake"), str(files)])
+    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER, str(database), str(tmp_path / "lake"), "9"])
 
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "lake/acme/manifest.json").read_bytes() == published
     first = manifest_of(tmp_path / "lake")
     left = files_below(tmp_path / "lake/acme") - first.keys - {"manifest.json"}
-    assert sum(name.endswith(".parquet") for name in left) == files
+    assert sum(name.endswith(".parquet") for name in left) == 9
     assert any(name.startswith("writing/") for name in left)
     write_lake(source, tmp_path / "lake", account="acme")
     assert files_below(tmp_path / "lake/acme") == first.keys | manifest_of(tmp_path / "lake").keys | {"manifest.json"}
