@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from maestro_analytics.errors import UnreadableFile
 from maestro_analytics.exports import Window
 from tests.warehouse.desk import START, csv_text, zipped
 
@@ -44,13 +45,21 @@ def test_a_snapshot_replaces_the_one_before(desk):
     assert desk.rows("select group_id, available from agent_groups") == [("g3", False)]
 
 
-@pytest.mark.parametrize("content", [groups_file(), b"", b"\n\n"], ids=["header", "nothing", "blank"])
-def test_a_snapshot_without_rows_says_that_there_are_no_groups(desk, content):
+def test_a_snapshot_without_rows_says_that_there_are_no_groups(desk):
     desk.land(groups_file(MEMBER), kind="groups")
-    landed = desk.land(content, kind="groups")
+    landed = desk.land(groups_file(), kind="groups")
 
     assert landed.is_covered
     assert desk.rows("from agent_groups") == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"], ids=["nothing", "blank"])
+def test_a_file_without_even_a_header_is_damage_and_the_groups_stay(desk, content):
+    desk.land(groups_file(MEMBER), kind="groups")
+    with pytest.raises(UnreadableFile, match="no header"):
+        desk.land(content, kind="groups")
+
+    assert desk.column("select group_id from agent_groups") == ["g1"]
 
 
 def test_a_row_needs_an_id_or_an_address(desk):
