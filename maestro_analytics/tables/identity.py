@@ -41,18 +41,20 @@ def grade_key(
 
 def grade_keys(frame: pl.DataFrame) -> pl.Series:
     """The keys of all rows of `frame`, which has the columns `GRADE_PARTS`; same text as `grade_key`."""
-    escaped = {part: _escaped(frame.get_column(part)) for part in GRADE_PARTS}
-    parts = pl.DataFrame([series.rename(part) for part, series in escaped.items()])
-    five = pl.concat_str(GRADE_PARTS[:5], separator="|")
-    six = pl.concat_str(GRADE_PARTS, separator="|")
-    ordinary = frame.get_column("grade_type").eq_missing(ORDINARY_GRADE)
-    if ordinary.all():
-        return parts.select(five.alias("grade_key")).to_series()
-    return parts.select(pl.when(ordinary).then(five).otherwise(six).alias("grade_key")).to_series()
+    # Hardly any part needs escaping, and looking is cheaper than doing.
+    looked = frame.select(
+        *(pl.col(part).str.contains(r"[|\\]").any().alias(part) for part in GRADE_PARTS),
+        (pl.col("grade_type").eq_missing(ORDINARY_GRADE)).all().alias("all ordinary"),
+    ).row(0, named=True)
+    parts = [(_escaped(part) if looked[part] else pl.col(part)).fill_null(_NULL) for part in GRADE_PARTS]
+    five = pl.concat_str(parts[:5], separator="|")
+    if looked["all ordinary"]:
+        return frame.select(five.alias("grade_key")).to_series()
+    six = pl.concat_str(parts, separator="|")
+    is_ordinary = pl.col("grade_type").eq_missing(ORDINARY_GRADE)
+    return frame.select(pl.when(is_ordinary).then(five).otherwise(six).alias("grade_key")).to_series()
 
 
-def _escaped(part: pl.Series) -> pl.Series:
-    """The text of a part as it stands in a key. Hardly any part needs escaping, and looking is cheaper than doing."""
-    if part.str.contains(r"[|\\]").any():
-        part = part.str.replace_all("\\", "\\\\", literal=True).str.replace_all("|", "\\|", literal=True)
-    return part.fill_null(_NULL) if part.null_count() else part
+def _escaped(part: str) -> pl.Expr:
+    """The text of a part as it stands in a key."""
+    return pl.col(part).str.replace_all("\\", "\\\\", literal=True).str.replace_all("|", "\\|", literal=True)

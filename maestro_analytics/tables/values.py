@@ -59,27 +59,27 @@ class Typed:
 def typed(text: pa.Table, roles: Mapping[str, Role]) -> Typed:
     """The columns `roles` of `text` (a table of non-null strings) as typed values."""
     moments = [name for name, role in roles.items() if role is Role.MOMENT]
-    frame = cast(pl.DataFrame, pl.from_arrow(text.select(list(roles))))
+    others = {name: role for name, role in roles.items() if role is not Role.MOMENT}
+    frame = cast(pl.DataFrame, pl.from_arrow(text.select(list(others))))
     readers = {
-        Role.LABEL: lambda column: label(column),
+        Role.LABEL: label,
         Role.NUMBER: lambda column: label(column).cast(pl.Float64, strict=False),
         Role.FLAG: flag,
         Role.ID_LIST: id_list,
     }
     values = frame.with_columns(
-        readers[role](pl.col(name)).alias(name) for name, role in roles.items() if role in readers
-    )
-    values = values.with_columns(
+        readers[role](pl.col(name)).alias(name) for name, role in others.items() if role in readers
+    ).with_columns(
         [moment(text.column(name)).alias(name) for name in moments]
-        + [seconds(frame.get_column(name)) for name, role in roles.items() if role is Role.SECONDS]
+        + [seconds(frame.get_column(name)) for name, role in others.items() if role is Role.SECONDS]
     )
     unreadable = {}
     for name, role in roles.items():
         if role in CAN_FAIL and (missing := values.get_column(name).is_null()).any():
-            failed = missing & ~frame.get_column(name).is_in(NULL_WORDS)
+            failed = missing & ~cast(pl.Series, pl.from_arrow(text.column(name))).is_in(NULL_WORDS)
             if failed.any():
                 unreadable[name] = failed
-    return Typed(values, unreadable)
+    return Typed(values.select(list(roles)), unreadable)
 
 
 def label(column: pl.Expr) -> pl.Expr:
