@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from maestro_analytics.errors import InvalidArgument
-from maestro_analytics.exports import Window
+from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.exports.windows import without
 
 FIRST_PERIOD = timedelta(days=90)
@@ -16,6 +16,9 @@ UNTIL_MARGIN = timedelta(minutes=1)
 
 WINDOWED = ("raw", "audit")
 SNAPSHOT = "groups"
+
+LONGEST_CLOCK_ERROR = timedelta(days=1)
+"""A vendor whose clock is further off than this does not tell the time."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,26 @@ def gaps(period: Period, covered: Mapping[str, Sequence[Window]]) -> list[dict[s
         if kind in period.kinds
         for gap in without(whole, covered.get(kind, ()))
     ]
+
+
+def without_time_to_come(export: ExportRecord, ahead_seconds: float | None) -> tuple[ExportRecord, str | None]:
+    """An export whose window ends no later than the vendor's clock when it was asked for, and a warning if that is cut.
+
+    Where this machine's clock is ahead of the vendor's, a window that ends "a minute ago" ends in the vendor's future:
+    counted as covered, what happens there would never be asked for.
+
+    Args:
+        ahead_seconds: how far this machine's clock is ahead of the vendor's; None where that is not known.
+    """
+    ahead = timedelta(seconds=ahead_seconds or 0.0)
+    window = export.window
+    if window is None or export.requested_at is None or not UNTIL_MARGIN < ahead < LONGEST_CLOCK_ERROR:
+        return export, None
+    vendor_now = (export.requested_at - ahead).replace(microsecond=0)
+    if window.end <= vendor_now:
+        return export, None
+    warning = (
+        f"this machine's clock is {ahead.total_seconds():.0f} s ahead of the vendor's: what the vendor's clock had not "
+        "reached does not count as covered. Set the clock."
+    )
+    return replace(export, window=Window(window.start, vendor_now) if window.start < vendor_now else None), warning

@@ -41,7 +41,7 @@ from maestro_analytics.exports import (
     plan_windows,
     run_exports,
 )
-from maestro_analytics.period import WINDOWED, gaps, period_of
+from maestro_analytics.period import WINDOWED, gaps, period_of, without_time_to_come
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.readers import read_export
 from maestro_analytics.tables.schemas import KINDS
@@ -149,7 +149,7 @@ def refresh(
                 client, wanted, master.ledger, master.exports_folder, pace=pace, on_event=on_event, stop=stop
             )
             with closing(outcomes):
-                _land_exports(outcomes, master, report, say=say)
+                _land_exports(outcomes, client, master, report, say=say)
             if COACHING in period.kinds:
                 _land_coaching(client, master, report, stop=stop, say=say, now=now)
         except (SettingsError, Unreachable) as error:
@@ -175,7 +175,12 @@ def refresh(
 
 
 def _land_exports(
-    outcomes: Iterator[ExportRecord | MissedWindow], master: Master, report: RefreshReport, *, say: Say
+    outcomes: Iterator[ExportRecord | MissedWindow],
+    client: ApiClient,
+    master: Master,
+    report: RefreshReport,
+    *,
+    say: Say,
 ) -> None:
     """Land each export as soon as it is there, while the others are still in flight."""
     for outcome in outcomes:
@@ -183,7 +188,11 @@ def _land_exports(
             error = outcome.error or ExportFailed(outcome.reason, export_id=None, window=outcome.window)
             report.errors.append(error)
         else:
-            _note(report, _land(master, outcome), say=say)
+            export, warning = without_time_to_come(outcome, client.clock_ahead_seconds)
+            if warning and warning not in report.warnings:
+                report.warnings.append(warning)
+                say(warning)
+            _note(report, _land(master, export), say=say)
 
 
 def _land(master: Master, export: ExportRecord) -> Landed:
@@ -213,7 +222,7 @@ def _land_coaching(
             raise KeyboardInterrupt
         taken_at = now()
         try:
-            landed = master.land_coaching(table.name, client.list_all(table.name), taken_at=taken_at)
+            landed = master.land_coaching(table.name, client.list_all(table.name, stop=stop), taken_at=taken_at)
         except Unreachable:
             raise
         except (InconsistentPages, RequestRefused, TooManyBadRows, TryAgain) as error:

@@ -78,6 +78,10 @@ class ApiClient(TicketCalls, AttachmentCalls, AgentCalls, CoachingCalls, ExportC
         except Stopped:
             raise KeyboardInterrupt from None
 
+    def ping(self) -> None:
+        """Make the cheapest call there is: one record of a list. What it raises says what is wrong."""
+        self.send(endpoints.GET_TODOS, {"count": 1})
+
     def agent_metrics_batch(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Send one batch (at most 500) of agent metrics, with the API's field names; returns the vendor's results.
 

@@ -7,6 +7,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -93,6 +94,7 @@ class Transport:
         self._threads = threading.local()
         self._count_lock = threading.Lock()
         self._requests_made = 0
+        self._clock_ahead_seconds: float | None = None
         self._pacer = Pacer(
             settings.cache,
             token=self._token,
@@ -127,6 +129,14 @@ class Transport:
     def requests_made(self) -> int:
         """Tries sent to the API host so far, of all threads."""
         return self._requests_made
+
+    @property
+    def clock_ahead_seconds(self) -> float | None:
+        """How far this machine's clock is ahead of the vendor's, by the last answer; None before any that said.
+
+        A second or two are the way and the rounding.
+        """
+        return self._clock_ahead_seconds
 
     def send(
         self,
@@ -213,6 +223,7 @@ class Transport:
     def _read(self, endpoint: Endpoint, path: str, response: requests.Response) -> Any:
         shown = f"{endpoint.method} {path}"
         status = response.status_code
+        self._compare_clocks(response.headers.get("Date"))
         error: MaestroError | Failure
         if 200 <= status < 300:
             try:
@@ -245,6 +256,14 @@ class Transport:
             said = vendor_message(response.content, token=self._token)
             error = RequestRefused(status=status, endpoint=shown, vendor_message=said)
         raise error
+
+    def _compare_clocks(self, header: str | None) -> None:
+        try:
+            vendor = parsedate_to_datetime(header or "")
+        except ValueError:
+            return
+        if vendor.tzinfo is not None:
+            self._clock_ahead_seconds = (self.clock.utc() - vendor).total_seconds()
 
     def _session(self) -> requests.Session:
         """This thread's session: requests promises nothing about sharing one."""

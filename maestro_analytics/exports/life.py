@@ -103,19 +103,24 @@ class Lives:
     emit: OnEvent
     halt: threading.Event
     unknown_statuses: set[str] = field(default_factory=set)
+    asking: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, kind: str, window: Window | None) -> ExportRecord:
-        """Ask for an export. Its record is in the ledger before the request, its id before this returns."""
-        self._check()
-        record = self.ledger.plan(kind, window, self.client.clock.utc())
-        try:
-            parameters = {**self.parameters.get(kind, {}), **(window.parameters() if window else {})}
-            export_id = self.client.request_export(kind, parameters, stop=self.halt)
-        except MaestroError as error:
-            self.fail(record, status="failed", error=str(error))
-            raise
-        # Also when halted meanwhile: the id is what makes asking again needless.
-        self.ledger.asked(record.seq, export_id)
+        """Ask for an export. Its record is in the ledger before the request, its id before this returns.
+
+        One at a time: a process that is killed then leaves at most one export behind whose id nobody knows.
+        """
+        with self.asking:
+            self._check()
+            record = self.ledger.plan(kind, window, self.client.clock.utc())
+            try:
+                parameters = {**self.parameters.get(kind, {}), **(window.parameters() if window else {})}
+                export_id = self.client.request_export(kind, parameters, stop=self.halt)
+            except MaestroError as error:
+                self.fail(record, status="failed", error=str(error))
+                raise
+            # Also when halted meanwhile: the id is what makes asking again needless.
+            self.ledger.asked(record.seq, export_id)
         record = replace(record, export_id=export_id, status="requested")
         self.emit(Asked(record))
         return record

@@ -56,9 +56,7 @@ def test_a_file_over_the_budget_does_not_land_and_its_time_stays_missing(tmp_pat
         assert {type(error) for error in report.errors} == {TooManyBadRows}
         assert report.tables["total_scores"] == 0
         assert report.tables["individual_answers"] == len(sandbox.truth.individual_answers)
-        assert report.gaps == [
-            {"kind": "raw", "window_start": SINCE.isoformat(), "window_end": NOW.isoformat()}
-        ]
+        assert report.gaps == [{"kind": "raw", "window_start": SINCE.isoformat(), "window_end": NOW.isoformat()}]
 
         # A rerun, once the vendor has mended its files, brings them.
         sandbox.faults.switch_off("too-many-bad-rows")

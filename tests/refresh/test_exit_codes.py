@@ -117,7 +117,9 @@ def test_an_interrupted_run_is_130_and_keeps_what_had_landed(tmp_path, name):
 
 def test_a_plan_asks_for_nothing(sandbox, tmp_path):
     before = len(sandbox.received.requests)
-    done = run(tmp_path, "refresh", "--plan", "--since", "2026-01-01", "--until", "2026-01-31", "--json", sandbox=sandbox)
+    done = run(
+        tmp_path, "refresh", "--plan", "--since", "2026-01-01", "--until", "2026-01-31", "--json", sandbox=sandbox
+    )
     planned = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert len([each for each in planned["windows"] if each["kind"] == "raw"]) == 5
