@@ -11,8 +11,9 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.statistics.effects import Effect, estimates, matched_weights
 from maestro_analytics.analysis.statistics.regression import Codes
-from maestro_analytics.analysis.statistics.trials import Effect, Panel, Trials, estimates, matched_weights, trials
+from maestro_analytics.analysis.statistics.trials import Panel, Trials, trials
 
 REGRESSION = (
     "Agents are coached after bad weeks, and bad weeks pass by themselves: 'before and after' and 'against all "

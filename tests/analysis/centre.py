@@ -1,6 +1,6 @@
 """A contact centre made with numpy, written straight into a DuckDB file, with the truth beside it.
 
-Not the sandbox: that one speaks HTTP and is believable, this one is small, quick, and every number of it is chosen here.
+Not the sandbox: that one speaks HTTP and is believable; here every number is chosen, and nothing takes long.
 """
 
 from __future__ import annotations
@@ -8,15 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import polars as pl
 
 from maestro_analytics.tables.schemas import TABLES, TABLES_BY_NAME
+from maestro_analytics.tables.table import DTYPES
+from maestro_analytics.warehouse.sqlfiles import create_views
+from maestro_analytics.warehouse.state import create_all
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-VIEWS = Path(__file__).parents[2] / "sql" / "views"
+
+
+ANSWER_ID = pl.format("16906fb5ce9d57646fa38362_{}_{}_{}_GRADER_grading", "gradable_id", "rubric_id", "agent_id")
 
 
 @dataclass(frozen=True)
@@ -36,13 +42,13 @@ def write(path: Path, frames: dict[str, pl.DataFrame]) -> Path:
         connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         for table in TABLES:
             connection.execute(table.ddl())
+        create_all(connection)
         for name, frame in frames.items():
             columns = ", ".join(f'"{column}"' for column in frame.columns)
             connection.register("incoming", frame.to_arrow())
-            connection.execute(f'insert into {name} ({columns}) select * from incoming')
+            connection.execute(f"insert into {name} ({columns}) select * from incoming")
             connection.unregister("incoming")
-        for view in sorted(VIEWS.glob("*.sql")):
-            connection.execute(f"create view {view.stem} as {view.read_text(encoding='utf-8')}")
+        create_views(connection)
     finally:
         connection.close()
     return path
@@ -146,8 +152,10 @@ def answers_of(grades: pl.DataFrame, *, seed: int) -> dict[str, pl.DataFrame]:
     return {"section_scores": sections, "individual_answers": answers.drop("rubric_score")}
 
 
-def make(*, agents: int = 24, weeks: int = 20, seed: int = 1, coaching_effect: float = 6.0) -> tuple[dict[str, pl.DataFrame], Truth]:
-    """A centre with everything in it: teams, biased graders, calibrations, benchmarks, coaching, to-dos, CSAT, re-grades."""
+def make(
+    *, agents: int = 24, weeks: int = 20, seed: int = 1, coaching_effect: float = 6.0
+) -> tuple[dict[str, pl.DataFrame], Truth]:
+    """A centre with everything in it: teams, biased graders, calibrations, coaching, to-dos, CSAT, re-grades."""
     rng = np.random.default_rng(seed)
     names = [f"{number:03d}" for number in range(1, agents + 1)]
     quality = {name: float(q) for name, q in zip(names, rng.normal(84, 5, agents), strict=True)}
@@ -158,9 +166,13 @@ def make(*, agents: int = 24, weeks: int = 20, seed: int = 1, coaching_effect: f
     number = agents * weeks * 3
     agent = rng.choice(names, number)
     day = rng.integers(0, weeks * 7, number)
-    reported = [START + timedelta(days=int(d), hours=int(h)) for d, h in zip(day, rng.integers(8, 18, number), strict=True)]
+    reported = [
+        START + timedelta(days=int(d), hours=int(h)) for d, h in zip(day, rng.integers(8, 18, number), strict=True)
+    ]
     grader = rng.choice(list(graders), number)
-    after = np.array([coached.get(a, datetime.max.replace(tzinfo=UTC)) < r for a, r in zip(agent, reported, strict=True)])
+    after = np.array(
+        [coached.get(a, datetime.max.replace(tzinfo=UTC)) < r for a, r in zip(agent, reported, strict=True)]
+    )
     level = np.array([quality[a] for a in agent]) + coaching_effect * after
     score = np.clip(level + np.array([graders[g] for g in grader]) + rng.normal(0, 9, number), 0, 100).round(2)
     grades = grade_rows(
@@ -185,11 +197,8 @@ def make(*, agents: int = 24, weeks: int = 20, seed: int = 1, coaching_effect: f
                     np.clip(judged["rubric_score"].to_numpy() + bias + rng.normal(0, 4, judged.height), 0, 100).round(2)
                 ),
                 original_grader=pl.col("grader"),
-                target_answer_id=pl.concat_str(
-                    pl.lit("16906fb5ce9d57646fa38362_"), "gradable_id", pl.lit("_"), "rubric_id", pl.lit("_"), "agent_id",
-                    pl.lit("_GRADER_grading"),
-                ),
-            )  # fmt: skip
+                target_answer_id=ANSWER_ID,
+            )
             for name, bias in list(graders.items())[:3]
         ]
     )
@@ -197,7 +206,11 @@ def make(*, agents: int = 24, weeks: int = 20, seed: int = 1, coaching_effect: f
     scores = pl.concat([grades, calibrations], how="diagonal")
     frames = {"total_scores": scores, **people_of(grades, teams), **answers_of(scores, seed=seed)}
     frames["csat"] = live[::3].select(
-        "gradable_id", "source", csat_score=(1 + (pl.col("rubric_score") / 25).floor() + pl.lit(rng.integers(0, 2, live[::3].height))).clip(1, 5)
+        "gradable_id",
+        "source",
+        csat_score=(1 + (pl.col("rubric_score") / 25).floor() + pl.lit(rng.integers(0, 2, live[::3].height))).clip(
+            1, 5
+        ),
     )
     frames["coaching_sessions"] = pl.DataFrame(
         [
@@ -211,10 +224,7 @@ def make(*, agents: int = 24, weeks: int = 20, seed: int = 1, coaching_effect: f
         agent_id="agent_id",
         rubric_id="rubric_id",
         created_at=pl.col("date_graded") + pl.Series([timedelta(days=float(d)) for d in rng.gamma(2, 4, low.height)]),
-        answer_id=pl.concat_str(
-            pl.lit("16906fb5ce9d57646fa38362_"), "gradable_id", pl.lit("_"), "rubric_id", pl.lit("_"), "agent_id",
-            pl.lit("_GRADER_grading"),
-        ),
+        answer_id=ANSWER_ID,
         type=pl.lit("opportunities"),
     )  # fmt: skip
     frames["todos"] = low.select(
@@ -234,3 +244,28 @@ def make(*, agents: int = 24, weeks: int = 20, seed: int = 1, coaching_effect: f
         table = TABLES_BY_NAME[name]
         frames[name] = frame.select([column for column in table.columns if column in frame.columns])
     return frames, Truth(quality, graders, coaching_effect, coached)
+
+
+def from_truth(truth: Any) -> dict[str, pl.DataFrame]:
+    """The tables that a correct warehouse holds after a backfill from a sandbox, without the detour through HTTP."""
+    frames = {}
+    for name, rows in truth.tables().items():
+        table = TABLES_BY_NAME[name]
+        schema = {column: DTYPES[role] for column, role in table.columns.items() if column not in table.made_here}
+        frame = pl.DataFrame(rows, schema=schema)
+        if "grade_key" in table.columns:
+            frame = grade_rows(**frame.to_dict(as_series=True)).select(table.columns)
+        frames[name] = frame
+    people = [
+        {
+            "person_id": min(agent.agent_ids),
+            "agent_name": agent.name,
+            "agent_email": agent.email,
+            "ids": agent.agent_ids,
+        }
+        for agent in truth.agents
+    ]
+    everyone = pl.DataFrame(people)
+    frames["agents"] = everyone.drop("ids")
+    frames["agent_ids"] = everyone.select(agent_id="ids", person_id="person_id").explode("agent_id")
+    return frames

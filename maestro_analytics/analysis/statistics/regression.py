@@ -66,6 +66,23 @@ def first_coefficient(
     return Coefficient(value, value - reach, value + reach, clusters)
 
 
+def coefficient(design: Floats, outcome: Floats, weight: Floats) -> float:
+    """The coefficient of the first column alone; nan where it cannot be told from the others."""
+    used = weight > 0
+    x, y, w = design[used], outcome[used], weight[used]
+    if not len(x) or np.ptp(x[:, 0]) == 0:
+        return float("nan")
+    y = y - np.average(y, weights=w)
+    scale = np.sqrt((w[:, None] * x**2).sum(0))
+    x = x[:, scale > 0] / scale[scale > 0]
+    gram = (x * w[:, None]).T @ x
+    inverse = np.linalg.inv(gram + 1e-9 * np.eye(len(gram)))
+    # What is left of the first column beside the others; its inverse is the first entry.
+    if inverse[0, 0] > 1e6:
+        return float("nan")
+    return float(inverse[0] @ ((x * w[:, None]).T @ y) / scale[0])
+
+
 def nearest(
     treated: Floats, control: Floats, *, treated_block: Codes, control_block: Codes, k: int, caliper: float
 ) -> tuple[npt.NDArray[np.bool_], Floats]:
@@ -80,17 +97,19 @@ def nearest(
     """
     from scipy.spatial import cKDTree
 
-    found = np.zeros(len(treated), dtype=bool)
     weight = np.zeros(len(control))
-    for block in np.unique(treated_block):
-        mine, theirs = np.flatnonzero(treated_block == block), np.flatnonzero(control_block == block)
-        if not len(theirs):
-            continue
-        neighbours = cKDTree(control[theirs]).query(treated[mine], k=min(k, len(theirs)), distance_upper_bound=caliper)
-        distance, at = (np.reshape(answer, (len(mine), -1)) for answer in neighbours)
-        usable = np.isfinite(distance)
-        matches = usable.sum(1)
-        found[mine] = matches > 0
-        share = np.where(usable, 1 / np.maximum(matches, 1)[:, None], 0.0)
-        np.add.at(weight, theirs[at[usable]], share[usable])
-    return found, weight
+    if not len(control) or not len(treated):
+        return np.zeros(len(treated), dtype=bool), weight
+    # Blocks lie so far apart that no neighbour within the caliper is in another one: one tree serves all.
+    apart = 1000.0 * (caliper + 1)
+    mine = np.column_stack([treated, treated_block * apart])
+    theirs = np.column_stack([control, control_block * apart])
+    k = min(k, len(control))
+    distance, at = (
+        np.reshape(answer, (len(mine), -1)) for answer in cKDTree(theirs).query(mine, k=k, distance_upper_bound=caliper)
+    )
+    usable = np.isfinite(distance)
+    matches = usable.sum(1)
+    share = np.where(usable, 1 / np.maximum(matches, 1)[:, None], 0.0)
+    weight += np.bincount(at[usable], share[usable], minlength=len(control))
+    return matches > 0, weight

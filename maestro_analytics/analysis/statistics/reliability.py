@@ -89,17 +89,14 @@ def _alphas(rows: Codes, codes: Codes, levels: Floats, units: int, weights: Floa
             observed = weights @ ((size**2 - (counts**2).sum(1)) / (size - 1))
             expected = (total**2 - (marginal**2).sum(1)) / (total - 1)
             return np.asarray(1 - observed / expected, dtype=float)
-        pairs = counts[:, :, None] * counts[:, None, :] / (size - 1)[:, None, None]
-        kinds = len(levels)
-        diagonal = np.arange(kinds)
-        pairs[:, diagonal, diagonal] -= counts / (size - 1)[:, None]
-        coincidence = (weights @ pairs.reshape(units, -1)).reshape(-1, kinds, kinds)
-        below = np.cumsum(marginal, axis=1)
-        rank = below - marginal / 2
-        distance = (rank[:, :, None] - rank[:, None, :]) ** 2
-        observed = (coincidence * distance).sum((1, 2))
-        expected = (marginal[:, :, None] * marginal[:, None, :] * distance).sum((1, 2)) / (total - 1)
-        return np.asarray(1 - observed / expected)
+        # Ordinal distance is the distance of mid-ranks, which each resample has its own: squared distances of a unit
+        # follow from the sums of its ranks, as for an interval.
+        ranks = np.cumsum(marginal, axis=1) - marginal / 2
+        sums, squares = counts @ ranks.T, counts @ (ranks**2).T
+        apart = 2 * (size[:, None] * squares - sums**2) / (size - 1)[:, None]
+        observed = np.einsum("bu,ub->b", weights, apart)
+        expected = 2 * (total * (marginal * ranks**2).sum(1) - (marginal * ranks).sum(1) ** 2) / (total - 1)
+        return np.asarray(1 - observed / np.where(expected > 1e-9, expected, np.nan))
 
 
 def _interval_alphas(rows: Codes, values: Floats, units: int, weights: Floats) -> Floats:

@@ -19,12 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from maestro_analytics.analysis.statistics.intervals import Floats
-from maestro_analytics.analysis.statistics.regression import Codes, Coefficient, first_coefficient, nearest
+from maestro_analytics.analysis.statistics.regression import Codes
 
-BLOCK_DAYS = 28
-CALIPER = 0.4
-NEIGHBOURS = 10
-MOST_CONTROLS = 100_000
+MOST_CONTROLS = 40_000
 
 
 @dataclass(frozen=True)
@@ -85,17 +82,6 @@ class Trials:
     def only(self, chosen: npt.NDArray[np.bool_]) -> Trials:
         """The chosen entries."""
         return Trials(**{name: value[chosen] for name, value in vars(self).items()})
-
-
-@dataclass(frozen=True)
-class Effect:
-    """One way of answering, in points."""
-
-    method: str
-    effect: Coefficient
-    coached: int
-    controls: int
-    gap_before: float
 
 
 def trials(
@@ -172,91 +158,3 @@ def _shrunk(n: Floats, total: Floats, typical: npt.NDArray[np.bool_]) -> Floats:
     between = max(float(x.var() - within * (1 / count).mean()), 1e-6)
     kept = between / (between + within / np.maximum(n, 1e-9))
     return np.asarray(kept * mean + (1 - kept) * x.mean(), dtype=float)
-
-
-def estimates(made: Trials, *, confidence: float) -> list[Effect]:
-    """The same question answered four ways, from the one that misleads most to those that do not.
-
-    before and after       what a dashboard shows
-    against all uncoached  difference in differences; the uncoached get worse for no reason but luck
-    matched                controls of the same recent and longer-run score, team and weeks, then adjusted for the rest
-    adjusted (ANCOVA)      all uncoached, with both scores before, team and weeks in a regression
-    """
-    coached = made.coached
-    change = made.after - made.recent
-    one = np.ones(len(change))
-    enough = made.after_n >= min(5.0, float(np.median(made.after_n)) if len(change) else 5.0)
-    effects = []
-
-    before_after = _mean_of(change[coached & enough], made.person[coached & enough], confidence)
-    effects.append(Effect("before and after", before_after, int((coached & enough).sum()), 0, float("nan")))
-
-    design = np.column_stack([coached, one])[enough]
-    naive = first_coefficient(design, change[enough], cluster=made.person[enough], confidence=confidence)
-    effects.append(_effect("against all uncoached", naive, made.only(enough), None))
-
-    covariates = np.column_stack([coached, one, made.recent, made.history, _dummies(made.day // BLOCK_DAYS)])
-    found, weight = matched_weights(made)
-    used = (coached & found) | (weight > 0)
-    weights = np.where(coached, found.astype(float), weight) * made.after_n
-    matched = first_coefficient(
-        covariates[used], made.after[used], cluster=made.person[used], weight=weights[used], confidence=confidence
-    )
-    effects.append(_effect("matched", matched, made.only(used), weights[used]))
-
-    everyone = np.column_stack([covariates, _dummies(made.team)])
-    ancova = first_coefficient(everyone, made.after, cluster=made.person, weight=made.after_n, confidence=confidence)
-    effects.append(_effect("adjusted (ANCOVA)", ancova, made, made.after_n))
-    return effects
-
-
-def matched_weights(made: Trials) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Which coached entries found controls, and the weight of each control."""
-    coached = made.coached
-    spread = np.array(
-        [max(float(values.std()), 1e-9) if len(values) else 1.0 for values in (made.recent, made.history)]
-    )
-    place = np.column_stack([made.recent, made.history]) / spread
-    block = made.day // BLOCK_DAYS * (int(made.team.max(initial=0)) + 1) + made.team
-    found, weight = np.zeros(len(coached), dtype=bool), np.zeros(len(coached))
-    if coached.any() and not coached.all():
-        found[coached], weight[~coached] = nearest(
-            place[coached],
-            place[~coached],
-            treated_block=block[coached],
-            control_block=block[~coached],
-            k=NEIGHBOURS,
-            caliper=CALIPER,
-        )
-    return found, weight
-
-
-def _mean_of(values: Floats, cluster: Codes, confidence: float) -> Coefficient:
-    """A mean with clustered error: least squares on a constant."""
-    from scipy import special
-
-    groups = np.unique(cluster, return_inverse=True)[1]
-    clusters = int(groups.max()) + 1 if len(groups) else 0
-    if clusters < 3:
-        return Coefficient(float("nan"), float("nan"), float("nan"), clusters)
-    mean = float(values.mean())
-    scores = np.bincount(groups, values - mean)
-    error = float(np.sqrt((scores**2).sum() * clusters / (clusters - 1))) / len(values)
-    reach = float(special.stdtrit(clusters - 1, 0.5 + confidence / 2)) * error
-    return Coefficient(mean, mean - reach, mean + reach, clusters)
-
-
-def _dummies(codes: Codes) -> Floats:
-    """A column for each value but the first."""
-    values, inverse = np.unique(codes, return_inverse=True)
-    return np.eye(len(values))[inverse][:, 1:]
-
-
-def _effect(method: str, effect: Coefficient, used: Trials, weights: Floats | None) -> Effect:
-    coached = used.coached
-    w = np.ones(len(coached)) if weights is None else weights
-    gap = float("nan")
-    if w[coached].sum() > 0 and w[~coached].sum() > 0:
-        gap = float(np.average(used.recent[coached], weights=w[coached]))
-        gap -= float(np.average(used.recent[~coached], weights=w[~coached]))
-    return Effect(method, effect, int(coached.sum()), int((~coached).sum()), gap)

@@ -1,0 +1,146 @@
+"""The effect of coaching: the default is right where the naive figures are not, with an effect and without one."""
+
+import numpy as np
+
+from maestro_analytics.analysis.statistics.effects import estimates
+from maestro_analytics.analysis.statistics.regression import first_coefficient, nearest
+from maestro_analytics.analysis.statistics.trials import Panel, trials
+
+
+def simulated(seed, *, effect, share=0.6, persons=100, days=168):
+    """Agents whose last two weeks were below 78 on a Sunday are coached with probability `share`, at most twice."""
+    rng = np.random.default_rng(seed)
+    quality = rng.normal(80, 6, persons)
+    n = rng.poisson(5 / 14, (persons, days)).astype(float)
+    noise = rng.normal(0, 12, (persons, days)) * np.sqrt(n)
+    lift, total = np.zeros((persons, days)), np.zeros((persons, days))
+    last, times = np.full(persons, -99), np.zeros(persons, dtype=int)
+    who, when = [], []
+    for day in range(days):
+        total[:, day] = n[:, day] * (quality + lift[:, day]) + noise[:, day]
+        if day % 7 != 6 or day < 14:
+            continue
+        seen = n[:, day - 13 : day + 1].sum(1)
+        low = (seen >= 3) & (total[:, day - 13 : day + 1].sum(1) / np.maximum(seen, 1) < 78)
+        chosen = low & (rng.random(persons) < share) & (day + 1 - last >= 35) & (times < 2)
+        for person in np.flatnonzero(chosen):
+            session = day + 1 + int(rng.integers(0, 5))
+            last[person], times[person] = day + 1, times[person] + 1
+            if session < days:
+                who.append(person)
+                when.append(session)
+                lift[person, session:] += effect
+    person, day = np.nonzero(n > 0)
+    panel = Panel.of(
+        person, day, n[person, day], total[person, day], persons=persons, days=days, team=np.arange(persons) % 3
+    )
+    return panel, np.array(who), np.array(when)
+
+
+def answers(seed, **options):
+    panel, who, when = simulated(seed, **options)
+    made, _ = trials(panel, who, when, np.ones(len(who), dtype=bool), before=28, after=28, min_n=5, seed=0)
+    return {found.method: found for found in estimates(made, confidence=0.95)}
+
+
+def test_matched_controls_find_the_effect_where_naive_figures_find_luck():
+    """200 simulated centres, half of them without any effect, half with one of five points."""
+    found = [(effect, answers(seed, effect=effect)) for effect in (0.0, 5.0) for seed in range(100)]
+    bias = {
+        method: np.mean([answer[method].effect.value - effect for effect, answer in found]) for method in found[0][1]
+    }
+    assert abs(bias["matched"]) < 0.3
+    assert bias["before and after"] > 1.3
+    assert bias["against all uncoached"] > 2.0
+    covered = [answer["matched"].effect.lo <= effect <= answer["matched"].effect.hi for effect, answer in found]
+    assert 0.93 <= np.mean(covered) <= 0.985
+    gap = {method: np.mean([answer[method].gap_before for _, answer in found]) for method in bias}
+    assert gap["matched"] > -2.5
+    assert gap["against all uncoached"] < -6
+
+
+def test_the_simulation_of_the_critique():
+    """Five grades a side, coached if below 80, no effect: the coached improve anyway, against the others even more."""
+    rng = np.random.default_rng(1)
+    quality = rng.normal(80, 5, 4000)
+    before, after = (quality + rng.normal(0, 12, (5, 4000)).mean(0) for _ in range(2))
+    low = before < 80
+    assert 2.5 < (after - before)[low].mean() < 7
+    assert 5 < (after - before)[low].mean() - (after - before)[~low].mean() < 10
+
+
+def test_when_everyone_low_is_coached_only_those_with_controls_are_counted():
+    found = answers(1, effect=0.0, share=1.0)
+    assert found["matched"].coached < found["adjusted (ANCOVA)"].coached
+    assert found["matched"].controls > 0
+
+
+def test_a_window_is_days_up_to_but_not_including_the_session():
+    panel = Panel.of(
+        np.array([0, 0, 0]),
+        np.array([0, 3, 4]),
+        np.ones(3),
+        np.array([80.0, 90, 70]),
+        persons=1,
+        days=6,
+        team=np.zeros(1),
+    )
+    zero = np.array([0])
+    assert ([2.0], [170.0]) == tuple(values.tolist() for values in panel.window(zero, zero, np.array([4])))
+    assert ([0.0], [0.0]) == tuple(values.tolist() for values in panel.window(zero, np.array([-9]), np.array([-2])))
+    assert ([1.0], [70.0]) == tuple(values.tolist() for values in panel.window(zero, np.array([4]), np.array([99])))
+
+
+def test_sessions_soon_after_another_are_left_out_and_counted():
+    days = 200
+    person, day = np.divmod(np.arange(6 * days), days)
+    panel = Panel.of(
+        person, day, np.ones(6 * days), np.full(6 * days, 80.0), persons=6, days=days, team=np.zeros(6, int)
+    )
+    who, when = np.array([0, 0, 1]), np.array([80, 100, 80])
+    made, left_out = trials(panel, who, when, np.ones(3, dtype=bool), before=28, after=28, min_n=5, seed=0)
+    assert 1 == left_out
+    assert [(0, 80), (1, 80)] == list(zip(made.person[made.coached], made.day[made.coached], strict=True))
+    # The first session's time after ends where the second begins.
+    assert [19.0, 28.0] == made.after_n[made.coached].tolist()
+
+
+def test_nobody_coached_and_everybody_coached_give_no_estimate():
+    panel, who, when = simulated(1, effect=0.0, persons=8)
+    none, _ = trials(panel, who, when, np.zeros(len(who), dtype=bool), before=28, after=28, min_n=5, seed=0)
+    assert all(np.isnan(found.effect.value) for found in estimates(none, confidence=0.95))
+
+
+def test_the_coefficient_is_that_of_least_squares():
+    rng = np.random.default_rng(2)
+    design = np.column_stack([rng.random(60) < 0.5, np.ones(60), rng.normal(0, 1, 60)]).astype(float)
+    outcome = design @ [3.0, 80, 2] + rng.normal(0, 1, 60)
+    weight = rng.integers(1, 5, 60).astype(float)
+    root = np.sqrt(weight)
+    expected = np.linalg.lstsq(design * root[:, None], outcome * root)[0][0]
+    found = first_coefficient(design, outcome, cluster=np.arange(60) // 3, weight=weight)
+    assert np.isclose(expected, found.value, atol=1e-6)
+    assert found.lo < 3 < found.hi
+    assert 20 == found.clusters
+
+
+def test_a_coefficient_that_cannot_be_told_apart_is_unknown():
+    treated = np.array([1.0, 1, 0, 0, 1, 0])
+    same = np.column_stack([treated, np.ones(6), treated])
+    assert np.isnan(first_coefficient(same, np.arange(6.0), cluster=np.arange(6)).value)
+    constant = np.column_stack([np.ones(6), np.ones(6)])
+    assert np.isnan(first_coefficient(constant, np.arange(6.0), cluster=np.arange(6)).value)
+    assert np.isnan(first_coefficient(same[:2], np.arange(2.0), cluster=np.arange(2)).value)
+
+
+def test_matches_are_near_and_of_the_same_block():
+    found, weight = nearest(
+        np.array([[0.0], [5.0], [9.0]]),
+        np.array([[0.1], [0.2], [5.0]]),
+        treated_block=np.array([0, 0, 1]),
+        control_block=np.array([0, 0, 1]),
+        k=5,
+        caliper=0.5,
+    )
+    assert [True, False, False] == found.tolist()
+    assert [0.5, 0.5, 0.0] == weight.tolist()
