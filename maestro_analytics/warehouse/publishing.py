@@ -29,11 +29,10 @@ COPY_BYTES = 64 << 20
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bring what is derived up to date, and write everything into the one file."""
+    """Bring what is derived up to date. Closing the file then writes everything into it, and `publish` makes sure."""
     people.resolve(connection)
     create_views(connection)
     connection.execute("update state.account set published_at = now()")
-    connection.execute("checkpoint")
 
 
 def publish(master: Path, published: Path, step: Callable[[str], None]) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import duckdb
@@ -53,20 +54,22 @@ def grain(text: str) -> str:
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every view anew, so that `select *` shows columns that a table grew; one that needs another after it."""
-    waiting = dict(texts("views"))
-    connection.execute("begin")
-    for view in waiting:
-        connection.execute(f"drop view if exists main.{view}")
-    connection.execute("commit")
-    while waiting:
-        failed: dict[str, str] = {}
-        for view, text in waiting.items():
-            try:
-                connection.execute(f"create or replace view main.{view} as {text}")
-            except duckdb.CatalogException:
-                failed[view] = text
-        if len(failed) == len(waiting):
-            name, text = next(iter(failed.items()))
-            connection.execute(f"create or replace view main.{name} as {text}")
-        waiting = failed
+    """Make every view anew, so that `select *` shows columns that a table grew, and drop those that have no file."""
+    wanted = texts("views")
+    there = connection.execute(
+        "select view_name from duckdb_views() where schema_name = 'main' and not internal "
+        "and database_name = current_database()"
+    ).fetchall()
+    for (name,) in there:
+        if name not in wanted:
+            connection.execute(f'drop view main."{name}"')
+    for name in in_order_of_need(wanted):
+        connection.execute(f"create or replace view main.{name} as {wanted[name]}")
+
+
+def in_order_of_need(views: dict[str, str]) -> list[str]:
+    """The names of views, each behind those that its text names."""
+    needs = {
+        name: set(re.findall(r"\w+", _COMMENT.sub("", text))) & (set(views) - {name}) for name, text in views.items()
+    }
+    return list(TopologicalSorter(needs).static_order())
