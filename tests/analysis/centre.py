@@ -75,8 +75,8 @@ def grade_rows(**columns: object) -> pl.DataFrame:
         frame = frame.with_columns(date_graded=pl.col("date_reported_as"))
     if "grade_key" not in frame.columns:
         parts = ("source", "gradable_id", "rubric_id", "agent_id", "grade_type")
-        ordinary = pl.concat_str([pl.col(part) for part in parts], separator="|")
-        keyed = pl.concat_str([ordinary, pl.col("grader")], separator="|")
+        ordinary = pl.concat_str([pl.col(part).fill_null("") for part in parts], separator="|")
+        keyed = pl.concat_str([ordinary, pl.col("grader").fill_null("")], separator="|")
         frame = frame.with_columns(grade_key=pl.when(pl.col("grade_type") == "grading").then(ordinary).otherwise(keyed))
     return frame
 
@@ -254,7 +254,7 @@ def from_truth(truth: Any) -> dict[str, pl.DataFrame]:
         schema = {column: DTYPES[role] for column, role in table.columns.items() if column not in table.made_here}
         frame = pl.DataFrame(rows, schema=schema)
         if "grade_key" in table.columns:
-            frame = grade_rows(**frame.to_dict(as_series=True)).select(table.columns)
+            frame = grade_rows(**frame.to_dict(as_series=True)).select(list(table.columns))
         frames[name] = frame
     people = [
         {

@@ -12,6 +12,7 @@ from maestro_analytics.analysis.charts.look import (
     CELL_INK,
     FAINT,
     GREY,
+    INK,
     ORANGE,
     PHONE,
     WIDTH,
@@ -45,32 +46,33 @@ def severity(graders: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> An
         .then(pl.lit("lenient"))
         .otherwise(pl.lit("cannot be told apart")),
     )
-    order = drawn["name"].to_list()
     scale = span(drawn["lo"], drawn["hi"], drawn["raw_gap"], pl.Series([0.0]))
     axis, inner = names(drawn["name"], width)
-    y = alt.Y("name:N", sort=order, title=None, axis=axis)
     colour = alt.Color(
         "verdict:N",
         scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICTS.values())),
         legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
     )
-    base = alt.Chart(drawn)
-    bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-        x=alt.X("lo:Q", scale=scale, title="points: - strict, + lenient"),
-        x2="hi:Q", y=y, color=colour,
-    )  # fmt: skip
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("adjusted:Q", scale=scale), y=y, color=colour,
-        tooltip=["grader", "n", "raw_gap", "adjusted", "lo", "hi", "component", "mad_benchmark", "reason"],
-    )  # fmt: skip
-    rings = base.mark_point(filled=False, size=42, color=FAINT).encode(x=alt.X("raw_gap:Q", scale=scale), y=y)
-    zero = lines_at([0.0], scale)
-    chart = alt.layer(zero, bars, rings, dots).properties(width=inner, height=alt.Step(21))
-    if drawn["component"].n_unique() > 1:
-        chart = chart.facet(
-            row=alt.Row("component:N", header=alt.Header(labelExpr="'graders who share agents: group ' + datum.value",
-                                                         labelAngle=0, labelAnchor="start", labelOrient="top"))
-        ).resolve_scale(y="independent")  # fmt: skip
+    panels = []
+    for (component,), group in drawn.group_by(["component"], maintain_order=True):
+        y = alt.Y("name:N", sort=group["name"].to_list(), title=None, axis=axis)
+        base = alt.Chart(group)
+        bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
+            x=alt.X("lo:Q", scale=scale, title="points: - strict, + lenient"), x2="hi:Q", y=y, color=colour
+        )
+        dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+            x=alt.X("adjusted:Q", scale=scale),
+            y=y,
+            color=colour,
+            tooltip=["grader", "n", "raw_gap", "adjusted", "lo", "hi", "component", "mad_benchmark", "reason"],
+        )
+        rings = base.mark_point(filled=False, size=42, color=FAINT).encode(x=alt.X("raw_gap:Q", scale=scale), y=y)
+        panel = alt.layer(lines_at([0.0], scale), bars, rings, dots).properties(width=inner, height=alt.Step(21))
+        if drawn["component"].n_unique() > 1:
+            title = f"graders who share agents: group {component}"
+            panel = panel.properties(title=alt.TitleParams(title, anchor="start", fontSize=12, color=INK))
+        panels.append(panel)
+    chart = panels[0] if len(panels) == 1 else alt.vconcat(*panels, spacing=18)
     return finished(
         chart,
         question=question,

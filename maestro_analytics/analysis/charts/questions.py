@@ -48,11 +48,12 @@ def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
     )
     axis, inner = names(frame["name"], width)
     panels = []
+    ticks = alt.Axis(tickCount=5 if width >= PHONE else 2)
     for (_,), rubric in frame.sort("rubric_name", "rubric_id", "place").group_by(["rubric_id"], maintain_order=True):
         most = float(np.max(rubric["points_lost"].to_numpy())) * (1.14 if width >= PHONE else 1.3)
         base = alt.Chart(rubric).encode(
             y=alt.Y("name:N", sort=rubric["name"].to_list(), title=None, axis=axis),
-            x=alt.X("points_lost:Q", title="points lost", scale=alt.Scale(domain=[0, most], nice=False)),
+            x=alt.X("points_lost:Q", title="points lost", scale=alt.Scale(domain=[0, most], nice=False), axis=ticks),
         )
         bars = base.mark_bar(cornerRadiusEnd=2, height=14).encode(
             color=alt.Color(
