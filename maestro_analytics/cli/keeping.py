@@ -105,7 +105,7 @@ def replay(
 
     settings = Settings.from_environment()
     with Master.open(settings.data, command="replay") as master:
-        if not master.has_landed():
+        if not master.has_landed() and not any(master.exports_folder.iterdir()):
             raise EmptyStore(path=settings.database)
         outcomes = list(_told(read_all(master, without_missing=without_missing)))
         master.publish()
