@@ -243,7 +243,9 @@ def _complete_block(scored: pl.DataFrame) -> np.ndarray[tuple[int, ...], np.dtyp
     best = np.empty((0, 0))
     for number in range(2, len(busiest) + 1):
         block = wide.select(busiest[:number]).drop_nulls().to_numpy()
-        if block.shape[0] >= 2 and block.size >= best.size:
+        if block.shape[0] < 2:
+            break
+        if block.size >= best.size:
             best = block
     return best
 

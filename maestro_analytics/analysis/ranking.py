@@ -12,7 +12,8 @@ from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import shrinkage
 from maestro_analytics.analysis.summaries import nullable, summed, with_mean
 
-SHRUNK = "shrunk (method of moments), rank intervals from 1000 draws"
+SHRUNK = "shrunk (method of moments), rank intervals from simulated ranks"
+MOST_DRAWN = 1_000_000
 
 
 def agent_ranking(
@@ -61,7 +62,8 @@ def agent_ranking(
         shrunk_hi=nullable(shrunk.mean + reach),
         kept=nullable(shrunk.weight),
     ).sort(["shrunk", "person_id"], descending=[True, False], nulls_last=True)
-    lo, hi = shrinkage.rank_intervals(table["shrunk"], table["error"], confidence=confidence, seed=seed)
+    draws = max(400, min(1000, MOST_DRAWN // max(table.height, 1)))
+    lo, hi = shrinkage.rank_intervals(table["shrunk"], table["error"], confidence=confidence, draws=draws, seed=seed)
     ahead = shrinkage.probability_above_next(table["shrunk"], table["error"])
     table = table.with_columns(
         rank=pl.int_range(1, pl.len() + 1),

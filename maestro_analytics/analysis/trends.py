@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Unpack
 
 import numpy as np
@@ -11,6 +12,7 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.ranking import rubric_adjusted
 from maestro_analytics.analysis.statistics import process
+from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.summaries import agent_label, by_cluster, nullable, summed, with_mean, with_share
 
 Every = Literal["week", "month"]
@@ -72,11 +74,10 @@ def control_chart(store: Store, *, every: Every = "week", by: Group = "agent", *
     choice = Choice.of(store, filters)
     frame = _grouped(store, choice, every=every, by=by)
     table = with_mean(summed(frame, ["group", "period"]), min_n=1, confidence=0.95).filter(pl.col("n") > 0)
-    parts = []
-    for (_,), points in table.sort("group", "period").group_by(["group"], maintain_order=True):
-        chart = process.xmr(points["mean"])
-        parts.append(_charted(points, chart, scale=1.0, method="XmR"))
-    return _control_answer(parts, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.")
+    table = table.sort("group", "period")
+    means = table["mean"].to_numpy()
+    charted = _charted(table, lambda at: process.xmr(means[at]), scale=1.0, method="XmR")
+    return _control_answer(charted, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.")
 
 
 def pass_rate_chart(
@@ -102,47 +103,58 @@ def pass_rate_chart(
         summed(frame, ["group", "period"], "passed").filter(pl.col("n") > 0),
         "passed", names=("rate", "rate_lo", "rate_hi"), confidence=0.95,
     )  # fmt: skip
-    parts = []
-    for (_,), points in table.sort("group", "period").group_by(["group"], maintain_order=True):
-        chart = process.laney_p(points["passed"], points["n"])
-        parts.append(_charted(points, chart, scale=100.0, method="Laney p'"))
+    table = table.sort("group", "period")
+    passed, n = table["passed"].to_numpy(), table["n"].to_numpy()
+    charted = _charted(table, lambda at: process.laney_p(passed[at], n[at]), scale=100.0, method="Laney p'")
     return _control_answer(
-        parts, choice, f"In which {every}s is a pass rate (at least {threshold:g} %) unusual? Percent."
+        charted, choice, f"In which {every}s is a pass rate (at least {threshold:g} %) unusual? Percent."
     )
 
 
-CHARTED = {
-    "group": pl.String, "period": pl.Date, "n": pl.Int64, "n_na": pl.Int64, "value": pl.Float64, "centre": pl.Float64,
-    "lo": pl.Float64, "hi": pl.Float64, "moving_range": pl.Float64, "moving_range_limit": pl.Float64,
-    "sigma_z": pl.Float64, "signal": pl.String, "points": pl.Int64, "method": pl.String, "reliable": pl.Boolean,
-    "reason": pl.String,
-}  # fmt: skip
+def _charted(
+    table: pl.DataFrame, make: Callable[[slice], process.ControlChart], *, scale: float, method: str
+) -> pl.DataFrame:
+    """A chart for each group of a table sorted by group: `make` is given the group's rows."""
+    starts = np.flatnonzero(np.append([True], table["group"].to_numpy()[1:] != table["group"].to_numpy()[:-1]))
+    ends = np.append(starts[1:], table.height) if table.height else starts[:0]
+    charts = [make(slice(start, end)) for start, end in zip(starts, ends, strict=False)]
+    number = np.repeat(ends - starts[: len(ends)], ends - starts[: len(ends)])
 
+    def column(name: str) -> pl.Series:
+        return nullable(scale * np.concatenate([getattr(chart, name) for chart in charts] or [np.empty(0)])).alias(name)
 
-def _charted(points: pl.DataFrame, chart: process.ControlChart, *, scale: float, method: str) -> pl.DataFrame:
-    number = points.height
-    reason = "" if number >= FEWEST_POINTS else f"{number} periods: fewer than {FEWEST_POINTS}"
-    values = {
-        "value": chart.value, "centre": chart.centre, "lo": chart.lower, "hi": chart.upper,
-        "moving_range": chart.moving_range, "moving_range_limit": np.full(number, chart.moving_range_limit),
-    }  # fmt: skip
-    return points.select(
-        "group",
-        "period",
-        "n",
-        "n_na",
-        *(nullable(scale * value).alias(name) for name, value in values.items()),
-        nullable(np.full(number, chart.sigma_z)).alias("sigma_z"),
-        pl.Series("signal", chart.signal, dtype=pl.String),
-        points=pl.lit(number, pl.Int64),
+    def repeated(name: str) -> Floats:
+        each = np.array([getattr(chart, name) for chart in charts], dtype=float)
+        return np.repeat(each, ends - starts[: len(ends)])
+
+    charted = table.select("group", "period", "n", "n_na").with_columns(
+        column("value"),
+        column("centre"),
+        column("lower").alias("lo"),
+        column("upper").alias("hi"),
+        column("moving_range"),
+        nullable(scale * repeated("moving_range_limit")).alias("moving_range_limit"),
+        nullable(repeated("sigma_z")).alias("sigma_z"),
+        pl.Series("signal", [word for chart in charts for word in chart.signal], dtype=pl.String),
+        pl.Series("points", number, dtype=pl.Int64),
         method=pl.lit(method),
-        reliable=pl.lit(not reason),
-        reason=pl.lit(reason),
     )
+    few = pl.col("points") < FEWEST_POINTS
+    return charted.with_columns(
+        reliable=~few,
+        reason=pl.when(few)
+        .then(pl.format(f"{{}} periods: fewer than {FEWEST_POINTS}", "points"))
+        .otherwise(pl.lit("")),
+    ).select(CHARTED)
 
 
-def _control_answer(parts: list[pl.DataFrame], choice: Choice, question: str) -> Answer:
-    table = pl.concat([pl.DataFrame(schema=CHARTED), *parts])
+CHARTED = (
+    "group", "period", "n", "n_na", "value", "centre", "lo", "hi", "moving_range", "moving_range_limit", "sigma_z",
+    "signal", "points", "method", "reliable", "reason",
+)  # fmt: skip
+
+
+def _control_answer(table: pl.DataFrame, choice: Choice, question: str) -> Answer:
     return Answer.of(
         table,
         choice,

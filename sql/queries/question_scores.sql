@@ -38,16 +38,23 @@ answered as (
     select
         grade_key,
         question_id,
-        max(rubric_id) as rubric_id,
-        max(rubric_name) as rubric_name,
-        max(section_id) as section_id,
-        max(section_name) as section_name,
-        max(question) as question,
-        max(person_id) as person_id,
+        section_id,
+        rubric_id,
+        person_id,
         max(question_score) as question_score,
         max(max_question_score) as max_question_score
     from chosen
-    group by grade_key, question_id
+    group by grade_key, question_id, section_id, rubric_id, person_id
+),
+wording as (
+    select
+        rubric_id,
+        question_id,
+        max(rubric_name) as rubric_name,
+        max(section_name) as section_name,
+        max(question) as question
+    from individual_answers
+    group by rubric_id, question_id
 ),
 bonus as (
     select section_id
@@ -66,11 +73,8 @@ scored as (
 per_person as (
     select
         rubric_id,
-        max(rubric_name) as rubric_name,
         max(section_id) as section_id,
-        max(section_name) as section_name,
         question_id,
-        max(question) as question,
         person_id,
         max(is_bonus) as is_bonus,
         count(score_percent) as n,
@@ -84,5 +88,10 @@ per_person as (
         count(case when score_percent < 100 and not is_bonus then 1 end) as short
     from scored
     group by rubric_id, question_id, person_id
+),
+worded as (
+    select wording.rubric_name, wording.section_name, wording.question, per_person.*
+    from per_person
+    join wording on wording.rubric_id = per_person.rubric_id and wording.question_id = per_person.question_id
 )
-select * from per_person
+select * from worded

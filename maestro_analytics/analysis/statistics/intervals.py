@@ -18,6 +18,7 @@ see an auto-fail that has not happened yet: where one grade in ten is a zero, al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -132,10 +133,13 @@ def bca_mean(
     return float(found.low), float(found.high)
 
 
+@lru_cache(maxsize=4)
 def cluster_weights(clusters: int, resamples: int, *, seed: int = 0) -> Floats:
     """Bootstrap weights, one row per resample: how often each cluster is drawn. Rows sum to the number of clusters."""
     rng = np.random.default_rng(seed)
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(float)
+    weights = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(float)
+    weights.flags.writeable = False
+    return weights
 
 
 def percentile_interval(draws: Floats, *, confidence: float = 0.95) -> tuple[float, float]:

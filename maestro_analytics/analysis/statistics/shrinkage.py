@@ -83,10 +83,11 @@ def rank_intervals(
     rng = np.random.default_rng(seed)
     drawn = rng.standard_normal((draws, len(centre))) * spread + centre
     order = np.argsort(-drawn, axis=1)
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(1, len(centre) + 1)[None, :], axis=1)
-    lo, hi = np.quantile(ranks, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0, method="closest_observation")
-    return lo.astype(float), hi.astype(float)
+    ranks = np.empty(order.shape, dtype=np.int32)
+    np.put_along_axis(ranks, order, np.arange(1, len(centre) + 1, dtype=np.int32)[None, :], axis=1)
+    ranks.sort(axis=0)
+    outside = int(draws * (0.5 - confidence / 2))
+    return ranks[outside].astype(float), ranks[draws - 1 - outside].astype(float)
 
 
 def probability_above_next(mean: Numbers, error: Numbers) -> Floats:

@@ -1,0 +1,159 @@
+"""Ask every answer of a large contact centre, and compare its time with that of the SQL it rests on.
+
+    python tests/benchmarks/answers.py [--grades 2000000] [--questions 10] [--folder FOLDER]
+
+Prints ratios, which hold on other machines; seconds do not. The aim: no answer takes more than twice its bare SQL, and
+the whole report less than 10 seconds on 2 million grades with 20 million answers (pictures not counted).
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from maestro_analytics import analysis
+from maestro_analytics.analysis import report
+from maestro_analytics.tables.schemas import TABLES
+from maestro_analytics.warehouse import Store, sqlfiles
+from maestro_analytics.warehouse import open as open_store
+from maestro_analytics.warehouse.state import create_all
+
+AGENTS, GRADERS, DAYS = 5000, 150, 365
+CENTRE = """
+create or replace macro chance(a, b) as (hash(a, b) % 1000000) / 1000000.0;
+create temp table made as
+select
+    n, 't' || n as gradable_id, 'a' || n % $agents as agent_id, 'Agent ' || n % $agents as agent_name,
+    'a' || n % $agents || '@example.com' as agent_email,
+    'rubric_' || n % 3 || '_12345678' as rubric_id, 'Rubric ' || n % 3 as rubric_name,
+    'grader' || (hash(n, 1) % $graders) as grader, 'grading' as grade_type, 'chat' as source,
+    timestamptz '2025-01-01T00:00:00Z' + to_seconds((chance(n, 2) * $days * 86400)::bigint) as date_graded,
+    round(least(100, 70 + 20 * chance(n % $agents, 3) + 25 * (chance(n, 4) - 0.3) + 6 * chance(hash(n, 1) % $graders, 5)), 1)
+        as rubric_score
+from range($grades) as r(n);
+insert into made
+select
+    n, gradable_id, agent_id, agent_name, agent_email, rubric_id, rubric_name, 'grader' || (hash(n, 6) % $graders),
+    'calibration', source, date_graded + interval 2 days, greatest(0, least(100, rubric_score + 12 * (chance(n, 7) - 0.5)))
+from made where n % 50 = 0;
+create temp table keyed as
+select
+    made.* exclude (n), date_graded as date_reported_as, 100.0 as max_rubric_score, 300 + 600 * chance(n, 8) as total_grading_time,
+    'chat|' || gradable_id || '|' || rubric_id || '|' || agent_id || '|' || grade_type
+        || case when grade_type = 'grading' then '' else '|' || grader end as grade_key,
+    case when grade_type <> 'grading' then 'account_' || gradable_id || '_' || rubric_id || '_' || agent_id || '_GRADER_grading'
+        end as target_answer_id
+from made;
+insert into total_scores by name select * from keyed;
+insert into section_scores by name
+select
+    keyed.* exclude (rubric_score, max_rubric_score, total_grading_time), rubric_id || s as section_id, 'Section ' || s as section_name,
+    rubric_score / 5 as section_score, 20.0 as max_section_score
+from keyed, range(5) as sections(s);
+insert into individual_answers by name
+select
+    keyed.* exclude (rubric_score, max_rubric_score, total_grading_time), rubric_id || q % 5 as section_id,
+    rubric_id || '_question_' || q as question_id, 'Was the customer helped, question ' || q || '?' as question,
+    case when chance(grade_key, q) < rubric_score / 100 then 'Yes' else 'No' end as answer_label,
+    case when chance(grade_key, q) < rubric_score / 100 then 10.0 else 0.0 end as question_score, 10.0 as max_question_score
+from keyed, range($questions) as questions(q);
+insert into csat by name
+select gradable_id, source, 1 + floor(rubric_score / 25 + chance(gradable_id, 9)) as csat_score
+from keyed where grade_type = 'grading' and hash(gradable_id) % 10 = 0;
+insert into agents by name select distinct agent_id as person_id, agent_name, agent_email from keyed;
+insert into agent_ids by name select person_id as agent_id, person_id from agents;
+insert into agent_groups by name
+select 'Team ' || hash(person_id) % 60 as group_name, 'g' || hash(person_id) % 60 as group_id, [person_id] as agent_ids, true as available
+from agents;
+insert into coaching_sessions by name
+select 's' || person_id as id, person_id as agent_id,
+    timestamptz '2025-03-01T00:00:00Z' + to_seconds((chance(person_id, 10) * 250 * 86400)::bigint) as created_at
+from agents;
+insert into coaching_points by name
+select 'p' || gradable_id as id, agent_id, rubric_id, date_graded + to_hours((1 + hash(gradable_id) % 400)::int) as created_at,
+    'account_' || gradable_id || '_' || rubric_id || '_' || agent_id || '_GRADER_grading' as answer_id
+from keyed where grade_type = 'grading' and rubric_score < 75 and hash(gradable_id) % 4 = 0;
+insert into todos by name
+select 'd' || gradable_id as id, agent_id, 'coach' || hash(agent_id) % 40 as creator_id, date_graded as created_at,
+    date_graded + interval 5 days as updated_at, case when hash(gradable_id) % 3 = 0 then 'incomplete' else 'complete' end as status
+from keyed where grade_type = 'grading' and hash(gradable_id) % 40 = 0;
+"""
+ANSWERS = [name for name in analysis.__all__ if name[0].islower() and name not in ("charts", "report")]
+
+
+class Watched:
+    """A store that knows how long its queries took."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.seconds = 0.0
+
+    def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
+        started = time.perf_counter()
+        frame = self.store.query(name, **variables)
+        self.seconds += time.perf_counter() - started
+        return frame
+
+
+def make(path: Path, *, grades: int, questions: int) -> None:
+    connection = duckdb.connect(str(path))
+    try:
+        connection.execute(
+            "set TimeZone = 'UTC'; set enable_progress_bar = false; set preserve_insertion_order = false"
+        )
+        for table in TABLES:
+            connection.execute(table.ddl())
+        create_all(connection)
+        given = {"agents": AGENTS, "graders": GRADERS, "days": DAYS, "grades": grades, "questions": questions}
+        for statement in CENTRE.split(";\n"):
+            text = statement
+            for name, value in given.items():
+                text = text.replace(f"${name}", str(value))
+            if text.strip():
+                connection.execute(text)
+        sqlfiles.create_views(connection)
+    finally:
+        connection.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--grades", type=int, default=2_000_000)
+    parser.add_argument("--questions", type=int, default=10)
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        path = (given.folder or Path(scratch)) / "maestro.duckdb"
+        if not path.exists():
+            make(path, grades=given.grades, questions=given.questions)
+        with open_store(path) as store:
+            analysis.rubric_scores(store)
+            print(f"{'answer':24} {'all':>8} {'SQL':>8} {'ratio':>6}")
+            for name in ANSWERS:
+                watched = Watched(store)
+                started = time.perf_counter()
+                rows = getattr(analysis, name)(watched).height
+                seconds = time.perf_counter() - started
+                print(
+                    f"{name:24} {seconds:7.2f}s {watched.seconds:7.2f}s {seconds / watched.seconds:6.2f}   {rows} rows"
+                )
+            watched = Watched(store)
+            started = time.perf_counter()
+            parts = report.sections(watched)
+            seconds = time.perf_counter() - started
+            print(f"{'report, all tables':24} {seconds:7.2f}s {watched.seconds:7.2f}s {seconds / watched.seconds:6.2f}")
+            started = time.perf_counter()
+            page = report.page(parts)
+            print(
+                f"{'report, the page':24} {time.perf_counter() - started:7.2f}s {'':8} {'':6}   {len(page) // 1000} kB"
+            )
+
+
+if __name__ == "__main__":
+    main()
