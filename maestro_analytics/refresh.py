@@ -135,7 +135,7 @@ def refresh(
     stop = stop or Event()
     with (
         ApiClient(settings, clock=clock) as client,
-        Master.open(settings.data, host=settings.host, command="refresh") as master,
+        Master.open(settings.data, host=settings.host, port=settings.port, command="refresh") as master,
     ):
         period = period_of(
             since=since, until=until, kinds=kinds, again=again, first_since=master.first_since(), now=now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -44,6 +45,10 @@ class Settings(BaseSettings):
             raise ValueError("must not carry a user or password")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("must be https: the token would travel in the clear (http is for loopback only)")
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError("has a port that is none") from None
         return value.rstrip("/")
 
     @model_validator(mode="after")
@@ -99,6 +104,12 @@ class Settings(BaseSettings):
         return urlsplit(self.base_url).hostname or ""
 
     @property
+    def port(self) -> int:
+        """The port of the API on its host."""
+        parts = urlsplit(self.base_url)
+        return parts.port or (443 if parts.scheme == "https" else 80)
+
+    @property
     def database(self) -> Path:
         """The published database."""
         return self.data.absolute() / "maestro.duckdb"
@@ -110,3 +121,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether anything answers on a port of this machine itself."""
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False

@@ -68,6 +68,10 @@ REQUEST_AUDIT_EXPORT = Endpoint(
 GET_EXPORT_DATA = Endpoint(
     "look at an export", "GET", "/get-export-data", "body", Repeat.FREELY, "Retrieve the results of an export"
 )
+GET_EXPORT_DATA_BY_QUERY = Endpoint(
+    "look at an export", "GET", "/get-export-data", "query", Repeat.FREELY,
+    "Retrieve the results of an export, where a proxy drops the body of a GET",
+)  # fmt: skip
 EXPORT_DATA_BY_ID = Endpoint(
     "look at an export", "GET", "/export-data/{export_id}", "none", Repeat.FREELY,
     "newer documentation, in place of get-export-data",

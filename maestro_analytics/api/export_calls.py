@@ -37,11 +37,15 @@ class ExportState:
         return f"ExportState(status={self.status!r}, data_url={'...' if self.data_url else ''!r})"
 
 
+POLL_FORMS = (endpoints.GET_EXPORT_DATA, endpoints.EXPORT_DATA_BY_ID, endpoints.GET_EXPORT_DATA_BY_QUERY)
+
+
 class ExportCalls(Transport):
     """The exports part of the client.
 
-    The reference polls with `GET /get-export-data` and a JSON body; newer documentation with `GET /export-data/:id`.
-    Which of them this host takes is found out with the first export and kept.
+    The reference polls with `GET /get-export-data` and a JSON body, newer documentation with `GET /export-data/:id`; a
+    proxy may drop the body of a GET, so the query is the last resort. Which of them this host takes is found out with the
+    first export and kept.
     """
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
@@ -79,29 +83,25 @@ class ExportCalls(Transport):
         return self._look(self._poll_form, export_id, stop)
 
     def _find_form(self, export_id: str, stop: threading.Event | None) -> ExportState:
-        try:
-            state = self._look(endpoints.GET_EXPORT_DATA, export_id, stop)
-            form = endpoints.GET_EXPORT_DATA
-        except RequestRefused as refused:
-            if refused.status not in _OTHER_FORM_STATUSES:
-                raise
-            first = refused
-        else:
-            self._poll_form = form
-            return state
-        try:
-            state = self._look(endpoints.EXPORT_DATA_BY_ID, export_id, stop)
-        except RequestRefused as second:
-            # Neither form knows the id. The one that speaks of a missing export, not of its own address, is believed.
-            raise (second if second.status == 404 != first.status else first) from None
-        self._poll_form = endpoints.EXPORT_DATA_BY_ID
-        return state
+        refusals: list[RequestRefused] = []
+        for form in POLL_FORMS:
+            try:
+                state = self._look(form, export_id, stop)
+            except RequestRefused as refused:
+                if refused.status not in _OTHER_FORM_STATUSES:
+                    raise
+                refusals.append(refused)
+            else:
+                self._poll_form = form
+                return state
+        # No form knows the id. One that speaks of a missing export, not of its own parameters, is believed.
+        raise next((refused for refused in refusals if refused.status == 404), refusals[0])
 
     def _look(self, form: endpoints.Endpoint, export_id: str, stop: threading.Event | None) -> ExportState:
-        if form is endpoints.GET_EXPORT_DATA:
-            answer = self.send(form, {"exportId": export_id}, stop=stop)
-        else:
+        if form is endpoints.EXPORT_DATA_BY_ID:
             answer = self.send(form, stop=stop, export_id=export_id)
+        else:
+            answer = self.send(form, {"exportId": export_id}, stop=stop)
         if not isinstance(answer, dict):
             answer = {}
         data_url = answer.get("dataUrl")

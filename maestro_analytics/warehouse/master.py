@@ -14,10 +14,11 @@ import duckdb
 
 from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
+from maestro_analytics.settings import is_loopback, listens
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.warehouse import books, landing, people, publishing, runs
 from maestro_analytics.warehouse.books import Landed
-from maestro_analytics.warehouse.connections import open_master_file, prepared, value
+from maestro_analytics.warehouse.connections import frame, open_master_file, prepared, value
 from maestro_analytics.warehouse.ledger import DuckLedger
 from maestro_analytics.warehouse.locking import FolderLock
 from maestro_analytics.warehouse.state import create_all
@@ -38,10 +39,19 @@ class Master:
         ledger: the ledger of exports.
     """
 
-    def __init__(self, folder: Path, path: Path, lock: FolderLock | None, host: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        path: Path,
+        lock: FolderLock | None,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+    ) -> None:
         self.folder = folder
         self.path = path
         self._host = host
+        self._port = port
         self._lock = lock
         self._connection: duckdb.DuckDBPyConnection | None = open_file(path)
         self._working = threading.RLock()
@@ -50,12 +60,14 @@ class Master:
         create_all(self._connection)
 
     @classmethod
-    def open(cls, data_folder: Path, *, host: str | None = None, command: str | None = None) -> Self:
+    def open(
+        cls, data_folder: Path, *, host: str | None = None, port: int | None = None, command: str | None = None
+    ) -> Self:
         """Open, or make, the master of a data folder, and take the right to write to the folder.
 
         Args:
             data_folder: made when it is not there.
-            host: the account's API host; None where no API is asked.
+            host, port: of the account's API; None where no API is asked.
             command: what this process is, for the message to whoever finds the folder in use.
 
         Raises:
@@ -77,7 +89,7 @@ class Master:
                 half_made = path.with_name("recovered.new.duckdb")
                 publishing.copy_file(folder / PUBLISHED, half_made)
                 publishing.replace_durably(half_made, path)
-            master = cls(folder, path, lock, host)
+            master = cls(folder, path, lock, host=host, port=port)
         except BaseException:
             lock.release()
             raise
@@ -249,17 +261,36 @@ class Master:
         self._connection = None
 
     def _check_host(self) -> None:
-        owner = value(self.connection, "select host from state.account")
-        if self._host and owner and owner != self._host:
-            raise SettingsError(
-                f"{self.folder} holds the data of {owner}, and MAESTRO_BASE_URL names {self._host}: two accounts are "
-                "never mixed. Set MAESTRO_DATA to another folder, or MAESTRO_BASE_URL to the account of this one."
-            )
+        if not self._host:
+            return
+        owner, port = frame(self.connection, "select host, port from state.account").row(0)
+        if owner is None or (owner == self._host and not self._is_another_server(port)):
+            return
+        raise SettingsError(
+            f"{self.folder} holds the data of {owner}{f':{port}' if port else ''}, and MAESTRO_BASE_URL names "
+            f"{self._host}{f':{self._port}' if self._port else ''}: two accounts are never mixed. Set MAESTRO_DATA to "
+            "another folder, or MAESTRO_BASE_URL to the account of this one."
+        )
+
+    def _is_another_server(self, port: int | None) -> bool:
+        """Whether the same host's other port is another account.
+
+        On this machine itself a server takes a new port whenever it is started: there, the other port is another
+        account only where both answer.
+        """
+        host = self._host or ""
+        if port is None or self._port is None or port == self._port:
+            return False
+        return not is_loopback(host) or (listens(host, port) and listens(host, self._port))
 
     def _claim_host(self) -> None:
         """The folder belongs to a host from the first landing on, not from the first try to reach it."""
         if self._host:
-            self.connection.execute("update state.account set host = ? where host is null", [self._host])
+            self.connection.execute(
+                "update state.account set host = $host, port = coalesce($port, port) "
+                "where host is null or port is distinct from $port",
+                {"host": self._host, "port": self._port},
+            )
 
 
 def open_file(path: Path) -> duckdb.DuckDBPyConnection:

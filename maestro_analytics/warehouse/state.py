@@ -188,6 +188,7 @@ ACCOUNT = StateTable(
     "one row: whose data this is",
     {
         "host": ("VARCHAR", "The account's API host; null until the first refresh"),
+        "port": ("BIGINT", "The port of the API on that host"),
         "layout": ("BIGINT", "Version of this database's layout"),
         "published_at": ("TIMESTAMPTZ", "When this file was published"),
     },

@@ -36,6 +36,17 @@ def test_a_host_that_knows_only_the_newer_form_is_found_out_once(client, host, r
     assert ["get-export-data", *["export-data/id%2F1"] * 3] == [path for path, _ in forms(host)]
 
 
+def test_a_host_that_reads_the_query_alone_is_found_out_once(client, host, reply):
+    """Only the older address, and a proxy on the way that drops the body of a GET."""
+    host.on(BODY_FORM, reply(422, {"message": "exportId is required"}), reply(body=COMPLETE))
+    host.on(PATH_FORM, reply(404, b"<h1>Cannot GET</h1>"))
+
+    for _ in range(2):
+        assert "complete" == client.export_state("id/1").status
+
+    assert [{}, {}, {"exportId": "id/1"}, {"exportId": "id/1"}] == [seen.query for seen in host.seen]
+
+
 def test_threads_that_look_at_the_same_time_find_it_out_once(client, host, reply):
     host.on(BODY_FORM, reply(404))
     host.on(PATH_FORM, reply(body=COMPLETE))
@@ -48,7 +59,8 @@ def test_threads_that_look_at_the_same_time_find_it_out_once(client, host, reply
 
 
 def test_an_id_that_neither_form_knows_is_refused_and_nothing_is_concluded(client, host, reply):
-    host.on(BODY_FORM, reply(404, {"message": "no export has the id"}), reply(body=COMPLETE))
+    unknown = reply(404, {"message": "no export has the id"})
+    host.on(BODY_FORM, unknown, unknown, reply(body=COMPLETE))
     host.on(PATH_FORM, reply(404, b"<h1>Cannot GET</h1>"))
 
     with pytest.raises(errors.RequestRefused, match=r"no export has the id"):

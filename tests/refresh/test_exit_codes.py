@@ -78,6 +78,19 @@ def test_another_host_is_refused_with_3(sandbox, tmp_path):
     assert "two accounts are never mixed" in done.stderr
 
 
+def test_another_server_of_the_same_host_is_refused_while_both_answer(sandbox, tmp_path):
+    """A second account behind another port of this machine; a server that was started anew is not one."""
+    options = {"seed": 9, "agents": 2, "days": 5, "requests_per_second": None, "requests_per_minute": None}
+    with Sandbox(**options) as first:
+        assert run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=first).returncode == 0
+        done = run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=sandbox)
+        assert done.returncode == 3
+        assert "two accounts are never mixed" in done.stderr
+    with Sandbox(**options) as again:
+        done = run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=again)
+        assert done.returncode == 0, done.stderr
+
+
 def test_a_host_that_was_only_tried_does_not_own_the_folder(sandbox, tmp_path):
     run(tmp_path, "refresh", "--since", SHORT, sandbox=sandbox, MAESTRO_API_TOKEN="wrong-secret")
     other = sandbox.base_url.replace("127.0.0.1", "localhost")
