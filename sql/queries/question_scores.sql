@@ -1,4 +1,4 @@
--- One row per rubric, question and person: counts and sums of the question's score in percent of its maximum.
+-- One row per rubric, section, question and person: counts and sums of the question's score in percent of its maximum.
 -- A multi-select question has several rows for a grade: they are one answer here. N/A answers count in n_na only.
 -- Questions of a section without points of its own (bonus, auto-fail) lose none.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
@@ -73,7 +73,7 @@ scored as (
 per_person as (
     select
         rubric_id,
-        max(section_id) as section_id,
+        section_id,
         question_id,
         person_id,
         max(is_bonus) as is_bonus,
@@ -87,7 +87,7 @@ per_person as (
         sum(case when score_percent is not null then max_question_score end) as max_points,
         count(case when score_percent < 100 and not is_bonus then 1 end) as short
     from scored
-    group by rubric_id, question_id, person_id
+    group by rubric_id, section_id, question_id, person_id
 ),
 worded as (
     select wording.rubric_name, wording.section_name, wording.question, per_person.*

@@ -24,7 +24,7 @@ GRAIN = {
     "low_grades": ("grade_key",),
     "paired_answers": ("source", "gradable_id", "rubric_id", "person_id", "question_id", "grader"),
     "paired_scores": ("source", "gradable_id", "rubric_id", "person_id", "grader"),
-    "question_scores": ("rubric_id", "question_id", "person_id"),
+    "question_scores": ("rubric_id", "section_id", "question_id", "person_id"),
     "regrades": ("grader", "rubric_id"),
     "score_mismatches": ("grade_key",),
     "score_reconciliation": ("rubric_id",),

@@ -34,26 +34,31 @@ select
     'rubric_' || n % 3 || '_12345678' as rubric_id, 'Rubric ' || n % 3 as rubric_name,
     'grader' || (hash(n, 1) % $graders) as grader, 'grading' as grade_type, 'chat' as source,
     timestamptz '2025-01-01T00:00:00Z' + to_seconds((chance(n, 2) * $days * 86400)::bigint) as date_graded,
-    round(least(100, 70 + 20 * chance(n % $agents, 3) + 25 * (chance(n, 4) - 0.3) + 6 * chance(hash(n, 1) % $graders, 5)), 1)
+    round(least(100, 70 + 20 * chance(n % $agents, 3) + 25 * (chance(n, 4) - 0.3) + 6 * chance(hash(n,
+        1) % $graders, 5)), 1)
         as rubric_score
 from range($grades) as r(n);
 insert into made
 select
     n, gradable_id, agent_id, agent_name, agent_email, rubric_id, rubric_name, 'grader' || (hash(n, 6) % $graders),
-    'calibration', source, date_graded + interval 2 days, greatest(0, least(100, rubric_score + 12 * (chance(n, 7) - 0.5)))
+    'calibration', source, date_graded + interval 2 days, greatest(0, least(100, rubric_score + 12 * (chance(n,
+        7) - 0.5)))
 from made where n % 50 = 0;
 create temp table keyed as
 select
-    made.* exclude (n), date_graded as date_reported_as, 100.0 as max_rubric_score, 300 + 600 * chance(n, 8) as total_grading_time,
+    made.* exclude (n), date_graded as date_reported_as, 100.0 as max_rubric_score, 300 + 600 * chance(n, 8)
+        as total_grading_time,
     'chat|' || gradable_id || '|' || rubric_id || '|' || agent_id || '|' || grade_type
         || case when grade_type = 'grading' then '' else '|' || grader end as grade_key,
-    case when grade_type <> 'grading' then 'account_' || gradable_id || '_' || rubric_id || '_' || agent_id || '_GRADER_grading'
+    case when grade_type <> 'grading' then 'account_' || gradable_id || '_' || rubric_id || '_' || agent_id ||
+        '_GRADER_grading'
         end as target_answer_id
 from made;
 insert into total_scores by name select * from keyed;
 insert into section_scores by name
 select
-    keyed.* exclude (rubric_score, max_rubric_score, total_grading_time), rubric_id || s as section_id, 'Section ' || s as section_name,
+    keyed.* exclude (rubric_score, max_rubric_score, total_grading_time), rubric_id || s as section_id,
+        'Section ' || s as section_name,
     rubric_score / 5 as section_score, 20.0 as max_section_score
 from keyed, range(5) as sections(s);
 insert into individual_answers by name
@@ -61,7 +66,8 @@ select
     keyed.* exclude (rubric_score, max_rubric_score, total_grading_time), rubric_id || q % 5 as section_id,
     rubric_id || '_question_' || q as question_id, 'Was the customer helped, question ' || q || '?' as question,
     case when chance(grade_key, q) < rubric_score / 100 then 'Yes' else 'No' end as answer_label,
-    case when chance(grade_key, q) < rubric_score / 100 then 10.0 else 0.0 end as question_score, 10.0 as max_question_score
+    case when chance(grade_key, q) < rubric_score / 100 then 10.0 else 0.0 end as question_score, 10.0
+        as max_question_score
 from keyed, range($questions) as questions(q);
 insert into csat by name
 select gradable_id, source, 1 + floor(rubric_score / 25 + chance(gradable_id, 9)) as csat_score
@@ -69,19 +75,22 @@ from keyed where grade_type = 'grading' and hash(gradable_id) % 10 = 0;
 insert into agents by name select distinct agent_id as person_id, agent_name, agent_email from keyed;
 insert into agent_ids by name select person_id as agent_id, person_id from agents;
 insert into agent_groups by name
-select 'Team ' || hash(person_id) % 60 as group_name, 'g' || hash(person_id) % 60 as group_id, [person_id] as agent_ids, true as available
+select 'Team ' || hash(person_id) % 60 as group_name, 'g' || hash(person_id) % 60 as group_id, [person_id]
+    as agent_ids, true as available
 from agents;
 insert into coaching_sessions by name
 select 's' || person_id as id, person_id as agent_id,
     timestamptz '2025-03-01T00:00:00Z' + to_seconds((chance(person_id, 10) * 250 * 86400)::bigint) as created_at
 from agents;
 insert into coaching_points by name
-select 'p' || gradable_id as id, agent_id, rubric_id, date_graded + to_hours((1 + hash(gradable_id) % 400)::int) as created_at,
+select 'p' || gradable_id as id, agent_id, rubric_id, date_graded + to_hours((1 + hash(gradable_id) % 400)::int)
+    as created_at,
     'account_' || gradable_id || '_' || rubric_id || '_' || agent_id || '_GRADER_grading' as answer_id
 from keyed where grade_type = 'grading' and rubric_score < 75 and hash(gradable_id) % 4 = 0;
 insert into todos by name
 select 'd' || gradable_id as id, agent_id, 'coach' || hash(agent_id) % 40 as creator_id, date_graded as created_at,
-    date_graded + interval 5 days as updated_at, case when hash(gradable_id) % 3 = 0 then 'incomplete' else 'complete' end as status
+    date_graded + interval 5 days as updated_at,
+        case when hash(gradable_id) % 3 = 0 then 'incomplete' else 'complete' end as status
 from keyed where grade_type = 'grading' and hash(gradable_id) % 40 = 0;
 """
 ANSWERS = [name for name in analysis.__all__ if name[0].islower() and name not in ("charts", "report")]

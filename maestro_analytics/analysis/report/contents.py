@@ -74,8 +74,23 @@ class Section:
     blocks: tuple[Block, ...]
 
 
+class _Once:
+    """A store that runs a query once for a report, however many of its answers rest on it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._found: dict[tuple[object, ...], pl.DataFrame] = {}
+
+    def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
+        asked = (name, *sorted(variables.items()))
+        if asked not in self._found:
+            self._found[asked] = self._store.query(name, **variables)
+        return self._found[asked]
+
+
 def sections(store: Store, kind: str = "all", *, min_n: int = 10, **filters: Unpack[Filters]) -> list[Section]:
     """The sections of a report: one of `KINDS`, or all. Errors: see `Filters`."""
+    store = _Once(store)
     makers = {"agents": _agents, "graders": _graders, "questions": _questions, "coaching": _coaching}
     return [make(store, min_n, filters) for name, make in makers.items() if kind in (name, "all")]
 
