@@ -44,8 +44,8 @@ class ExportCalls(Transport):
     """The exports part of the client.
 
     The reference polls with `GET /get-export-data` and a JSON body, newer documentation with `GET /export-data/:id`; a
-    proxy may drop the body of a GET, so the query is the last resort. Which of them this host takes is found out with the
-    first export and kept.
+    proxy may drop the body of a GET, so the query is the last resort. Which of them this host takes is found out with
+    the first export and kept.
     """
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
