@@ -1,4 +1,8 @@
-"""A kept export file -> a `Delivery` of checked rows. Memory is bounded by batches, however large the file."""
+"""A kept export file -> a `Delivery` of checked rows. Memory is bounded by batches, however large the file.
+
+Zip to landed table, 2 million answers on 2 cores: 1.14 times DuckDB's `read_csv` with casts, which checks nothing; peak
+660 MiB, and 981 MiB at 10 million. See tests/benchmarks/landing.py.
+"""
 
 from __future__ import annotations
 
