@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from maestro_analytics.lake import open_lake as open_lake
     from maestro_analytics.sandbox import Sandbox as Sandbox
     from maestro_analytics.settings import Settings as Settings
-    from maestro_analytics.warehouse import open as open  # noqa: A004
+    from maestro_analytics.warehouse import open as open
 
 __version__ = "0.1.0"
 

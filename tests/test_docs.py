@@ -47,8 +47,9 @@ def test_every_command_is_in_the_readme(words):
 @pytest.mark.parametrize("words", command_paths(), ids=" ".join)
 def test_every_command_has_help_with_an_example(words):
     code = "from maestro_analytics.cli import main; main()"
+    given = {"COLUMNS": "200"}
     done = subprocess.run(
-        [sys.executable, "-c", code, *words, "--help"], capture_output=True, text=True, check=True, env={"COLUMNS": "200"}
+        [sys.executable, "-c", code, *words, "--help"], capture_output=True, text=True, check=True, env=given
     )
     assert f"maestro-analytics {' '.join(words)}" in done.stdout, "no example"
 
