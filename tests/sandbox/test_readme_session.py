@@ -1,0 +1,47 @@
+"""The README's curl session works as printed."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def session():
+    """The commands of the section's console block, each with the output that is printed below it."""
+    section = README.read_text(encoding="utf-8").partition("\n## Sandbox\n")[2]
+    block = re.search(r"```console\n(.*?)```", section, re.DOTALL)[1]
+    steps = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            steps.append([line[2:], []])
+        elif steps[-1][0].endswith("\\"):
+            steps[-1][0] += "\n" + line
+        else:
+            steps[-1][1].append(line)
+    return [(command, "\n".join(output)) for command, output in steps]
+
+
+def test_the_session_of_the_readme_works_as_printed(tmp_path):
+    (serve, line), (variables, _), *steps, (last, _) = session()
+    assert last == "kill %1"
+    assert variables == "URL={} TOKEN={}".format(*line.split())
+    options = serve.removesuffix(" &").replace("--port 8765", "--port 0").split()[1:]
+    program = "from maestro_analytics.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        url, token = server.stdout.readline().split()
+        assert token == line.split()[1]
+        environment = os.environ | {"URL": url, "TOKEN": token}
+        try:
+            for command, printed in steps:
+                shown = subprocess.run(
+                    ["bash", "-c", command], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+                ).stdout
+                assert shown.rstrip("\n") == printed, command
+        finally:
+            server.kill()
+    assert len(steps) > 5
