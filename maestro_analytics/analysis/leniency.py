@@ -110,7 +110,7 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
 
 def _codes(values: pl.Series) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """Numbers from 0 in order of text."""
-    return values.rank("dense").cast(pl.Int64).to_numpy() - 1
+    return values.cast(pl.Enum(values.unique().sort())).to_physical().cast(pl.Int64).to_numpy()
 
 
 def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:

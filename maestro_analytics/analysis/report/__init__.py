@@ -8,7 +8,8 @@
 `maestro-analytics report` is this on the command line.
 """
 
-from maestro_analytics.analysis.report.contents import KINDS, Block, Section, sections
+from maestro_analytics.analysis.report.block import Block, Section
+from maestro_analytics.analysis.report.contents import KINDS, sections
 from maestro_analytics.analysis.report.files import as_csv, as_json, csv_folder
 from maestro_analytics.analysis.report.page import page
 from maestro_analytics.analysis.report.terminal import show

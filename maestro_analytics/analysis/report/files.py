@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from maestro_analytics.analysis.report.contents import Section
+from maestro_analytics.analysis.report.block import Section
 from maestro_analytics.errors import InvalidArgument
 
 SCHEMA_VERSION = 1

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from maestro_analytics.analysis.charts.look import PALETTE
-from maestro_analytics.analysis.report.contents import Block, Section, cells, heading_lines, with_something_to_say
+from maestro_analytics.analysis.report.block import Block, Section, cells, heading_lines, with_something_to_say
 from maestro_analytics.analysis.report.style import STYLE
 
 WIDE, NARROW = 760, 340
