@@ -16,7 +16,7 @@ from maestro_analytics.pushback.people import id_of_each_person
 from maestro_analytics.tables.table import UTC_MOMENT
 from maestro_analytics.warehouse import Store
 
-DECIMALS = 6
+DECIMALS = 9
 """Values are rounded, because a mean summed in another order differs in its last bits, and that is no change."""
 
 COMPUTED_SCHEMA: dict[str, Any] = {
