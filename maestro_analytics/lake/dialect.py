@@ -36,6 +36,9 @@ def carried_over(query: str, *, variables: Variables | None = None, params: Para
     try:
         tree = sqlglot.parse_one(_marks_numbered(query), read="duckdb")
         tree = tree.transform(_with_values, variables or {}, _numbered(params or ())).transform(_by_boundaries)
+        for step in tree.find_all(exp.CTE):
+            # `as not materialized`: Spark reads a step anew wherever it is named, and has no words for it.
+            step.set("materialized", None)
         return tree.sql(dialect=_Spark, unsupported_level=ErrorLevel.RAISE, comments=False)
     except SqlglotError as error:
         raise InvalidArgument(f"Spark cannot be asked this: {str(error).strip().splitlines()[0]}") from None

@@ -16,14 +16,15 @@ with wanted_people as (
 wanted_team as (
     select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
 ),
-answers_of_people as (
-    select answers.*, ids.person_id
-    from individual_answers as answers
-    join agent_ids as ids on ids.agent_id = answers.agent_id
+people as (
+    select agent_id, person_id
+    from agent_ids
+    where (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
+        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
 ),
-chosen as (
+chosen as not materialized (
     select *
-    from answers_of_people
+    from individual_answers
     where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
             >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
         and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
@@ -31,20 +32,7 @@ chosen as (
         and coalesce(getvariable('grade_type'), 'grading') in ('any', grade_type)
         and coalesce(getvariable('rubric'), '') in ('', rubric_id, rubric_name)
         and coalesce(getvariable('source'), '') in ('', source)
-        and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
-        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
-),
-answered as (
-    select
-        grade_key,
-        question_id,
-        section_id,
-        rubric_id,
-        person_id,
-        max(question_score) as question_score,
-        max(max_question_score) as max_question_score
-    from chosen
-    group by grade_key, question_id, section_id, rubric_id, person_id
+        and agent_id in (select agent_id from people)
 ),
 wording as (
     select
@@ -56,6 +44,70 @@ wording as (
     from individual_answers
     group by rubric_id, question_id
 ),
+-- The rows of a multi-select question are one answer, but a group for every grade and question took 13.7 s of processor
+-- time for 20 million answers, all of this takes 4.7 s: answers are tallied as they are, and only those of questions
+-- with more rows than grades are brought together. Grades are counted with one group for each, where a question is a
+-- bit. (`chosen` is not kept between its uses: writing 20 million rows down takes longer than reading them again.)
+numbered as (
+    select
+        rubric_id,
+        question_id,
+        dense_rank() over (order by rubric_id) as rubric_number,
+        row_number() over (partition by rubric_id order by question_id) - 1 as place
+    from wording
+),
+marked as (
+    select *, cast(case when place < 62 then power(2, place) else 0 end as bigint) as bit
+    from numbered
+),
+grades_asked as (
+    select max(marked.rubric_number) as rubric_number, bit_or(marked.bit) as bits
+    from chosen
+    join marked on marked.rubric_id = chosen.rubric_id and marked.question_id = chosen.question_id
+    group by chosen.grade_key
+),
+patterns as (
+    select rubric_number, bits, count(*) as grades
+    from grades_asked
+    group by rubric_number, bits
+),
+tallied as (
+    select agent_id, rubric_id, section_id, question_id, question_score, max_question_score, count(*) as answers
+    from chosen
+    group by agent_id, rubric_id, section_id, question_id, question_score, max_question_score
+),
+asked as (
+    select rubric_id, question_id, sum(answers) as answers
+    from tallied
+    group by rubric_id, question_id
+),
+repeated as (
+    select marked.rubric_id, marked.question_id
+    from marked
+    join asked on asked.rubric_id = marked.rubric_id and asked.question_id = marked.question_id
+    left join patterns on patterns.rubric_number = marked.rubric_number and (patterns.bits & marked.bit) <> 0
+    group by marked.rubric_id, marked.question_id
+    having max(asked.answers) > coalesce(sum(patterns.grades), 0)
+),
+answered as (
+    select tallied.*
+    from tallied
+    left join repeated
+        on repeated.rubric_id = tallied.rubric_id and repeated.question_id = tallied.question_id
+    where repeated.question_id is null
+    union all
+    select
+        chosen.agent_id,
+        chosen.rubric_id,
+        chosen.section_id,
+        chosen.question_id,
+        max(chosen.question_score) as question_score,
+        max(chosen.max_question_score) as max_question_score,
+        1 as answers
+    from chosen
+    join repeated on repeated.rubric_id = chosen.rubric_id and repeated.question_id = chosen.question_id
+    group by chosen.grade_key, chosen.agent_id, chosen.rubric_id, chosen.section_id, chosen.question_id
+),
 bonus as (
     select section_id
     from section_scores
@@ -65,9 +117,11 @@ bonus as (
 scored as (
     select
         answered.*,
+        people.person_id,
         bonus.section_id is not null as is_bonus,
         case when max_question_score > 0 then 100 * question_score / max_question_score end as score_percent
     from answered
+    join people on people.agent_id = answered.agent_id
     left join bonus on bonus.section_id = answered.section_id
 ),
 per_person as (
@@ -77,15 +131,17 @@ per_person as (
         question_id,
         person_id,
         max(is_bonus) as is_bonus,
-        count(score_percent) as n,
-        count(*) - count(question_score) as n_na,
-        sum(score_percent) as total,
-        sum(score_percent * score_percent) as squares,
-        sum(score_percent * score_percent * score_percent) as cubes,
-        sum(case when score_percent is not null and not is_bonus then max_question_score - question_score end)
-            as points_lost,
-        sum(case when score_percent is not null then max_question_score end) as max_points,
-        count(case when score_percent < 100 and not is_bonus then 1 end) as short
+        cast(sum(case when score_percent is not null then answers else 0 end) as bigint) as n,
+        cast(sum(case when question_score is null then answers else 0 end) as bigint) as n_na,
+        sum(answers * score_percent) as total,
+        sum(answers * score_percent * score_percent) as squares,
+        sum(answers * score_percent * score_percent * score_percent) as cubes,
+        sum(
+            case when score_percent is not null and not is_bonus
+                then answers * (max_question_score - question_score) end
+        ) as points_lost,
+        sum(case when score_percent is not null then answers * max_question_score end) as max_points,
+        cast(sum(case when score_percent < 100 and not is_bonus then answers else 0 end) as bigint) as short
     from scored
     group by rubric_id, section_id, question_id, person_id
 ),
