@@ -70,15 +70,28 @@ def period_of(
     return Period(start, end, tuple(kinds), again)
 
 
-def gaps(period: Period, covered: Mapping[str, Sequence[Window]]) -> list[dict[str, str]]:
-    """What of a period is not covered: `kind`, `window_start`, `window_end` (ISO 8601, UTC) of each stretch."""
-    whole = [Window(period.since, period.until)]
+def gaps(
+    period: Period, covered: Mapping[str, Sequence[Window]], *, vendor_now: datetime | None = None
+) -> list[dict[str, str]]:
+    """What of a period is not covered: `kind`, `window_start`, `window_end` (ISO 8601, UTC) of each stretch.
+
+    Args:
+        vendor_now: the vendor's clock, where ours is wrong: what it has not reached is missing nowhere.
+    """
+    end = min(period.until, vendor_now) if vendor_now else period.until
+    whole = [Window(period.since, end)] if period.since < end else []
     return [
         {"kind": kind, "window_start": gap.start.isoformat(), "window_end": gap.end.isoformat()}
         for kind in WINDOWED
         if kind in period.kinds
         for gap in without(whole, covered.get(kind, ()))
     ]
+
+
+def vendor_now(now: datetime, ahead_seconds: float | None) -> datetime | None:
+    """The vendor's clock, where ours is further ahead than the margin allows for; None where it is right enough."""
+    ahead = timedelta(seconds=ahead_seconds or 0.0)
+    return (now - ahead).replace(microsecond=0) if UNTIL_MARGIN < ahead < LONGEST_CLOCK_ERROR else None
 
 
 def without_time_to_come(export: ExportRecord, ahead_seconds: float | None) -> tuple[ExportRecord, str | None]:
@@ -90,15 +103,12 @@ def without_time_to_come(export: ExportRecord, ahead_seconds: float | None) -> t
     Args:
         ahead_seconds: how far this machine's clock is ahead of the vendor's; None where that is not known.
     """
-    ahead = timedelta(seconds=ahead_seconds or 0.0)
     window = export.window
-    if window is None or export.requested_at is None or not UNTIL_MARGIN < ahead < LONGEST_CLOCK_ERROR:
-        return export, None
-    vendor_now = (export.requested_at - ahead).replace(microsecond=0)
-    if window.end <= vendor_now:
+    asked_at = vendor_now(export.requested_at, ahead_seconds) if export.requested_at else None
+    if window is None or asked_at is None or window.end <= asked_at:
         return export, None
     warning = (
-        f"this machine's clock is {ahead.total_seconds():.0f} s ahead of the vendor's: what the vendor's clock had not "
-        "reached does not count as covered. Set the clock."
+        f"this machine's clock is {ahead_seconds:.0f} s ahead of the vendor's: what the vendor's clock had not reached "
+        "does not count as covered. Set the clock."
     )
-    return replace(export, window=Window(window.start, vendor_now) if window.start < vendor_now else None), warning
+    return replace(export, window=Window(window.start, asked_at) if window.start < asked_at else None), warning

@@ -41,7 +41,7 @@ from maestro_analytics.exports import (
     plan_windows,
     run_exports,
 )
-from maestro_analytics.period import WINDOWED, gaps, period_of, without_time_to_come
+from maestro_analytics.period import WINDOWED, gaps, period_of, vendor_now, without_time_to_come
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.readers import read_export
 from maestro_analytics.tables.schemas import KINDS
@@ -158,7 +158,8 @@ def refresh(
         except KeyboardInterrupt:
             report.interrupted = True
         report.requests = client.requests_made
-        report.gaps = gaps(period, {kind: master.coverage(kind) for kind in WINDOWED})
+        covered = {kind: master.coverage(kind) for kind in WINDOWED}
+        report.gaps = gaps(period, covered, vendor_now=vendor_now(now(), client.clock_ahead_seconds))
         master.finish_refresh(
             run,
             status=report.status,

@@ -123,8 +123,18 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def listens(host: str, port: int) -> bool:
-    """Whether anything answers on a port of this machine itself."""
+def is_another_server(host: str, known_port: int | None, port: int | None) -> bool:
+    """Whether another port of the same host is another account.
+
+    On this machine itself a server takes a new port whenever it is started: there, the other port is another account
+    only where both answer.
+    """
+    if known_port is None or port is None or known_port == port:
+        return False
+    return not is_loopback(host) or (_listens(host, known_port) and _listens(host, port))
+
+
+def _listens(host: str, port: int) -> bool:
     try:
         with socket.create_connection((host, port), timeout=1.0):
             return True

@@ -79,6 +79,11 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted; what had landed stays", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        # A folder that cannot be written, a full disk: the environment, and no bug.
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"{type(error).__name__}: {place}{error.strerror or error}", file=sys.stderr)
+        sys.exit(EXIT_SETTINGS)
     except errors.MaestroError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(exit_code(error))

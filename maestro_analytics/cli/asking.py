@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date, time, timedelta
+from decimal import Decimal
 from enum import StrEnum
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,7 +29,8 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add `sql` and `explain`."""
-    app.command()(sql)
+    # A query may begin with a comment, which looks like an option.
+    app.command(context_settings={"ignore_unknown_options": True})(sql)
     app.command()(explain)
 
 
@@ -62,20 +66,20 @@ def sql(
 def write(frame: pl.DataFrame, form: Format) -> None:
     """Write `frame` to standard output."""
     import polars as pl
-    import polars.selectors as cs
 
     if form is Format.PARQUET:
         frame.write_parquet(sys.stdout.buffer)
     elif form is Format.JSON:
-        print(frame.with_columns(cs.datetime().dt.to_string("iso:strict")).write_json())
+        print(json.dumps(rows_of(frame), ensure_ascii=False))
     elif form is Format.CSV:
-        flat = frame.with_columns(
-            pl.col(name).map_elements(lambda value: json.dumps(list(value)), return_dtype=pl.String)
-            for name, dtype in frame.schema.items()
-            if isinstance(dtype, pl.List)
-        )
+        nested = [
+            name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype in (pl.Binary, pl.Duration)
+        ]
+        flat = frame.with_columns(pl.Series(name, _texts(frame[name]), dtype=pl.String) for name in nested)
         sys.stdout.write(flat.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ"))
     else:
+        # Text of the vendor must not steer the terminal.
+        shown = frame.with_columns(pl.col(pl.String).str.replace_all(r"[\x00-\x08\x0B-\x1F\x7F-\x9F]", "\ufffd"))
         with pl.Config(
             tbl_rows=200,
             tbl_cols=-1,
@@ -84,16 +88,40 @@ def write(frame: pl.DataFrame, form: Format) -> None:
             fmt_str_lengths=60,
             tbl_width_chars=-1,
         ):
-            print(frame)
+            print(shown)
         print(f"{frame.height} rows", file=sys.stderr)
 
 
-def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame as JSON values; moments in ISO 8601."""
-    import polars.selectors as cs
+def _texts(column: pl.Series) -> list[str | None]:
+    """Lists and structures as JSON text, bytes in hexadecimal, durations in seconds."""
+    plain = [_plain(value) for value in column.to_list()]
+    return [
+        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in plain
+    ]
 
-    rows: list[dict[str, Any]] = frame.with_columns(cs.datetime().dt.to_string("iso:strict")).to_dicts()
-    return rows
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: moments in ISO 8601, bytes in hexadecimal, durations in seconds, NaN as null."""
+    if isinstance(value, dict):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value
+
+
+def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as JSON values; see `_plain`."""
+    return [_plain(row) for row in frame.to_dicts()]
 
 
 def explain(

@@ -95,8 +95,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
     from maestro_analytics.warehouse import holder_of
     from maestro_analytics.warehouse import open as open_published
 
-    holder = holder_of(settings.data)
-    yield Finding("lock", "ok", f"held by {holder}: a refresh is running" if holder else "free")
+    try:
+        holder = holder_of(settings.data)
+    except OSError as error:
+        yield Finding("lock", "problem", f"{error.filename or settings.data}: {error.strerror or error}", exit_code=3)
+    else:
+        yield Finding("lock", "ok", f"held by {holder}: a refresh is running" if holder else "free")
     if not settings.database.exists():
         yield Finding("database", "warning", f"{settings.database} is not there yet: run `maestro-analytics refresh`")
         return

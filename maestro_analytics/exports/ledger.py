@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.exports.windows import Window
 
 
@@ -85,7 +86,10 @@ class FileLedger:
         self._path = path
         self._lock = threading.Lock()
         self._records: dict[int, ExportRecord] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidArgument(f"{path.parent} cannot be made ({error.strerror}): choose another folder.") from None
         if path.exists():
             for line in path.read_bytes().split(b"\n"):
                 self._apply(line)

@@ -65,7 +65,13 @@ def frame(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters 
     relation = connection.sql(query, params=params)
     if relation is None:
         return pl.DataFrame()
-    return cast(pl.DataFrame, relation.pl())
+    spans = [name for name, kind in zip(relation.columns, relation.types, strict=True) if str(kind) == "INTERVAL"]
+    if spans and len(set(relation.columns)) == len(relation.columns):
+        # polars reads no interval of months, days and time; a duration has a month of 30 days, as DuckDB's own epoch.
+        replaced = ", ".join(f"epoch_us({quoted(name)}) as {quoted(name)}" for name in spans)
+        relation = relation.project(f"* replace ({replaced})")
+    rows = cast(pl.DataFrame, relation.pl())
+    return rows.with_columns(pl.col(name).cast(pl.Duration("us")) for name in spans if rows[name].dtype.is_integer())
 
 
 def value(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> Any:

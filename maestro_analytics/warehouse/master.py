@@ -14,7 +14,7 @@ import duckdb
 
 from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.settings import is_loopback, listens
+from maestro_analytics.settings import is_another_server
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.warehouse import books, landing, people, publishing, runs
 from maestro_analytics.warehouse.books import Landed
@@ -77,10 +77,15 @@ class Master:
         """
         folder = data_folder.absolute()
         inner = folder / "master"
-        inner.mkdir(parents=True, exist_ok=True)
-        (folder / KEPT).mkdir(exist_ok=True)
         lock = FolderLock(folder, inner)
-        lock.acquire(command)
+        try:
+            inner.mkdir(parents=True, exist_ok=True)
+            (folder / KEPT).mkdir(exist_ok=True)
+            lock.acquire(command)
+        except OSError as error:
+            raise SettingsError(
+                f"the data folder {folder} cannot be written ({error.strerror or error}): set MAESTRO_DATA to another."
+            ) from None
         try:
             clean_up(folder)
             path = inner / PUBLISHED
@@ -264,24 +269,13 @@ class Master:
         if not self._host:
             return
         owner, port = frame(self.connection, "select host, port from state.account").row(0)
-        if owner is None or (owner == self._host and not self._is_another_server(port)):
+        if owner is None or (owner == self._host and not is_another_server(owner, port, self._port)):
             return
         raise SettingsError(
             f"{self.folder} holds the data of {owner}{f':{port}' if port else ''}, and MAESTRO_BASE_URL names "
             f"{self._host}{f':{self._port}' if self._port else ''}: two accounts are never mixed. Set MAESTRO_DATA to "
             "another folder, or MAESTRO_BASE_URL to the account of this one."
         )
-
-    def _is_another_server(self, port: int | None) -> bool:
-        """Whether the same host's other port is another account.
-
-        On this machine itself a server takes a new port whenever it is started: there, the other port is another
-        account only where both answer.
-        """
-        host = self._host or ""
-        if port is None or self._port is None or port == self._port:
-            return False
-        return not is_loopback(host) or (listens(host, port) and listens(host, self._port))
 
     def _claim_host(self) -> None:
         """The folder belongs to a host from the first landing on, not from the first try to reach it."""

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import altair as alt
 import polars as pl
 import pytest
 import vl_convert
@@ -10,6 +11,7 @@ from centre import START, grade_rows
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
+from maestro_analytics.analysis.charts.look import plain
 
 DRAWN = {
     "agreement": "question_agreement",
@@ -114,3 +116,12 @@ def test_severity_is_drawn_by_group_where_graders_share_no_agents(holding):
     assert 2 == found["component"].n_unique()
     assert "compare within a component only" in found.about.caveat
     assert "group 2" in svg(charts.severity(found))
+
+
+def test_a_control_character_in_a_name_is_drawn_as_a_sign():
+    """What a paste from a word processor leaves behind is no XML, and would end the process that draws it."""
+    name = "Jo\x0b Bloggs\x1b[31m\x00"
+    frame = plain(pl.DataFrame({"name": [name, "Ann\tLee"], "n": [1, 2]}))
+    assert frame["name"].to_list() == ["Jo\ufffd Bloggs\ufffd[31m\ufffd", "Ann\tLee"]
+    svg = vl_convert.vegalite_to_svg(alt.Chart(frame).mark_bar().encode(x="n:Q", y="name:N").to_dict())
+    assert "Bloggs" in svg

@@ -281,9 +281,9 @@ def test_a_client_needs_a_token(tmp_path):
 
 
 def test_endpoints_are_declared_once():
-    declared = [(endpoint.method, endpoint.path) for endpoint in endpoints.ENDPOINTS]
+    declared = [(endpoint.method, endpoint.path, endpoint.parameters) for endpoint in endpoints.ENDPOINTS]
 
-    assert len(declared) == len(set(declared)) == 24
+    assert len(declared) == len(set(declared)) == 25
     assert all(endpoint.reference for endpoint in endpoints.ENDPOINTS)
 
 

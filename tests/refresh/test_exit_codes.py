@@ -98,6 +98,14 @@ def test_a_host_that_was_only_tried_does_not_own_the_folder(sandbox, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_data_folder_that_cannot_be_made_is_3_in_one_line(sandbox, tmp_path):
+    (tmp_path / "a-file").write_text("", encoding="utf-8")
+    done = run(tmp_path, "refresh", "--since", SHORT, sandbox=sandbox, MAESTRO_DATA=str(tmp_path / "a-file" / "data"))
+    assert done.returncode == 3
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_second_refresh_is_75_and_names_the_first(sandbox, tmp_path):
     with Master.open(tmp_path / "data", command="refresh"):
         done = run(tmp_path, "refresh", "--since", SHORT, "--json", sandbox=sandbox)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.period import gaps, period_of, without_time_to_come
+from maestro_analytics.period import gaps, period_of, vendor_now, without_time_to_come
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
 KINDS = ("raw", "groups", "audit", "coaching")
@@ -86,3 +86,12 @@ def test_a_clock_that_is_right_enough_or_tells_no_time_changes_nothing(ahead):
 def test_a_window_of_the_past_is_covered_whatever_the_clock_says():
     given_export = export(day(1), day(8))
     assert without_time_to_come(given_export, 3_000.0) == (given_export, None)
+
+
+def test_what_the_vendors_clock_has_not_reached_is_missing_nowhere():
+    """Two minutes ahead: the window up to a minute ago is covered up to the vendor's now, and nothing is a gap."""
+    period = period_of(since=day(19), until=None, kinds=("raw",), first_since=None, now=NOW)
+    covered = {"raw": [Window(day(19), NOW - timedelta(minutes=2))]}
+    assert len(gaps(period, covered)) == 1
+    assert gaps(period, covered, vendor_now=vendor_now(NOW, 120.0)) == []
+    assert gaps(period, {}, vendor_now=vendor_now(NOW, 120.0))[0]["window_end"] == "2026-03-20T09:28:00+00:00"

@@ -30,6 +30,8 @@ PALETTE = {
 }
 """What the report turns into custom properties of its page, so that the same picture can be seen in light and dark."""
 
+NO_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{FFFE}\x{FFFF}]"
+
 PHONE = 500
 """Below this width a chart stacks what it would put side by side."""
 
@@ -100,8 +102,11 @@ def with_n(name: str) -> pl.Expr:
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """What altair is given: an ordinary frame."""
-    return pl.DataFrame(frame)
+    """What altair is given: an ordinary frame, without what a picture cannot hold.
+
+    A control character in a name (pasted from a word processor, say) is no XML, and ends the process that draws it.
+    """
+    return pl.DataFrame(frame).with_columns(pl.col(pl.String).str.replace_all(NO_XML, "\ufffd"))
 
 
 def empty(frame: pl.DataFrame, *, question: str, width: int) -> Any:

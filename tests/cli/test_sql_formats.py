@@ -1,0 +1,79 @@
+"""`sql` prints whatever DuckDB can say, in every format, and no text of the vendor steers the terminal."""
+
+import io
+import json
+import sys
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import polars as pl
+import pytest
+
+from maestro_analytics.cli.asking import Format, write
+
+FRAME = pl.DataFrame(
+    {
+        "moment": [datetime(2026, 1, 31, 9, 30, tzinfo=UTC)],
+        "day": [date(2026, 1, 31)],
+        "span": [timedelta(hours=26)],
+        "ids": [["007", "8"]],
+        "pair": [{"a": 1, "b": None}],
+        "bytes": [b"\xaa"],
+        "exact": [Decimal("1.50")],
+        "none": [float("nan")],
+        "text": ['a \x1b[31mred\x1b[0m, "quoted"\nname'],
+    }
+)
+
+
+def test_json_holds_every_value(capsys):
+    write(FRAME, Format.JSON)
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "moment": "2026-01-31T09:30:00+00:00",
+            "day": "2026-01-31",
+            "span": 93600.0,
+            "ids": ["007", "8"],
+            "pair": {"a": 1, "b": None},
+            "bytes": "aa",
+            "exact": 1.5,
+            "none": None,
+            "text": FRAME["text"].item(),
+        }
+    ]
+
+
+def test_csv_holds_lists_and_structures_as_json_and_the_text_to_the_letter(capsys):
+    write(FRAME, Format.CSV)
+    read = pl.read_csv(io.StringIO(capsys.readouterr().out), infer_schema=False)
+    assert read.row(0, named=True) == {
+        "moment": "2026-01-31T09:30:00Z",
+        "day": "2026-01-31",
+        "span": "93600.0",
+        "ids": '["007", "8"]',
+        "pair": '{"a": 1, "b": null}',
+        "bytes": "aa",
+        "exact": "1.50",
+        "none": "NaN",
+        "text": FRAME["text"].item(),
+    }
+
+
+def test_a_table_shows_no_control_character(capsys):
+    write(FRAME.select("text"), Format.TABLE)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "red" in shown
+
+
+def test_parquet_is_the_frame_itself(capfdbinary, monkeypatch):
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer))
+    write(FRAME.drop("exact"), Format.PARQUET)
+    assert pl.read_parquet(io.BytesIO(buffer.getvalue())).equals(FRAME.drop("exact"), null_equal=True)
+
+
+@pytest.mark.parametrize("form", [Format.TABLE, Format.CSV, Format.JSON])
+def test_no_rows_are_no_error(capsys, form):
+    write(FRAME.clear(), form)
+    assert capsys.readouterr().out
