@@ -23,7 +23,7 @@ types: .venv/.developed
 	$(BIN)/mypy
 
 unit: .venv/.developed
-	$(BIN)/pytest
+	$(BIN)/pytest --durations=10
 
 notebooks: .venv/.developed
 	rm -rf $(NOTEBOOK_DATA)
