@@ -9,6 +9,8 @@ from typing import Any, cast
 import duckdb
 import polars as pl
 
+from maestro_analytics.errors import UnreadableFile
+
 CATALOG = "maestro"
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
@@ -36,15 +38,22 @@ def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:
 
     Attached to an instance of its own: DuckDB keeps one instance of each path in a process, so that plain `connect`
     would go on showing the old file for as long as any other connection to that path is open.
+
+    Raises:
+        UnreadableFile: it is no DuckDB file, or one of a newer DuckDB.
     """
     connection = duckdb.connect(":memory:")
     try:
         quoted = str(path).replace("'", "''")
         connection.execute(f"attach '{quoted}' as {CATALOG} (read_only)")
         connection.execute(f"use {CATALOG}")
-    except BaseException:
+    except duckdb.Error as error:
         connection.close()
-        raise
+        raise UnreadableFile(
+            f"{path} cannot be opened ({str(error).splitlines()[0]}). The next `maestro-analytics refresh` publishes it "
+            "anew from the master; `maestro-analytics replay` builds everything from the kept files.",
+            path=path,
+        ) from None
     return prepared(connection)
 
 

@@ -6,6 +6,8 @@ import duckdb
 import polars as pl
 import pytest
 
+from maestro_analytics.errors import UnreadableFile
+from maestro_analytics.warehouse import open as open_published
 from maestro_analytics.warehouse.connections import frame
 
 
@@ -28,3 +30,9 @@ def test_the_time_between_two_moments_is_a_duration(connection):
 
 def test_no_rows_keep_the_type(connection):
     assert frame(connection, "select interval 1 day as span where false").schema == {"span": pl.Duration("us")}
+
+
+def test_a_published_file_that_is_none_says_how_to_get_it_back(tmp_path):
+    (tmp_path / "maestro.duckdb").write_bytes(b"cut off by a full disk" * 1_000)
+    with pytest.raises(UnreadableFile, match="publishes it anew"):
+        open_published(tmp_path / "maestro.duckdb")
