@@ -50,8 +50,8 @@ def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         connection.close()
         raise UnreadableFile(
-            f"{path} cannot be opened ({str(error).splitlines()[0]}). The next `maestro-analytics refresh` publishes it "
-            "anew from the master; `maestro-analytics replay` builds everything from the kept files.",
+            f"{path} cannot be opened ({str(error).splitlines()[0]}). The next `maestro-analytics refresh` publishes "
+            "it anew from the master; `maestro-analytics replay` builds everything from the kept files.",
             path=path,
         ) from None
     return prepared(connection)

@@ -62,7 +62,8 @@ def test_the_filter_on_grades_is_the_same_text_in_every_query():
     blocks = set()
     for name in OURS:
         found = re.search(
-            r"\nchosen as (?:not materialized )?\(\n    select \*\n    from \w+\n(    where coalesce\(date_reported.*?)\n\),",
+            r"\nchosen as (?:not materialized )?\(\n    select \*\n    from \w+\n"
+            r"(    where coalesce\(date_reported.*?)\n\),",
             QUERIES[name],
             re.DOTALL,
         )
