@@ -92,6 +92,8 @@ def _folders(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
+    from maestro_analytics.cli import exit_code
+    from maestro_analytics.errors import MaestroError
     from maestro_analytics.warehouse import holder_of
     from maestro_analytics.warehouse import open as open_published
 
@@ -104,10 +106,15 @@ def _database(settings: Settings) -> Iterator[Finding]:
     if not settings.database.exists():
         yield Finding("database", "warning", f"{settings.database} is not there yet: run `maestro-analytics refresh`")
         return
-    with open_published(settings.database) as qa:
-        last = qa.sql("select max(finished_at) as at from state.refreshes")["at"].item()
+    try:
+        with open_published(settings.database) as qa:
+            last = qa.sql("select max(finished_at) as at from state.refreshes")["at"].item()
+    except MaestroError as error:
+        yield Finding("database", "problem", str(error), exit_code=exit_code(error))
+        return
     size = settings.database.stat().st_size / 2**20
-    yield Finding("database", "ok", f"{settings.database}, {size:.0f} MiB, last refresh {last:%Y-%m-%d %H:%M} UTC")
+    when = f"last refresh {last:%Y-%m-%d %H:%M} UTC" if last else "no refresh has ended"
+    yield Finding("database", "ok", f"{settings.database}, {size:.0f} MiB, {when}")
 
 
 def _account(settings: Settings) -> Iterator[Finding]:

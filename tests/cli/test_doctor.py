@@ -1,0 +1,41 @@
+"""`doctor` finds what is wrong, says what to do, and leaves with the code of the worst."""
+
+import json
+
+import pytest
+
+from maestro_analytics.sandbox import Sandbox
+from tests.refresh.commands import run
+
+
+def findings(done):
+    return {each["what"]: each for each in json.loads(done.stdout)["findings"]}
+
+
+def test_all_is_well_before_the_first_refresh(tmp_path):
+    with Sandbox(agents=2, days=3) as sandbox:
+        done = run(tmp_path, "doctor", "--json", sandbox=sandbox)
+        assert sandbox.token not in done.stdout + done.stderr
+    found = findings(done)
+    assert done.returncode == 0, done.stderr
+    assert {found[what]["state"] for what in ("data", "cache", "lock", "account", "clock")} == {"ok"}
+    assert "run `maestro-analytics refresh`" in found["database"]["says"]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_refused_token_is_the_worst(tmp_path):
+    with Sandbox(agents=2, days=3) as sandbox:
+        done = run(tmp_path, "doctor", "--json", sandbox=sandbox, MAESTRO_API_TOKEN="wrong-secret")
+    assert done.returncode == 3
+    assert findings(done)["account"]["state"] == "problem"
+    assert "wrong-secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [("doctor", "--offline", "--json"), ("status",), ("sql", "select 1")], ids=" ".join)
+def test_a_published_file_that_is_none_is_said_in_a_line(tmp_path, words):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "maestro.duckdb").write_bytes(b"junk")
+    done = run(tmp_path, *words)
+    assert done.returncode == 6
+    assert "cannot be opened" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
