@@ -29,46 +29,87 @@ chosen as (
         and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
         and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
 ),
+-- Few tickets are seen by two graders: one look at the ticket's id alone leaves little to group by all four texts.
+seen_twice as (
+    select gradable_id
+    from chosen
+    group by gradable_id
+    having min(grader) <> max(grader)
+),
+seen as (
+    select *
+    from chosen
+    where grader is not null and gradable_id in (select gradable_id from seen_twice)
+),
 graded_twice as (
     select source, gradable_id, rubric_id, person_id
-    from chosen
-    where grader is not null
+    from seen
     group by source, gradable_id, rubric_id, person_id
-    having count(distinct grader) > 1
+    having min(grader) <> max(grader)
 ),
 numbered as (
     select
-        chosen.*,
+        seen.*,
         row_number() over (
-            partition by chosen.source, chosen.gradable_id, chosen.rubric_id, chosen.person_id, chosen.grader
-            order by chosen.date_graded, chosen.grade_key
+            partition by seen.source, seen.gradable_id, seen.rubric_id, seen.person_id, seen.grader
+            order by seen.date_graded, seen.grade_key
         ) as version
-    from chosen
+    from seen
     join graded_twice as units
-        on units.source is not distinct from chosen.source
-        and units.gradable_id = chosen.gradable_id
-        and units.rubric_id = chosen.rubric_id
-        and units.person_id = chosen.person_id
-    where chosen.grader is not null
+        on units.source is not distinct from seen.source
+        and units.gradable_id = seen.gradable_id
+        and units.rubric_id = seen.rubric_id
+        and units.person_id = seen.person_id
+),
+earliest as (
+    select grade_key, source, gradable_id, rubric_id, rubric_name, person_id, grader
+    from numbered
+    where version = 1
+),
+answers as (
+    select grade_key, question_id, question, answer_label, question_score, max_question_score
+    from individual_answers
+    where grade_key in (select grade_key from earliest)
+),
+answered as (
+    select
+        grade_key,
+        question_id,
+        max(question) as question,
+        max(answer_label) as answer_label,
+        max(question_score) as question_score,
+        max(max_question_score) as max_question_score,
+        count(*) as answer_rows
+    from answers
+    group by grade_key, question_id
+),
+-- Putting labels in order is dear, and hardly any question has several.
+labelled as (
+    select
+        answers.grade_key,
+        answers.question_id,
+        string_agg(answers.answer_label, ' + ' order by answers.answer_label) as answer_label
+    from answers
+    join answered on answered.grade_key = answers.grade_key and answered.question_id = answers.question_id
+    where answered.answer_rows > 1
+    group by answers.grade_key, answers.question_id
 ),
 paired as (
     select
-        numbered.source,
-        numbered.gradable_id,
-        numbered.rubric_id,
-        numbered.rubric_name,
-        numbered.person_id,
-        numbered.grader,
-        answers.question_id,
-        max(answers.question) as question,
-        string_agg(answers.answer_label, ' + ' order by answers.answer_label) as answer_label,
-        max(answers.question_score) as question_score,
-        max(answers.max_question_score) as max_question_score
-    from numbered
-    join individual_answers as answers on answers.grade_key = numbered.grade_key
-    where numbered.version = 1
-    group by
-        numbered.source, numbered.gradable_id, numbered.rubric_id, numbered.rubric_name, numbered.person_id,
-        numbered.grader, answers.question_id
+        earliest.source,
+        earliest.gradable_id,
+        earliest.rubric_id,
+        earliest.rubric_name,
+        earliest.person_id,
+        earliest.grader,
+        answered.question_id,
+        answered.question,
+        coalesce(labelled.answer_label, answered.answer_label) as answer_label,
+        answered.question_score,
+        answered.max_question_score
+    from earliest
+    join answered on answered.grade_key = earliest.grade_key
+    left join labelled
+        on labelled.grade_key = answered.grade_key and labelled.question_id = answered.question_id
 )
 select * from paired

@@ -28,27 +28,37 @@ chosen as (
         and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
         and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
 ),
+-- Few tickets are seen by two graders: one look at the ticket's id alone leaves little to group by all four texts.
+seen_twice as (
+    select gradable_id
+    from chosen
+    group by gradable_id
+    having min(grader) <> max(grader)
+),
+seen as (
+    select *
+    from chosen
+    where grader is not null and gradable_id in (select gradable_id from seen_twice)
+),
 graded_twice as (
     select source, gradable_id, rubric_id, person_id
-    from chosen
-    where grader is not null
+    from seen
     group by source, gradable_id, rubric_id, person_id
-    having count(distinct grader) > 1
+    having min(grader) <> max(grader)
 ),
 numbered as (
     select
-        chosen.*,
+        seen.*,
         row_number() over (
-            partition by chosen.source, chosen.gradable_id, chosen.rubric_id, chosen.person_id, chosen.grader
-            order by chosen.date_graded, chosen.grade_key
+            partition by seen.source, seen.gradable_id, seen.rubric_id, seen.person_id, seen.grader
+            order by seen.date_graded, seen.grade_key
         ) as version
-    from chosen
+    from seen
     join graded_twice as units
-        on units.source is not distinct from chosen.source
-        and units.gradable_id = chosen.gradable_id
-        and units.rubric_id = chosen.rubric_id
-        and units.person_id = chosen.person_id
-    where chosen.grader is not null
+        on units.source is not distinct from seen.source
+        and units.gradable_id = seen.gradable_id
+        and units.rubric_id = seen.rubric_id
+        and units.person_id = seen.person_id
 ),
 paired as (
     select source, gradable_id, rubric_id, rubric_name, person_id, grader, grade_type, grade_key, score_percent

@@ -69,8 +69,7 @@ def krippendorff_alpha(
     clusters = int(groups.max()) + 1
     # With thousands of tickets 200 draws place the ends as well as 500 do with a hundred.
     drawn = cluster_weights(clusters, min(resamples, max(200, MOST_DRAWS // clusters)), seed=seed)
-    weights = np.vstack([np.ones(number), drawn[:, groups]])
-    draws = _alphas(rows, codes, levels, number, weights, metric)
+    draws = _alphas(rows, codes, levels, _Draws(drawn, groups), metric)
     if not np.isfinite(draws[0]):
         return Alpha(None, None, None, number, len(rows), CONSTANT)
     lo, hi = percentile_interval(draws[1:], confidence=confidence)
@@ -78,12 +77,36 @@ def krippendorff_alpha(
     return Alpha(float(draws[0]), lo if known else None, hi if known else None, number, len(rows))
 
 
-def _alphas(rows: Codes, codes: Codes, levels: Floats, units: int, weights: Floats, metric: Metric) -> Floats:
-    """Alpha under each row of unit weights."""
+@dataclass(frozen=True)
+class _Draws:
+    """How often each resample draws each unit: as often as the cluster that the unit is in."""
+
+    drawn: Floats
+    cluster: Codes
+
+    def sums(self, values: Floats) -> Floats:
+        """The sum of a value of units over all of them, then over each resample."""
+        return np.append(values.sum(), self.drawn @ np.bincount(self.cluster, values, minlength=self.drawn.shape[1]))
+
+    def counts(self, kind: Codes, kinds: int) -> Floats:
+        """How many units of each kind there are in all, then in each resample: one row for each."""
+        from scipy import sparse
+
+        size = kinds, self.drawn.shape[1]
+        in_cluster = sparse.csr_array((np.ones(len(kind)), (kind, self.cluster)), shape=size)
+        return np.vstack([np.bincount(kind, minlength=kinds), (in_cluster @ self.drawn.T).T])
+
+
+def _alphas(rows: Codes, codes: Codes, levels: Floats, draws: _Draws, metric: Metric) -> Floats:
+    """Alpha of all units, then of each resample."""
+    units = len(draws.cluster)
     if metric == "interval":
-        return _interval_alphas(rows, levels[codes], units, weights)
-    counts = np.zeros((units, len(levels)))
-    np.add.at(counts, (rows, codes), 1)
+        return _interval_alphas(rows, levels[codes], units, draws)
+    judged = np.zeros((units, len(levels)))
+    np.add.at(judged, (rows, codes), 1)
+    # Units that were judged alike count alike, and of thousands only a few differ.
+    counts, kind = np.unique(judged, axis=0, return_inverse=True)
+    weights = draws.counts(kind.ravel(), len(counts))
     size = counts.sum(1)
     marginal = weights @ counts
     total = marginal.sum(1)
@@ -101,14 +124,14 @@ def _alphas(rows: Codes, codes: Codes, levels: Floats, units: int, weights: Floa
         return np.asarray(1 - observed / np.where(expected > 1e-9, expected, np.nan))
 
 
-def _interval_alphas(rows: Codes, values: Floats, units: int, weights: Floats) -> Floats:
+def _interval_alphas(rows: Codes, values: Floats, units: int, draws: _Draws) -> Floats:
     """For squared distances the sums of a unit are enough: no matrix of all values is needed."""
     values = values - values.mean()
     size, total, squares = (np.bincount(rows, v, minlength=units) for v in (np.ones_like(values), values, values**2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        observed = weights @ (2 * (size * squares - total**2) / (size - 1))
-        n = weights @ size
-        expected = 2 * (n * (weights @ squares) - (weights @ total) ** 2) / (n - 1)
+        observed = draws.sums(2 * (size * squares - total**2) / (size - 1))
+        n = draws.sums(size)
+        expected = 2 * (n * draws.sums(squares) - draws.sums(total) ** 2) / (n - 1)
         return np.asarray(1 - observed / np.where(expected > 1e-9, expected, np.nan))
 
 
