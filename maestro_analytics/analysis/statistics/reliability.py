@@ -127,7 +127,10 @@ def _alphas(rows: Codes, codes: Codes, levels: Floats, draws: _Draws, metric: Me
 def _interval_alphas(rows: Codes, values: Floats, units: int, draws: _Draws) -> Floats:
     """For squared distances the sums of a unit are enough: no matrix of all values is needed."""
     values = values - values.mean()
-    size, total, squares = (np.bincount(rows, v, minlength=units) for v in (np.ones_like(values), values, values**2))
+    size, total, squares = (
+        np.asarray(np.bincount(rows, v, minlength=units), dtype=float)
+        for v in (np.ones_like(values), values, values**2)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         observed = draws.sums(2 * (size * squares - total**2) / (size - 1))
         n = draws.sums(size)
