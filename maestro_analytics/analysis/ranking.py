@@ -48,7 +48,8 @@ def agent_ranking(
     Source: sql/queries/agent_scores.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
-    frame = rubric_adjusted(store.query("agent_scores", **choice.variables)).filter(pl.col("n") > 0)
+    # No threshold is needed here: with that of the other scores, a report asks once for all.
+    frame = rubric_adjusted(store.query("agent_scores", **choice.variables, threshold=80.0)).filter(pl.col("n") > 0)
     rubrics = int(frame["rubric_id"].n_unique())
     table = with_mean(summed(frame, ["person_id"], first=["agent_name"]), min_n=min_n, confidence=confidence).sort(
         "person_id"

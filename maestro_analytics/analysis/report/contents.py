@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, Unpack
 
 import polars as pl
@@ -28,24 +30,31 @@ KINDS = ("agents", "graders", "questions", "coaching")
 
 
 class _Once:
-    """A store that runs a query once for a report, however many of its answers rest on it."""
+    """A store that runs a query once for a report, however many of its answers rest on it; one at a time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._found: dict[tuple[object, ...], pl.DataFrame] = {}
+        self._turn = Lock()
 
     def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
         asked = (name, *sorted(variables.items()))
-        if asked not in self._found:
-            self._found[asked] = self._store.query(name, **variables)
-        return self._found[asked]
+        with self._turn:
+            if asked not in self._found:
+                self._found[asked] = self._store.query(name, **variables)
+            return self._found[asked]
 
 
 def sections(store: Store, kind: str = "all", *, min_n: int = 10, **filters: Unpack[Filters]) -> list[Section]:
-    """The sections of a report: one of `KINDS`, or all. Errors: see `Filters`."""
+    """The sections of a report: one of `KINDS`, or all. Errors: see `Filters`.
+
+    Two sections are made at a time: while one waits for its SQL the other works with what it has.
+    """
     store = _Once(store)
     makers = {"agents": _agents, "graders": _graders, "questions": _questions, "coaching": _coaching}
-    return [make(store, min_n, filters) for name, make in makers.items() if kind in (name, "all")]
+    wanted = [make for name, make in makers.items() if kind in (name, "all")]
+    with ThreadPoolExecutor(max_workers=2) as workers:
+        return list(workers.map(lambda make: make(store, min_n, filters), wanted))
 
 
 def _agents(store: Store, min_n: int, filters: Filters) -> Section:
