@@ -5,9 +5,9 @@
 Prints ratios, which hold on other machines; seconds do not. The aim: no answer takes more than twice its bare SQL, and
 the whole report less than 10 seconds on 2 million grades with 20 million answers (pictures not counted).
 
-Measured on 2 busy cores: the report's tables 20 s of clock and 23 s of processor time, 15 s of them SQL (question_scores
-4, paired_answers 2); the page 9 s. More than twice their SQL: coaching_effect 2.9 (standard errors that leave out one
-agent at a time), grader_agreement 2.3 (500 draws), control_chart 2.1.
+Measured on 2 busy cores: the report's tables 20 s of clock and 23 s of processor time, 15 s of them SQL
+(question_scores 4, paired_answers 2); the page 9 s. More than twice their SQL: coaching_effect 2.9 (standard errors
+that leave out one agent at a time), grader_agreement 2.3 (bootstrap), control_chart 2.1.
 """
 
 from __future__ import annotations
