@@ -38,7 +38,7 @@ for room in (refreshing, keeping, asking, report, push, export, lake, doctor, sa
 
 
 def exit_code(error: BaseException) -> int:
-    """The exit code that an error stands for; `contract` of the README, "Exit codes"."""
+    """The exit code that an error stands for; the table is in the README, under "Commands"."""
     meanings: list[tuple[type[BaseException], int]] = [
         (errors.SettingsError, EXIT_SETTINGS),
         (errors.TooManyBadRows, EXIT_REFUSED_FILE),
