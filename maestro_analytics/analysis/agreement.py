@@ -10,8 +10,8 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import reliability
+from maestro_analytics.analysis.statistics.intervals import Floats
 
-UNIT = ["source", "gradable_id", "rubric_id", "person_id"]
 FEWEST_TICKETS = 30
 ANY_TYPE = "Ordinary grades, calibrations and benchmarks of the same ticket together; of each grader the earliest."
 FIRM = "alpha from .80 on is firm, from .667 tentative, below it graders do not measure the same thing (Krippendorff)."
@@ -48,7 +48,7 @@ def grader_agreement(
     frame = store.query("paired_scores", **choice.variables)
     rows = []
     for (rubric_id,), judged in frame.group_by(["rubric_id"], maintain_order=True):
-        scored = _numbered(judged.filter(pl.col("score_percent").is_not_null()))
+        scored = judged.filter(pl.col("score_percent").is_not_null())
         found = reliability.krippendorff_alpha(
             scored["unit"],
             scored["score_percent"],
@@ -125,19 +125,21 @@ def question_agreement(
     frame = store.query("paired_answers", **choice.variables)
     rows = []
     for (rubric_id, question_id), judged in frame.group_by(["rubric_id", "question_id"], maintain_order=True):
-        answered = _numbered(judged.filter(pl.col("question_score").is_not_null()))
+        answered = judged.filter(pl.col("question_score").is_not_null())
         values = answered["question_score" if metric == "ordinal" else "answer_label"]
-        codes = values.rank("dense").cast(pl.Float64) if metric == "nominal" else values
+        codes = values.rank("dense").cast(pl.Int64) - 1
+        unit = answered["unit"].to_numpy()
         found = reliability.krippendorff_alpha(
-            answered["unit"],
-            codes,
+            unit,
+            values if metric == "ordinal" else codes,
             metric=metric,
             tickets=answered["ticket"],
             confidence=confidence,
             resamples=resamples,
             seed=seed,
         )
-        table = _pair_table(answered.with_columns(code=values.rank("dense").cast(pl.Int64) - 1))
+        kinds = codes.n_unique()
+        table = reliability.pair_table(reliability.judgements(unit, codes.to_numpy(), kinds=kinds))
         rows.append(
             {
                 "rubric_id": rubric_id,
@@ -187,7 +189,7 @@ def grader_pairs(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -
     from maestro_analytics.analysis.summaries import with_mean
 
     choice = _pairing(store, filters)
-    pairs = _pairs(_numbered(store.query("paired_scores", **choice.variables)))
+    pairs = _pairs(store.query("paired_scores", **choice.variables))
     both = pl.concat([pairs, pairs.select("unit", grader="other", other="grader", apart=-pl.col("apart"))])
     apart = pl.col("apart")
     table = both.group_by("grader", "other").agg(
@@ -208,13 +210,6 @@ def grader_pairs(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -
     )
 
 
-def _numbered(judged: pl.DataFrame) -> pl.DataFrame:
-    """Units and tickets as numbers: what one judgement has in common with the next."""
-    return judged.with_columns(
-        unit=pl.struct(UNIT).rank("dense").cast(pl.Int64), ticket=pl.struct(UNIT[:2]).rank("dense").cast(pl.Int64)
-    )
-
-
 def _pairs(scored: pl.DataFrame) -> pl.DataFrame:
     """Each pair of graders of a unit once: unit, grader, other, apart (grader minus other)."""
     ours = scored.select("unit", "grader", score="score_percent")
@@ -226,34 +221,25 @@ def _pairs(scored: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _pair_table(answered: pl.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """How often one grader answered row and another column, each pair both ways round."""
-    kinds = int(answered["code"].n_unique())
-    ours = answered.select("unit", "grader", "code")
-    pairs = ours.join(ours, on="unit", suffix="_other").filter(pl.col("grader") != pl.col("grader_other"))
-    table = np.zeros((kinds, kinds))
-    np.add.at(table, (pairs["code"].to_numpy(), pairs["code_other"].to_numpy()), 1)
-    return table
-
-
-def _complete_block(scored: pl.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _complete_block(scored: pl.DataFrame) -> Floats:
     """The largest block of tickets and graders without a gap, taking graders by how much they judged."""
-    busiest = scored.group_by("grader").len().sort(["len", "grader"], descending=[True, False])["grader"].to_list()
-    wide = scored.pivot("grader", index="unit", values="score_percent", aggregate_function="mean")
-    best = np.empty((0, 0))
-    for number in range(2, len(busiest) + 1):
-        block = wide.select(busiest[:number]).drop_nulls().to_numpy()
-        if block.shape[0] < 2:
-            break
-        if block.size >= best.size:
-            best = block
-    return best
+    busiest = scored.group_by("grader").len().sort(["len", "grader"], descending=[True, False])
+    placed = scored.join(busiest.select("grader").with_row_index("place"), on="grader")
+    wide = np.full((int(scored["unit"].max() or 0) + 1, busiest.height), np.nan)  # type: ignore[arg-type]
+    wide[placed["unit"], placed["place"]] = placed["score_percent"]
+    complete = np.logical_and.accumulate(~np.isnan(wide), axis=1)
+    tickets, graders = complete.sum(0), np.arange(1, busiest.height + 1)
+    size = np.where((tickets > 1) & (graders > 1), tickets * graders, 0)
+    if not size.any():
+        return np.empty((0, 0))
+    most = int(graders[size == size.max()][-1])
+    return np.asarray(wide[complete[:, most - 1], :most], dtype=float)
 
 
 def _mismatches(judged: pl.DataFrame) -> int:
-    missing = pl.col("question_score").is_null()
-    found = judged.group_by(UNIT).agg(some=missing.any(), all=missing.all())
-    return found.filter(pl.col("some") & ~pl.col("all")).height
+    unit = judged["unit"].to_numpy()
+    missing, all_of_it = np.bincount(unit, judged["question_score"].is_null().to_numpy()), np.bincount(unit)
+    return int(((missing > 0) & (missing < all_of_it)).sum())
 
 
 def _percent(hits: pl.Series) -> float | None:

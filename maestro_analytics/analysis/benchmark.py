@@ -6,7 +6,7 @@ from typing import Unpack
 
 import polars as pl
 
-from maestro_analytics.analysis.agreement import UNIT, _pairing
+from maestro_analytics.analysis.agreement import _pairing
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Filters, Store
 from maestro_analytics.analysis.summaries import with_mean
@@ -111,8 +111,9 @@ def calibrations(store: Store, **filters: Unpack[Filters]) -> Answer:
     frame = store.query("paired_scores", **choice.variables)
     score = pl.col("score_percent")
     table = (
-        frame.group_by(UNIT)
+        frame.group_by("unit")
         .agg(
+            pl.col("source", "gradable_id", "rubric_id", "person_id").first(),
             pl.col("rubric_name").max(),
             calibrated=pl.col("grade_type").str.starts_with(CALIBRATION).any(),
             n=score.count().cast(pl.Int64),
@@ -129,7 +130,7 @@ def calibrations(store: Store, **filters: Unpack[Filters]) -> Answer:
             reliable=pl.col("n") > 1,
             reason=pl.when(pl.col("n") > 1).then(pl.lit("")).otherwise(pl.lit("fewer than two scores")),
         )
-        .sort(["spread", *UNIT], descending=[True, *[False] * len(UNIT)], nulls_last=True)
+        .sort("spread", "unit", descending=[True, False], nulls_last=True)
     )
     columns = (
         "source", "gradable_id", "rubric_id", "rubric_name", "person_id", "n", "n_na", "mean", "lowest", "highest",

@@ -81,7 +81,7 @@ def coaching_effect(
         pre_gap          Float64  how much lower the coached scored before than those they are compared with, points
         reliable, reason, warning
 
-    Source: sql/queries/coaching_sessions.sql, sql/queries/score_trend.sql. The period chooses sessions; grades around
+    Source: sql/queries/coaching_sessions.sql, sql/queries/daily_scores.sql. The period chooses sessions; grades around
     them are taken from outside it too. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
@@ -256,28 +256,24 @@ def _coached(store: Store, choice: Choice, window: Window, *, margin: int = 0) -
         grades["since"] = choice.since - reach[0]
     if choice.until:
         grades["until"] = choice.until + reach[1]
-    daily = store.query("score_trend", **grades, every="day", week_zone=choice.week_zone).filter(pl.col("n") > 0)
+    daily = store.query("daily_scores", **grades, week_zone=choice.week_zone)
     sessions = store.query("coaching_sessions", week_zone=choice.week_zone)
     wanted = store.query(
         "coaching_sessions", **choice.variables_of("since", "until", "team", "agent"), week_zone=choice.week_zone
     )["coaching_session_id"]
     if not daily.height or not sessions.height:
         return None
-    daily = without_rubrics(daily)
     members = store.query("team_members").group_by("person_id").agg(pl.col("group_id").min())
-    people = daily.select("person_id").unique().sort("person_id").with_row_index("person")
+    people = daily.select(pl.col("person_id").unique().sort()).with_row_index("person")
     people = people.join(members, on="person_id", how="left", maintain_order="left")
-    first = daily["period"].min()
-    last = daily["period"].max()
-    if not isinstance(first, date) or not isinstance(last, date):
-        return None
-    sessions = sessions.join(people, on="person_id")
-    placed = daily.join(people, on="person_id")
-    origin = pl.lit(first)
+    first, last = daily["day"].min(), daily["day"].max()
+    assert isinstance(first, date)  # noqa: S101 - for the types: there are rows
+    assert isinstance(last, date)  # noqa: S101
+    placed, sessions = daily.join(people, on="person_id"), sessions.join(people, on="person_id")
     return Coached(
         panel=Panel.of(
             placed["person"].cast(pl.Int64).to_numpy(),
-            placed.select((pl.col("period") - origin).dt.total_days())["period"].to_numpy(),
+            _days_since(first, placed["day"]),
             placed["n"].to_numpy().astype(float),
             placed["total"].to_numpy(),
             persons=people.height,
@@ -285,16 +281,13 @@ def _coached(store: Store, choice: Choice, window: Window, *, margin: int = 0) -
             team=people["group_id"].fill_null("").rank("dense").cast(pl.Int64).to_numpy() - 1,
         ),
         person=sessions["person"].cast(pl.Int64).to_numpy(),
-        day=sessions.select((pl.col("day") - origin).dt.total_days())["day"].to_numpy(),
+        day=_days_since(first, sessions["day"]),
         wanted=sessions["coaching_session_id"].is_in(wanted.implode()).to_numpy(),
     )
 
 
-def without_rubrics(frame: pl.DataFrame) -> pl.DataFrame:
-    """`total` as if every rubric had the mean of all grades."""
-    own = pl.col("total").sum().over("rubric_id") / pl.col("n").sum().over("rubric_id")
-    everything = pl.col("total").sum() / pl.col("n").sum()
-    return frame.with_columns(total=pl.col("total") + pl.col("n") * (everything - own))
+def _days_since(first: date, days: pl.Series) -> Codes:
+    return (days - first).dt.total_days().to_numpy()
 
 
 __all__ = ["coaching_effect", "coaching_timeline"]

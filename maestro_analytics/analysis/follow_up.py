@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, Unpack
 
-import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import survival
-from maestro_analytics.analysis.summaries import agent_label, nullable, with_share
+from maestro_analytics.analysis.summaries import agent_label, with_share
 
 CENSORED = "Those still waiting count as waiting: the mean of the finished ones alone would be too short."
 RECORD_AXIS = "created_at"
@@ -44,36 +43,40 @@ def time_to_coach(
     """
     choice = Choice.of(store, filters)
     frame = _low_grades(store, choice, by=by, threshold=threshold)
-    rows = []
-    for (group,), low in frame.group_by(["group"]):
-        curve = survival.kaplan_meier(low["days"], low["coached"], confidence=confidence)
-        at = int(np.searchsorted(curve.time, within_days, side="right")) - 1
-        reason = "" if low.height >= min_n else f"{low.height} low grades: fewer than {min_n}"
-        if not reason and curve.median is None:
-            reason = "no median: fewer than half have been coached"
-        rows.append(
-            {
-                "group": group,
-                "n": low.height,
-                "n_na": low.height - int(low["coached"].sum()),
-                "median_days": curve.median,
-                "lo": curve.median_lo,
-                "hi": curve.median_hi,
-                "within": 100 * (1 - curve.waiting[at]) if at >= 0 else 0.0,
-                "within_lo": 100 * (1 - curve.hi[at]) if at >= 0 and np.isfinite(curve.hi[at]) else None,
-                "within_hi": 100 * (1 - curve.lo[at]) if at >= 0 and np.isfinite(curve.lo[at]) else None,
-                "method": "Kaplan-Meier, log-log interval",
-                "reliable": not reason,
-                "reason": reason,
-            }
+    curves = survival.kaplan_meier(frame, "coached", confidence=confidence)
+    happened = pl.col("coached")
+    passed = curves.filter(pl.col("days") <= within_days).group_by("group").last()
+    table = (
+        frame.group_by("group")
+        .agg(n=pl.len().cast(pl.Int64), n_na=(~happened).sum().cast(pl.Int64))
+        .join(survival.medians(curves).rename({"median": "median_days"}), on="group", how="left")
+        .join(
+            passed.select(
+                "group",
+                within=100 * (1 - pl.col("waiting")),
+                within_lo=100 * (1 - pl.col("hi")),
+                within_hi=100 * (1 - pl.col("lo")),
+            ),
+            on="group",
+            how="left",
         )
-    schema = {
-        "group": pl.String, "n": pl.Int64, "n_na": pl.Int64, "median_days": pl.Float64, "lo": pl.Float64,
-        "hi": pl.Float64, "within": pl.Float64, "within_lo": pl.Float64, "within_hi": pl.Float64, "method": pl.String,
-        "reliable": pl.Boolean, "reason": pl.String,
-    }  # fmt: skip
+        .with_columns(
+            pl.col("within").fill_null(0.0),
+            method=pl.lit("Kaplan-Meier, log-log interval"),
+            reason=pl.when(pl.col("n") < min_n)
+            .then(pl.format(f"{{}} low grades: fewer than {min_n}", "n"))
+            .when(pl.col("median_days").is_null())
+            .then(pl.lit("no median: fewer than half have been coached"))
+            .otherwise(pl.lit("")),
+        )
+        .with_columns(reliable=pl.col("reason") == "")
+    )
+    columns = (
+        "group", "n", "n_na", "median_days", "lo", "hi", "within", "within_lo", "within_hi", "method", "reliable",
+        "reason",
+    )  # fmt: skip
     return Answer.of(
-        pl.DataFrame(rows, schema=schema).sort("group"),
+        table.select(columns).sort("group"),
         choice,
         question=f"How long does a grade below {threshold:g} % wait for its first coaching point? Days.",
         caveat=CENSORED,
@@ -99,33 +102,13 @@ def time_to_coach_curve(
     """
     choice = Choice.of(store, filters)
     frame = _low_grades(store, choice, by=by, threshold=threshold)
-    parts = [
-        pl.DataFrame(
-            schema={
-                "group": pl.String, "days": pl.Float64, "at_risk": pl.Int64, "waiting": pl.Float64, "lo": pl.Float64,
-                "hi": pl.Float64, "n": pl.Int64, "n_na": pl.Int64,
-            }
-        )
-    ]  # fmt: skip
-    for (group,), low in frame.sort("group").group_by(["group"], maintain_order=True):
-        curve = survival.kaplan_meier(low["days"], low["coached"], confidence=confidence)
-        start = np.array([0.0]), np.array([float(low.height)]), np.array([1.0])
-        parts.append(
-            pl.DataFrame(
-                {
-                    "group": pl.Series([group] * (len(curve.time) + 1), dtype=pl.String),
-                    "days": np.concatenate([start[0], curve.time]),
-                    "at_risk": np.concatenate([start[1], curve.at_risk]).astype(np.int64),
-                    "waiting": 100 * np.concatenate([start[2], curve.waiting]),
-                    "lo": nullable(100 * np.concatenate([start[2], curve.lo])),
-                    "hi": nullable(100 * np.concatenate([start[2], curve.hi])),
-                }
-            ).with_columns(
-                n=pl.lit(low.height, pl.Int64), n_na=pl.lit(low.height - int(low["coached"].sum()), pl.Int64)
-            )
-        )
+    share = pl.col("waiting", "lo", "hi")
+    counted = frame.group_by("group").agg(n=pl.len().cast(pl.Int64), n_na=(~pl.col("coached")).sum().cast(pl.Int64))
+    start = counted.select("group", days=0.0, at_risk="n", waiting=1.0, lo=1.0, hi=1.0)
+    curves = survival.kaplan_meier(frame, "coached", confidence=confidence).drop("events")
+    table = pl.concat([start, curves]).join(counted, on="group").with_columns(share * 100).sort("group", "days")
     return Answer.of(
-        pl.concat(parts),
+        table,
         choice,
         question=f"What share of grades below {threshold:g} % still waits for coaching? Percent.",
         caveat=CENSORED,
@@ -202,11 +185,8 @@ def todo_completion(
         done=pl.col("done").sum().cast(pl.Int64),
         overdue=late.sum().cast(pl.Int64),
     )
-    medians = [
-        (key, survival.kaplan_meier(some["days"], some["done"], confidence=confidence).median)
-        for (key,), some in frame.group_by(["group"])
-    ]
-    found = pl.DataFrame(medians, schema={"group": pl.String, "median_days": pl.Float64}, orient="row")
+    medians = survival.medians(survival.kaplan_meier(frame, "done", confidence=confidence))
+    found = medians.select("group", median_days="median")
     table = with_share(table, "done", names=("rate", "lo", "hi"), confidence=confidence)
     table = _doubted(table, min_n=min_n, what="to-dos").join(found, on="group", how="left")
     table = table.with_columns(overdue_rate=100 * pl.col("overdue") / pl.col("n")).sort("rate", "group")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, Unpack
 
-import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
@@ -75,8 +73,7 @@ def control_chart(store: Store, *, every: Every = "week", by: Group = "agent", *
     frame = _grouped(store, choice, every=every, by=by)
     table = with_mean(summed(frame, ["group", "period"]), min_n=1, confidence=0.95).filter(pl.col("n") > 0)
     table = table.sort("group", "period")
-    means = table["mean"].to_numpy()
-    charted = _charted(table, lambda at: process.xmr(means[at]), scale=1.0, method="XmR")
+    charted = _charted(table, process.xmr(table["mean"], series=table["group"]), scale=1.0, method="XmR")
     return _control_answer(charted, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.")
 
 
@@ -104,48 +101,42 @@ def pass_rate_chart(
         "passed", names=("rate", "rate_lo", "rate_hi"), confidence=0.95,
     )  # fmt: skip
     table = table.sort("group", "period")
-    passed, n = table["passed"].to_numpy(), table["n"].to_numpy()
-    charted = _charted(table, lambda at: process.laney_p(passed[at], n[at]), scale=100.0, method="Laney p'")
+    chart = process.laney_p(table["passed"], table["n"], series=table["group"])
+    charted = _charted(table, chart, scale=100.0, method="Laney p'")
     return _control_answer(
         charted, choice, f"In which {every}s is a pass rate (at least {threshold:g} %) unusual? Percent."
     )
 
 
-def _charted(
-    table: pl.DataFrame, make: Callable[[slice], process.ControlChart], *, scale: float, method: str
-) -> pl.DataFrame:
-    """A chart for each group of a table sorted by group: `make` is given the group's rows."""
-    starts = np.flatnonzero(np.append([True], table["group"].to_numpy()[1:] != table["group"].to_numpy()[:-1]))
-    ends = np.append(starts[1:], table.height) if table.height else starts[:0]
-    charts = [make(slice(start, end)) for start, end in zip(starts, ends, strict=False)]
-    number = np.repeat(ends - starts[: len(ends)], ends - starts[: len(ends)])
+def _charted(table: pl.DataFrame, chart: process.ControlChart, *, scale: float, method: str) -> pl.DataFrame:
+    """The chart of a table's rows, as columns; `scale` turns its numbers into percent."""
 
-    def column(name: str) -> pl.Series:
-        return nullable(scale * np.concatenate([getattr(chart, name) for chart in charts] or [np.empty(0)])).alias(name)
+    def column(name: str, numbers: Floats) -> pl.Series:
+        return nullable(scale * numbers).alias(name)
 
-    def repeated(name: str) -> Floats:
-        each = np.array([getattr(chart, name) for chart in charts], dtype=float)
-        return np.repeat(each, ends - starts[: len(ends)])
-
-    charted = table.select("group", "period", "n", "n_na").with_columns(
-        column("value"),
-        column("centre"),
-        column("lower").alias("lo"),
-        column("upper").alias("hi"),
-        column("moving_range"),
-        nullable(scale * repeated("moving_range_limit")).alias("moving_range_limit"),
-        nullable(repeated("sigma_z")).alias("sigma_z"),
-        pl.Series("signal", [word for chart in charts for word in chart.signal], dtype=pl.String),
-        pl.Series("points", number, dtype=pl.Int64),
-        method=pl.lit(method),
-    )
     few = pl.col("points") < FEWEST_POINTS
-    return charted.with_columns(
-        reliable=~few,
-        reason=pl.when(few)
-        .then(pl.format(f"{{}} periods: fewer than {FEWEST_POINTS}", "points"))
-        .otherwise(pl.lit("")),
-    ).select(CHARTED)
+    return (
+        table.select("group", "period", "n", "n_na")
+        .with_columns(
+            column("value", chart.value),
+            column("centre", chart.centre),
+            column("lo", chart.lower),
+            column("hi", chart.upper),
+            column("moving_range", chart.moving_range),
+            column("moving_range_limit", chart.moving_range_limit),
+            nullable(chart.sigma_z).alias("sigma_z"),
+            pl.Series("signal", chart.signal, dtype=pl.String),
+            pl.Series("points", chart.points, dtype=pl.Int64),
+            method=pl.lit(method),
+        )
+        .with_columns(
+            reliable=~few,
+            reason=pl.when(few)
+            .then(pl.format(f"{{}} periods: fewer than {FEWEST_POINTS}", "points"))
+            .otherwise(pl.lit("")),
+        )
+        .select(CHARTED)
+    )
 
 
 CHARTED = (

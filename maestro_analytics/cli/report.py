@@ -51,7 +51,7 @@ def report(
     if output is not None and kind != "csv" and output.is_dir():
         raise InvalidArgument(f"--output {output} is a folder; {kind} is written to one file.")
     with warehouse.open() as store:
-        parts = reports.sections(
+        coming = reports.in_turn(
             store,
             what,
             min_n=min_n,
@@ -62,7 +62,12 @@ def report(
             rubric=rubric,
             week_zone=week_zone,
         )
-        fresh = store.refreshed_at
+        if kind == "html":
+            fresh = store.refreshed_at
+            as_of = f"Data as of {fresh:%Y-%m-%d %H:%M} UTC" if fresh else ""
+            _write(reports.page(coming, as_of=as_of), output)
+            return
+        parts = list(coming)
     if kind == "table" and output is None:
         reports.show(parts, to=sys.stdout)
         return
@@ -78,11 +83,8 @@ def report(
         _write(text.getvalue(), output)
     elif kind == "csv":
         _write(reports.as_csv(parts), output)
-    elif kind == "json":
-        _write(reports.as_json(parts) + "\n", output)
     else:
-        as_of = f"Data as of {fresh:%Y-%m-%d %H:%M} UTC" if fresh else ""
-        _write(reports.page(parts, as_of=as_of), output)
+        _write(reports.as_json(parts) + "\n", output)
 
 
 def _kind_of(output: Path | None) -> str:

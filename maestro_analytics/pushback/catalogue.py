@@ -77,20 +77,14 @@ def median_time_to_coach(rows: Rows) -> pl.DataFrame:
     """Kaplan-Meier medians of the time from a low grade to its first coaching point."""
     import polars as pl
 
-    from maestro_analytics.analysis.statistics.survival import kaplan_meier
+    from maestro_analytics.analysis.statistics.survival import kaplan_meier, medians
 
-    def of_person(grades: pl.DataFrame) -> tuple[object, ...]:
-        median = kaplan_meier(grades["days"].to_numpy(), grades["coached"].to_numpy()).median
-        return (grades["person_id"][0], grades["period_start"][0], grades["counts_for"].max(), median)
-
-    placed = rows("metrics_grade_periods").select("grade_key", "person_id", "period_start", "counts_for")
+    person = ["person_id", "period_start"]
+    placed = rows("metrics_grade_periods").select("grade_key", *person, "counts_for")
     low = rows("low_grades", all_time=True).select("grade_key", "days", "coached").join(placed, on="grade_key")
-    moment = pl.Datetime("us", "UTC")
-    return pl.DataFrame(
-        [of_person(grades) for grades in low.partition_by("person_id", "period_start")],
-        schema={"person_id": pl.String, "period_start": moment, "newest": moment, "metric_value": pl.Float64},
-        orient="row",
-    )
+    newest = low.group_by(person).agg(newest=pl.col("counts_for").max())
+    found = medians(kaplan_meier(low, "coached", by=person), by=person).select(*person, metric_value="median")
+    return newest.join(found, on=person, how="left", nulls_equal=True)
 
 
 METRICS: tuple[Metric, ...] = (

@@ -15,18 +15,9 @@ with wanted_people as (
 wanted_team as (
     select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
 ),
--- As the view `grades`, without the ticket's CSAT: looking that up takes up to half of the time.
-graded as (
-    select
-        scores.*,
-        ids.person_id,
-        100 * scores.rubric_score / nullif(scores.max_rubric_score, 0) as score_percent
-    from total_scores as scores
-    left join agent_ids as ids on ids.agent_id = scores.agent_id
-),
 chosen as (
     select *
-    from graded
+    from scored_grades
     where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
             >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
         and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
@@ -42,10 +33,11 @@ zero_but_earned as (
     from section_scores
     where section_score > 0 and grade_key in (select grade_key from chosen where rubric_score = 0)
 ),
-scored as (
-    select chosen.*, zero.grade_key is not null as autofail_inferred
+autofails as (
+    select person_id, rubric_id, count(*) as autofails_inferred
     from chosen
-    left join zero_but_earned as zero on zero.grade_key = chosen.grade_key
+    where rubric_score = 0 and grade_key in (select grade_key from zero_but_earned)
+    group by person_id, rubric_id
 ),
 per_person as (
     select
@@ -60,16 +52,21 @@ per_person as (
         count(case when score_percent >= coalesce(getvariable('threshold'), 80) then 1 end) as passed,
         sum(case when score_percent is not null then rubric_score end) as points,
         sum(case when score_percent is not null then max_rubric_score end) as max_points,
-        count(case when autofail_inferred then 1 end) as autofails_inferred,
         min(date_reported_as) as first_reported,
         max(date_reported_as) as last_reported
-    from scored
+    from chosen
     group by person_id, rubric_id
 ),
 named as (
-    select agents.agent_name, per_person.*
+    select
+        agents.agent_name,
+        per_person.*,
+        coalesce(autofails.autofails_inferred, 0) as autofails_inferred
     from per_person
     left join agents on agents.person_id = per_person.person_id
+    left join autofails
+        on autofails.person_id is not distinct from per_person.person_id
+        and autofails.rubric_id is not distinct from per_person.rubric_id
     order by per_person.person_id, per_person.rubric_id
 )
 select * from named

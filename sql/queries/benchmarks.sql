@@ -18,7 +18,7 @@ wanted_team as (
 ),
 chosen as (
     select *
-    from grades
+    from scored_grades
     where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
             >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
         and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
@@ -58,7 +58,7 @@ held_against as (
     join grade_answer_names as names
         on names.gradable_rubric_agent = referring.gradable_rubric_agent
         and names.grade_type = referring.target_grade_type
-    join grades as target on target.grade_key = names.grade_key
+    join scored_grades as target on target.grade_key = names.grade_key
     where target.grade_key <> referring.grade_key
         and (
             referring.target_grade_type = 'grading'

@@ -15,18 +15,9 @@ with wanted_people as (
 wanted_team as (
     select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
 ),
--- As the view `grades`, without the ticket's CSAT: looking that up takes up to half of the time.
-graded as (
-    select
-        scores.*,
-        ids.person_id,
-        100 * scores.rubric_score / nullif(scores.max_rubric_score, 0) as score_percent
-    from total_scores as scores
-    left join agent_ids as ids on ids.agent_id = scores.agent_id
-),
 chosen as (
     select *
-    from graded
+    from scored_grades
     where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
             >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
         and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')

@@ -8,7 +8,7 @@ with counted as (
         grade_key,
         coalesce(person_id, agent_id) as person_id,
         coalesce(date_reported_as, date_graded) as counts_for
-    from grades
+    from scored_grades
     where grade_type = 'grading'
 ),
 chosen as (

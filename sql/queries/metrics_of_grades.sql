@@ -10,7 +10,7 @@ with counted as (
         score_percent,
         case when score_percent is not null then rubric_score end as points,
         case when score_percent is not null then max_rubric_score end as max_points
-    from grades
+    from scored_grades
     where grade_type = 'grading'
 ),
 placed as (

@@ -1,5 +1,6 @@
 -- One row per ticket, rubric, person and grader, of tickets that two graders or more have graded.
 -- Where a grader scored one twice, the earliest stands: it was made before anyone talked about it.
+-- unit numbers what is compared (the ticket, rubric and person), ticket the ticket.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
 -- until       timestamptz  optional, default: everything; grades reported before it
 -- team        varchar      optional, a group's name or id
@@ -15,18 +16,9 @@ with wanted_people as (
 wanted_team as (
     select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
 ),
--- As the view `grades`, without the ticket's CSAT: looking that up takes up to half of the time.
-graded as (
-    select
-        scores.*,
-        ids.person_id,
-        100 * scores.rubric_score / nullif(scores.max_rubric_score, 0) as score_percent
-    from total_scores as scores
-    left join agent_ids as ids on ids.agent_id = scores.agent_id
-),
-chosen as (
+chosen as not materialized (
     select *
-    from graded
+    from scored_grades
     where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
             >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
         and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
@@ -70,7 +62,18 @@ numbered as (
         and units.person_id = seen.person_id
 ),
 paired as (
-    select source, gradable_id, rubric_id, rubric_name, person_id, grader, grade_type, grade_key, score_percent
+    select
+        dense_rank() over (order by source, gradable_id, rubric_id, person_id) as unit,
+        dense_rank() over (order by source, gradable_id) as ticket,
+        source,
+        gradable_id,
+        rubric_id,
+        rubric_name,
+        person_id,
+        grader,
+        grade_type,
+        grade_key,
+        score_percent
     from numbered
     where version = 1
     order by source, gradable_id, rubric_id, person_id, grader

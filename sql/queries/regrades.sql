@@ -17,7 +17,7 @@ wanted_team as (
 ),
 chosen as (
     select *
-    from grades
+    from scored_grades
     where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
             >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
         and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')

@@ -16,7 +16,7 @@ wanted_team as (
 ),
 chosen as (
     select *
-    from grades
+    from recomputed_scores
     where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
             >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
         and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
@@ -27,51 +27,24 @@ chosen as (
         and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
         and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
 ),
-from_sections as (
-    select
-        grade_key,
-        100 * sum(section_score)
-            / nullif(sum(case when max_section_score > 0 and section_score is not null then max_section_score end), 0)
-            as points_percent,
-        100 * sum(case when max_section_score > 0 then section_weight * section_score / max_section_score end)
-            / nullif(sum(case when max_section_score > 0 and section_score is not null then section_weight end), 0)
-            as weighted_percent
-    from section_scores
-    where grade_key in (select grade_key from chosen)
-    group by grade_key
-),
-compared as (
-    select
-        chosen.grade_key,
-        chosen.rubric_id,
-        chosen.rubric_name,
-        chosen.score_percent,
-        parts.points_percent,
-        parts.weighted_percent,
-        coalesce(abs(chosen.score_percent - parts.points_percent) <= 0.05, false) as fits_points,
-        coalesce(abs(chosen.score_percent - parts.weighted_percent) <= 0.05, false) as fits_weighted,
-        chosen.score_percent = 0 and parts.points_percent > 0 as autofail_inferred
-    from chosen
-    left join from_sections as parts on parts.grade_key = chosen.grade_key
-),
 per_rubric as (
     select
         rubric_id,
         count(case when fits_points then 1 end) as fit_points,
         count(case when fits_weighted then 1 end) as fit_weighted
-    from compared
+    from chosen
     group by rubric_id
 ),
 judged as (
     select
-        compared.*,
+        chosen.*,
         case
             when per_rubric.fit_weighted > per_rubric.fit_points then 'weighted'
             when per_rubric.fit_points > 0 then 'points'
             else 'unknown'
         end as scoring
-    from compared
-    join per_rubric on per_rubric.rubric_id = compared.rubric_id
+    from chosen
+    join per_rubric on per_rubric.rubric_id = chosen.rubric_id
 ),
 settled as (
     select

@@ -1,6 +1,7 @@
 """The effect of coaching: the default is right where the naive figures are not, with an effect and without one."""
 
 import numpy as np
+from scipy import stats
 
 from maestro_analytics.analysis.statistics.effects import estimates
 from maestro_analytics.analysis.statistics.regression import first_coefficient, nearest
@@ -122,6 +123,26 @@ def test_the_coefficient_is_that_of_least_squares():
     assert np.isclose(expected, found.value, atol=1e-6)
     assert found.lo < 3 < found.hi
     assert 20 == found.clusters
+
+
+def test_the_interval_comes_from_leaving_out_one_agent_at_a_time():
+    """Agents of one row and of twelve, more rows than there are columns; one is alone in its team, and so its dummy."""
+    rng = np.random.default_rng(5)
+    sizes = rng.integers(1, 13, 20)
+    agent = np.repeat(np.arange(20), sizes)
+    team = np.where(agent == 19, 2, agent % 2)
+    design = np.column_stack(
+        [rng.random(agent.size) < 0.4, np.ones(agent.size), rng.normal(80, 5, agent.size), team == 1, team == 2]
+    ).astype(float)
+    outcome = design @ [3.0, 0, 1, 2, 4] + rng.normal(0, 3, agent.size)
+    root = np.sqrt(rng.integers(1, 9, agent.size))
+    left_out = []
+    for out in range(20):
+        rest = agent != out
+        left_out.append(np.linalg.lstsq((design * root[:, None])[rest], (outcome * root)[rest])[0][0])
+    error = np.sqrt(((left_out - np.mean(left_out)) ** 2).sum() * 19 / 20)
+    found = first_coefficient(design, outcome, cluster=agent, weight=root**2)
+    assert np.isclose(stats.t.ppf(0.975, 19) * error, (found.hi - found.lo) / 2, rtol=1e-5)
 
 
 def test_a_coefficient_that_cannot_be_told_apart_is_unknown():

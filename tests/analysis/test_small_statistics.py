@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
@@ -62,31 +63,49 @@ def test_being_ahead_of_the_next_is_a_matter_of_noise():
     assert np.isnan(ahead[2])
 
 
-def test_kaplan_meier_is_scipys():
+def waits(days, happened, group="all"):
+    return pl.DataFrame({"group": group, "days": days, "happened": happened}, schema_overrides={"days": pl.Float64})
+
+
+def test_kaplan_meier_is_scipys_in_each_group():
     rng = np.random.default_rng(4)
-    took, done = rng.exponential(10, 80).round(1), rng.random(80) < 0.6
-    found = survival.kaplan_meier(took, done)
-    expected = stats.ecdf(stats.CensoredData(uncensored=took[done], right=took[~done])).sf
-    assert np.allclose(expected.evaluate(found.time), found.waiting)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        band = expected.confidence_interval(method="log-log")
-    inner = found.waiting > 0
-    assert np.allclose(band.low.evaluate(found.time)[inner], found.lo[inner])
-    assert np.allclose(band.high.evaluate(found.time)[inner], found.hi[inner])
+    took, done = rng.exponential(10, 160).round(1), rng.random(160) < 0.6
+    team = np.arange(160) % 2
+    curves = survival.kaplan_meier(waits(took, done, team.astype(str)), "happened")
+    for name in (0, 1):
+        mine = team == name
+        found = curves.filter(pl.col("group") == str(name))
+        expected = stats.ecdf(stats.CensoredData(uncensored=took[mine & done], right=took[mine & ~done])).sf
+        assert np.array_equal(np.unique(took[mine & done]), found["days"])
+        assert np.allclose(expected.evaluate(found["days"].to_numpy()), found["waiting"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            band = expected.confidence_interval(method="log-log")
+        inner = found.filter(pl.col("waiting") > 0)
+        assert np.allclose(band.low.evaluate(inner["days"].to_numpy()), inner["lo"])
+        assert np.allclose(band.high.evaluate(inner["days"].to_numpy()), inner["hi"])
+
+
+def test_the_curve_of_four_things():
+    """One of four is done after a day, two wait on after two; then one is at risk, and after it nobody is left."""
+    found = survival.kaplan_meier(waits([1, 2, 2, 3], [True, False, False, True]), "happened")
+    assert [(1.0, 4, 1, 0.75), (3.0, 1, 1, 0.0)] == found.select("days", "at_risk", "events", "waiting").rows()
+    assert [(0.0, None)] == found.select("lo", "hi").tail(1).rows()
 
 
 def test_the_median_counts_those_still_waiting():
     """Three of ten were coached after a day each: their own median is one day, but most still wait after thirty."""
-    found = survival.kaplan_meier([1, 1, 1] + [30] * 7, [True] * 3 + [False] * 7)
-    assert (None, 0.7) == (found.median, round(found.waiting_at(30), 9))
-    assert 2.0 == survival.kaplan_meier([1, 2, 2, 9], [True, True, True, False]).median
-    assert 1.0 == found.waiting_at(0.5)
+    three_of_ten = waits([1, 1, 1] + [30] * 7, [True] * 3 + [False] * 7, "three of ten")
+    three_of_four = waits([1, 2, 2, 9], [True, True, True, False], "three of four")
+    curves = survival.kaplan_meier(pl.concat([three_of_ten, three_of_four]), "happened")
+    assert {"three of ten": None, "three of four": 2.0} == dict(survival.medians(curves)["group", "median"].rows())
+    assert [0.7] == curves.filter(pl.col("group") == "three of ten")["waiting"].round(9).to_list()
 
 
 def test_nothing_happened_and_nobody_there():
-    assert survival.kaplan_meier([5, 6], [False, False]).median is None
-    assert 0 == len(survival.kaplan_meier([], []).time)
+    for nothing in (waits([5, 6], [False, False]), waits([], [])):
+        typed = nothing.cast({"happened": pl.Boolean, "group": pl.String})
+        assert 0 == survival.kaplan_meier(typed, "happened").height
 
 
 def test_xmr_limits():
@@ -94,14 +113,14 @@ def test_xmr_limits():
     chart = process.xmr([9, 11, 9, 11])
     assert ([10.0, 4.68, 15.32], 6.534) == (
         [round(float(line[0]), 2) for line in (chart.centre, chart.lower, chart.upper)],
-        round(chart.moving_range_limit, 3),
+        round(float(chart.moving_range_limit[0]), 3),
     )
-    assert [""] * 4 == chart.signal
+    assert [""] * 4 == chart.signal.tolist()
 
 
 def test_a_point_outside_and_a_run_are_signals():
     outside = process.xmr([10, 10.5, 9.5, 10, 10.5, 9.5, 30])
-    assert [""] * 6 + [process.OUTSIDE] == outside.signal
+    assert [""] * 6 + [process.OUTSIDE] == outside.signal.tolist()
     shifted = process.xmr([9, 11] * 5 + [12] * 8 + [8] * 10)
     assert process.RUN in shifted.signal
 
@@ -116,15 +135,36 @@ def test_laneys_limits_widen_with_more_variation_than_chance():
     rng = np.random.default_rng(6)
     weeks = rng.binomial(1000, np.clip(rng.normal(0.8, 0.05, 40), 0, 1))
     wide = process.laney_p(weeks, np.full(40, 1000))
-    assert wide.sigma_z > 2
-    assert wide.signal.count(process.OUTSIDE) <= 2
+    assert wide.sigma_z[0] > 2
+    assert wide.signal.tolist().count(process.OUTSIDE) <= 2
     by_chance_alone = 3 * np.sqrt(0.8 * 0.2 / 1000)
     assert sum(np.abs(wide.value - wide.centre) > by_chance_alone) > 10
     steady = process.laney_p(rng.binomial(1000, 0.8, 40), np.full(40, 1000))
-    assert steady.sigma_z < 1.5
-    assert 1.0 == process.laney_p([8, 8, 8], [10, 10, 10]).sigma_z
+    assert steady.sigma_z[0] < 1.5
+    assert [1.0] * 3 == process.laney_p([8, 8, 8], [10, 10, 10]).sigma_z.tolist()
+
+
+def test_many_series_at_once_are_each_on_its_own():
+    """Whatever stands before and after it, a series is charted as if it were alone; a run does not cross into it."""
+    rng = np.random.default_rng(7)
+    lengths = [1, 12, 30, 2, 9]
+    series = np.repeat(np.arange(5), lengths)
+    scores, n = rng.normal(85, 4, series.size) + (np.arange(series.size) > 20), rng.integers(5, 40, series.size)
+    passed = rng.binomial(n, 0.8)
+    charts = (lambda at: process.xmr(scores[at], series=series[at]),
+              lambda at: process.laney_p(passed[at], n[at], series=series[at]))  # fmt: skip
+    for chart in charts:
+        together, alone = chart(slice(None)), [chart(series == each) for each in range(5)]
+        for name, values in vars(together).items():
+            expected = np.concatenate([getattr(one, name) for one in alone])
+            assert (
+                np.array_equal(expected, values)
+                if values.dtype.kind in "US"
+                else np.allclose(expected, values, equal_nan=True)
+            ), name
+        assert np.repeat(lengths, lengths).tolist() == together.points.tolist()
 
 
 @pytest.mark.parametrize("chart", [process.xmr([]), process.laney_p([], []), process.xmr([80.0])])
 def test_a_chart_of_too_little_has_no_signal(chart):
-    assert not any(chart.signal)
+    assert not any(chart.signal.tolist())

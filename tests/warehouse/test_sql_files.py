@@ -12,6 +12,8 @@ from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv
 FILES = [(folder, name) for folder in ("views", "queries") for name in texts(folder)]
 KEYS_OF_VIEWS = {
     "grades": ["grade_key"],
+    "scored_grades": ["grade_key"],
+    "recomputed_scores": ["grade_key"],
     "grade_coaching_points": ["grade_key", "coaching_point_id"],
     "grade_todos": ["grade_key", "todo_id"],
     "session_coaching_points": ["coaching_session_id", "coaching_point_id"],

@@ -23,6 +23,7 @@ from maestro_analytics.analysis.charts.look import (
     names,
     plain,
     span,
+    tips,
     with_n,
 )
 
@@ -55,10 +56,10 @@ def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) ->
     tip = ["agent_name", "n", "mean", "shrunk", "shrunk_lo", "shrunk_hi", "rank", "rank_lo", "rank_hi", "reason"]
     base = alt.Chart(drawn)
     bars = base.mark_rule(strokeWidth=3, opacity=0.55, strokeCap="round").encode(
-        x=alt.X("shrunk_lo:Q", scale=scale, title="score, percent"), x2="shrunk_hi:Q", y=y, color=colour
+        x=alt.X("shrunk_lo:Q", scale=scale, title="score, percent"), x2=alt.X2("shrunk_hi:Q"), y=y, color=colour
     )
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("shrunk:Q", scale=scale), y=y, color=colour, tooltip=tip
+        x=alt.X("shrunk:Q", scale=scale), y=y, color=colour, tooltip=tips(*tip)
     )
     rings = base.mark_point(filled=False, size=42, color=FAINT, opacity=0.9).encode(x=alt.X("mean:Q", scale=scale), y=y)
     rule = lines_at([centre], scale)
@@ -69,16 +70,20 @@ def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) ->
     return finished(chart, question=question, detail=detail, width=width)
 
 
-def group_scores(scores: pl.DataFrame, *, group: str = "team", width: int = WIDTH) -> Any:
+def group_scores(scores: pl.DataFrame, *, group: str = "team", show: int = 20, width: int = WIDTH) -> Any:
     """Means with intervals of teams or rubrics, from `team_scores` (`group="team"`) or `rubric_scores`.
 
-    One panel for each rubric where there are several.
+    One panel for each rubric where there are several; of more than `show` teams the best and worst half of each.
     """
     question = f"{group.capitalize()}s: mean score with 95 % interval"
     if not scores.height:
         return empty(scores, question=question, width=width)
     column = "team" if group == "team" else "rubric_name"
-    drawn = plain(scores).with_columns(name=label(column, most=30)).with_columns(name=with_n("name"))
+    panel = "rubric_id" if group == "team" and "rubric_id" in scores.columns else pl.lit(0)
+    place = pl.col("mean").rank("ordinal", descending=True).over(panel)
+    drawn = plain(scores).filter(pl.col("mean").is_not_null())
+    drawn = drawn.filter((place <= show - show // 2) | (place > pl.len().over(panel) - show // 2))
+    drawn = drawn.with_columns(name=with_n(label(column, most=30)))
     drawn = drawn.with_columns(certain=pl.when("reliable").then(pl.lit("enough grades")).otherwise(pl.lit("too few")))
     scale = span(drawn["lo"], drawn["hi"], drawn["mean"])
     axis, inner = names(drawn["name"], width)
@@ -89,17 +94,20 @@ def group_scores(scores: pl.DataFrame, *, group: str = "team", width: int = WIDT
               axis=axis)  # fmt: skip
     base = alt.Chart(drawn)
     bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-        x=alt.X("lo:Q", scale=scale, title="score, percent"), x2="hi:Q", y=y, color=colour
+        x=alt.X("lo:Q", scale=scale, title="score, percent"), x2=alt.X2("hi:Q"), y=y, color=colour
     )
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("mean:Q", scale=scale), y=y, color=colour, tooltip=[column, "n", "mean", "lo", "hi", "reason"]
+        x=alt.X("mean:Q", scale=scale), y=y, color=colour, tooltip=tips(column, "n", "mean", "lo", "hi", "reason")
     )
     chart = alt.layer(bars, dots).properties(width=inner, height=alt.Step(24))
     if group == "team" and "rubric_name" in drawn.columns and drawn["rubric_name"].n_unique() > 1:
         chart = chart.facet(row=alt.Row("rubric_name:N", header=_row_header()), spacing=14).resolve_scale(
             y="independent"
         )
-    return finished(chart, question=question, detail="Intervals allow for agents differing.", width=width)
+    detail = "Intervals allow for agents differing."
+    if drawn.height < scores.height:
+        detail += f" Drawn are the best and the worst: {drawn.height} of {scores.height}."
+    return finished(chart, question=question, detail=detail, width=width)
 
 
 def trend(scores: pl.DataFrame, *, show: int = 6, width: int = WIDTH) -> Any:
@@ -112,10 +120,10 @@ def trend(scores: pl.DataFrame, *, show: int = 6, width: int = WIDTH) -> Any:
     scale = span(drawn["lo"], drawn["hi"], drawn["mean"])
     base = alt.Chart(drawn).encode(x=alt.X("period:T", title=None, axis=_dates()))
     band = base.mark_area(opacity=0.18, color=BLUE).encode(
-        y=alt.Y("lo:Q", scale=scale, title="score, percent"), y2="hi:Q"
+        y=alt.Y("lo:Q", scale=scale, title="score, percent"), y2=alt.Y2("hi:Q")
     )
     line = base.mark_line(color=BLUE, point=alt.OverlayMarkDef(size=24, color=BLUE)).encode(
-        y=alt.Y("mean:Q", scale=scale), tooltip=["group", "period", "n", "mean", "lo", "hi", "reason"]
+        y=alt.Y("mean:Q", scale=scale), tooltip=tips("group", "period", "n", "mean", "lo", "hi", "reason")
     )
     chart = _facets(alt.layer(band, line), groups, columns, width)
     return finished(chart, question=question, detail=f"Mean with 95 % interval.{note}", width=width)
@@ -134,7 +142,7 @@ def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
     scale = span(drawn["value"], drawn["lo"], drawn["hi"])
     base = alt.Chart(drawn).encode(x=alt.X("period:T", title=None, axis=_dates()))
     limits = base.mark_area(opacity=0.14, color=GREY, interpolate="step").encode(
-        y=alt.Y("lo:Q", scale=scale, title="percent"), y2="hi:Q"
+        y=alt.Y("lo:Q", scale=scale, title="percent"), y2=alt.Y2("hi:Q")
     )
     centre = base.mark_line(color=FAINT, strokeDash=[4, 4], strokeWidth=1).encode(y=alt.Y("centre:Q", scale=scale))
     line = base.mark_line(color=BLUE, strokeWidth=1.5).encode(y=alt.Y("value:Q", scale=scale))
@@ -144,7 +152,7 @@ def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
             "kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[BLUE, ORANGE]), legend=_legend(width)
         ),
         size=alt.Size("kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[18, 90]), legend=None),
-        tooltip=["group", "period", "n", "value", "lo", "hi", "signal", "reason"],
+        tooltip=tips("group", "period", "n", "value", "lo", "hi", "signal", "reason"),
     )
     chart = _facets(alt.layer(limits, centre, line, dots), groups, columns, width)
     return finished(

@@ -21,6 +21,7 @@ from maestro_analytics.analysis.charts.look import (
     names,
     plain,
     span,
+    tips,
 )
 
 
@@ -49,11 +50,11 @@ def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
     )
     base = alt.Chart(frame)
     bars = base.mark_rule(strokeWidth=4, opacity=0.55).encode(
-        x=alt.X("lo:Q", scale=scale, title="points gained by a session"), x2="hi:Q", y=y, color=colour
+        x=alt.X("lo:Q", scale=scale, title="points gained by a session"), x2=alt.X2("hi:Q"), y=y, color=colour
     )
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
         x=alt.X("effect:Q", scale=scale), y=y, color=colour,
-        tooltip=["method", "n", "controls", "effect", "lo", "hi", "pre_gap", "warning"],
+        tooltip=tips("method", "n", "controls", "effect", "lo", "hi", "pre_gap", "warning"),
     )  # fmt: skip
     zero = lines_at([0.0], scale)
     chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
@@ -86,11 +87,11 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
     x = alt.X("at:Q", title="weeks from the session", scale=weeks, axis=ticks)
     base = alt.Chart(frame).encode(x=x, color=colour)
     bars = base.mark_rule(opacity=0.45, strokeWidth=2).encode(
-        y=alt.Y("lo:Q", scale=scale, title="score, percent"), y2="hi:Q"
+        y=alt.Y("lo:Q", scale=scale, title="score, percent"), y2=alt.Y2("hi:Q")
     )
-    line = base.mark_line(strokeWidth=2).encode(y=alt.Y("mean:Q", scale=scale), detail="side:N")
+    line = base.mark_line(strokeWidth=2).encode(y=alt.Y("mean:Q", scale=scale), detail=alt.Detail("side:N"))
     dots = base.mark_point(filled=True, size=50, opacity=1).encode(
-        y=alt.Y("mean:Q", scale=scale), tooltip=["group", "week", "n", "mean", "lo", "hi", "overlapping", "reason"]
+        y=alt.Y("mean:Q", scale=scale), tooltip=tips("group", "week", "n", "mean", "lo", "hi", "overlapping", "reason")
     )
     zero = lines_at([0.0], weeks)
     sessions = int(frame.filter(pl.col("group") == "coached")["n"].max() or 0)  # type: ignore[arg-type]
@@ -129,10 +130,10 @@ def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, widt
     )
     scale = alt.Scale(domain=[0, 100])
     band = base.mark_area(opacity=0.15, interpolate="step-after").encode(
-        y=alt.Y("lo:Q", scale=scale, title="still waiting, percent"), y2="hi:Q", color=colour
+        y=alt.Y("lo:Q", scale=scale, title="still waiting, percent"), y2=alt.Y2("hi:Q"), color=colour
     )
     line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-        y=alt.Y("waiting:Q", scale=scale), color=colour, tooltip=["group", "days", "at_risk", "waiting", "lo", "hi"]
+        y=alt.Y("waiting:Q", scale=scale), color=colour, tooltip=tips("group", "days", "at_risk", "waiting", "lo", "hi")
     )
     half = lines_at([50.0], scale, axis="y")
     chart = alt.layer(half, band, line).properties(width=width - 80, height=240)

@@ -23,6 +23,7 @@ from maestro_analytics.analysis.charts.look import (
     names,
     plain,
     span,
+    tips,
 )
 
 VERDICTS = {"strict": ORANGE, "lenient": BLUE, "cannot be told apart": GREY}
@@ -58,13 +59,13 @@ def severity(graders: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> An
         y = alt.Y("name:N", sort=group["name"].to_list(), title=None, axis=axis)
         base = alt.Chart(group)
         bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-            x=alt.X("lo:Q", scale=scale, title="points: - strict, + lenient"), x2="hi:Q", y=y, color=colour
+            x=alt.X("lo:Q", scale=scale, title="points: - strict, + lenient"), x2=alt.X2("hi:Q"), y=y, color=colour
         )
         dots = base.mark_point(filled=True, size=70, opacity=1).encode(
             x=alt.X("adjusted:Q", scale=scale),
             y=y,
             color=colour,
-            tooltip=["grader", "n", "raw_gap", "adjusted", "lo", "hi", "component", "mad_benchmark", "reason"],
+            tooltip=tips("grader", "n", "raw_gap", "adjusted", "lo", "hi", "component", "mad_benchmark", "reason"),
         )
         rings = base.mark_point(filled=False, size=42, color=FAINT).encode(x=alt.X("raw_gap:Q", scale=scale), y=y)
         panel = alt.layer(lines_at([0.0], scale), bars, rings, dots).properties(width=inner, height=alt.Step(21))
@@ -113,10 +114,11 @@ def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> 
             legend=alt.Legend(title="points more (+) or less (-)", orient="bottom", gradientLength=200),
         ),
         opacity=alt.condition("datum.reliable", alt.value(1), alt.value(0.45)),
-        tooltip=["grader", "other", "n", "bias", "lo", "hi", "mad", "reason"],
+        tooltip=tips("grader", "other", "n", "bias", "lo", "hi", "mad", "reason"),
     )
     text = base.mark_text(fontSize=11).encode(
-        text="text:N", color=alt.condition("datum.strong && datum.reliable", alt.value("#ffffff"), alt.value(CELL_INK))
+        text=alt.Text("text:N"),
+        color=alt.condition("datum.strong && datum.reliable", alt.value("#ffffff"), alt.value(CELL_INK)),
     )
     side = min(34.0, (width * 0.66 - 20) / max(len(order), 1))
     chart = alt.layer(cells, text).properties(width=side * len(order), height=alt.Step(28))

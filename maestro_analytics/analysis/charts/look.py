@@ -96,7 +96,7 @@ def grader_label(frame: pl.DataFrame, column: str, *, most: int = 26) -> pl.Expr
     return label(column, most=most) if not short else label(column, most=200).str.replace("@.*$", "").str.slice(0, most)
 
 
-def with_n(name: str) -> pl.Expr:
+def with_n(name: str | pl.Expr) -> pl.Expr:
     """A label with the number of values behind it."""
     return pl.format("{}  (n={})", name, "n")
 
@@ -115,7 +115,7 @@ def empty(frame: pl.DataFrame, *, question: str, width: int) -> Any:
     reason = getattr(about, "reason", "") or "there is nothing to draw"
     text = pl.DataFrame({"text": ["\n".join(textwrap.wrap(reason, max(28, int(width / 7.2))))]})
     mark = alt.Chart(text).mark_text(align="left", lineBreak="\n", fontSize=13, color=FAINT).encode(
-        text="text", x=alt.value(0), y=alt.value(20)
+        text=alt.Text("text"), x=alt.value(0), y=alt.value(20)
     )  # fmt: skip
     return finished(mark.properties(width=width - 40, height=60), question=question, width=width)
 
@@ -135,8 +135,18 @@ def lines_at(values: list[float], scale: alt.Scale, *, axis: str = "x", dash: tu
     return mark.encode(where)
 
 
+def tips(*columns: str) -> list[alt.Tooltip]:
+    """What the pointer is told. (For a name alone altair hashes its whole schema to find the class: 5 ms each.)"""
+    return [alt.Tooltip(column) for column in columns]
+
+
 def names(labels: pl.Series, width: int, *, share: float = 0.5) -> tuple[alt.Axis, int]:
-    """The axis of one row per name, and what is left of `width` beside it."""
+    """The axis of one row per name, and what is left of `width` beside it.
+
+    A limit has every name measured, which takes as long as all the rest of a chart: only where one may not fit.
+    """
     longest = max(labels.str.len_chars().to_list(), default=1)
-    room = int(min(longest * 7.1 + 6, width * share))
-    return alt.Axis(labelLimit=room, ticks=False, domain=False, labelPadding=6), max(100, width - room - 30)
+    wanted, most = longest * 7.1 + 6, width * share
+    room = int(min(wanted, most))
+    limit = room if wanted > most else 0
+    return alt.Axis(labelLimit=limit, ticks=False, domain=False, labelPadding=6), max(100, width - room - 30)

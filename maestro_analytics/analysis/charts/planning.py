@@ -19,6 +19,7 @@ from maestro_analytics.analysis.charts.look import (
     names,
     plain,
     span,
+    tips,
 )
 
 
@@ -47,7 +48,7 @@ def precision(plan: pl.DataFrame, *, half_width: float = 5.0, width: int = WIDTH
             scale=alt.Scale(domain=["sure enough", "more grades needed"], range=[BLUE, ORANGE]),
             legend=alt.Legend(orient="top", title=None),
         ),
-        tooltip=["agent_name", "n", "mean", "sd", "half_width_now", "needed", "more", "weeks_to_go"],
+        tooltip=tips("agent_name", "n", "mean", "sd", "half_width_now", "needed", "more", "weeks_to_go"),
     )  # fmt: skip
     goal = lines_at([half_width], heights, axis="y")
     chart = alt.layer(goal, line, dots).properties(width=width - 80, height=260)
@@ -71,10 +72,10 @@ def csat(link: pl.DataFrame, *, width: int = WIDTH) -> Any:
     y = alt.Y("name:N", sort=None, title=None, axis=axis)
     base = alt.Chart(frame)
     bars = base.mark_rule(strokeWidth=4, opacity=0.55, color=BLUE).encode(
-        x=alt.X("lo:Q", scale=scale, title="rank correlation"), x2="hi:Q", y=y
+        x=alt.X("lo:Q", scale=scale, title="rank correlation"), x2=alt.X2("hi:Q"), y=y
     )
     dots = base.mark_point(filled=True, size=110, opacity=1, color=BLUE).encode(
-        x=alt.X("rho:Q", scale=scale), y=y, tooltip=["scope", "n", "agents", "rho", "lo", "hi", "reason"]
+        x=alt.X("rho:Q", scale=scale), y=y, tooltip=tips("scope", "n", "agents", "rho", "lo", "hi", "reason")
     )
     zero = lines_at([0.0], scale)
     chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))

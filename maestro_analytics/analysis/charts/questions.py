@@ -25,6 +25,7 @@ from maestro_analytics.analysis.charts.look import (
     names,
     plain,
     span,
+    tips,
 )
 
 
@@ -61,9 +62,9 @@ def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
                 scale=alt.Scale(domain=["first 80 % of the loss", "the rest"], range=[BLUE, GREY]),
                 legend=alt.Legend(orient="top", title=None),
             ),
-            tooltip=["question", "section_name", "n", "points_lost", "share", "cumulative_share", "failure_rate"],
+            tooltip=tips("question", "section_name", "n", "points_lost", "share", "cumulative_share", "failure_rate"),
         )
-        notes = base.mark_text(align="left", dx=4, color=INK, fontSize=11).encode(text="note:N")
+        notes = base.mark_text(align="left", dx=4, color=INK, fontSize=11).encode(text=alt.Text("note:N"))
         heading = f"{rubric['rubric'].to_list()[0]}  (n={max(rubric['n'].to_list())} grades)"
         lines = textwrap.wrap(heading, max(16, int(inner / 8)))
         title = alt.TitleParams(lines, anchor="start", frame="group", fontSize=12, color=INK)
@@ -75,7 +76,10 @@ def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
 
 
 def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
-    """Questions by team, from `points_lost_by_team`: how much more often a team loses points than everyone does."""
+    """Questions by team, from `points_lost_by_team`: how much more often a team loses points than everyone does.
+
+    The `show` costliest questions, and as many teams as have room: those that differ most from everyone.
+    """
     question = "Which team loses points where"
     frame = plain(lost).filter(pl.col("n") > 0)
     if not frame.height:
@@ -87,8 +91,9 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
         .head(show)
     )
     frame = frame.join(costly.select("rubric_id", "question_id"), on=["rubric_id", "question_id"])
-    frame = _labelled(frame, width, across=True)
-    frame = _teams(frame)
+    apart = frame.group_by("team_id").agg(pl.col("gap").abs().mean()).sort(["gap", "team_id"], descending=[True, False])
+    teams = apart.head(6 if width < PHONE else 16).select("team_id")
+    frame = _teams(_labelled(frame.join(teams, on="team_id"), width, across=True))
     known = frame.unique(["rubric_id", "question_id"]).select("rubric_id", "question_id", "name")
     order = costly.join(known, on=["rubric_id", "question_id"], maintain_order="left")["name"].to_list()
     axis, inner = names(frame["name"], width)
@@ -110,19 +115,17 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
             legend=alt.Legend(title="against everyone, percent points", orient="bottom",
                               gradientLength=min(260, inner), titleLimit=width),
         ),
-        tooltip=["team", "question", "rubric_name", "n", "failure_rate", "lo", "hi", "gap",
-        "reason"],
+        tooltip=tips("team", "question", "rubric_name", "n", "failure_rate", "lo", "hi", "gap",
+        "reason"),
     )  # fmt: skip
     text = base.mark_text(fontSize=11).encode(
-        text="text:N", color=alt.condition("datum.strong", alt.value("#ffffff"), alt.value(CELL_INK))
+        text=alt.Text("text:N"), color=alt.condition("datum.strong", alt.value("#ffffff"), alt.value(CELL_INK))
     )
     chart = alt.layer(cells, text).properties(width=inner, height=alt.Step(24))
-    return finished(
-        chart,
-        question=question,
-        detail=f"Share of answers that lost points, against everyone graded. The {len(order)} costliest questions.",
-        width=width,
-    )
+    detail = f"Share of answers that lost points, against everyone graded. The {len(order)} costliest questions."
+    if teams.height < apart.height:
+        detail += f" The {teams.height} of {apart.height} teams that differ most."
+    return finished(chart, question=question, detail=detail, width=width)
 
 
 def agreement(questions: pl.DataFrame, *, show: int = 20, width: int = WIDTH) -> Any:
@@ -151,11 +154,11 @@ def agreement(questions: pl.DataFrame, *, show: int = 20, width: int = WIDTH) ->
     base = alt.Chart(frame)
     bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
         x=alt.X("lo:Q", scale=scale, title="Krippendorff's alpha"),
-        x2="hi:Q", y=y, color=colour,
+        x2=alt.X2("hi:Q"), y=y, color=colour,
     )  # fmt: skip
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
         x=alt.X("alpha:Q", scale=scale), y=y, color=colour,
-        tooltip=["question", "rubric_name", "n", "agreement", "alpha", "lo", "hi", "kappa", "ac1", "reason"],
+        tooltip=tips("question", "rubric_name", "n", "agreement", "alpha", "lo", "hi", "kappa", "ac1", "reason"),
     )  # fmt: skip
     lines = lines_at([0.667, 0.8], scale, dash=(2, 4))
     chart = alt.layer(lines, bars, dots).properties(width=inner, height=alt.Step(21))

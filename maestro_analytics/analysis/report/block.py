@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.filters import Filters, Store
 
 Draw = Callable[..., Any]
 
@@ -29,23 +30,49 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Block:
-    """One answer of the report.
+class Piece:
+    """What the report asks, and how it shows the answer.
 
     Attributes:
-        name: the function that gave it, which is also the name of its CSV file.
-        answer: the whole answer: what csv and json hold.
-        columns: what people are shown of it; empty for an answer that is shown as a chart only.
+        ask: the function that answers; its name is also that of the CSV file.
+        columns: what people are shown of the answer; empty where it is shown as a chart only.
         draw: the chart; None for a table alone.
         reading: how to read it.
+        options: keywords of `ask`.
+        doubts: whether `ask` is told from how many values on (`min_n`) a row is reliable.
+        filters: which filters `ask` knows; None for all.
     """
 
-    name: str
+    ask: Callable[..., Answer]
     title: str
-    answer: Answer
     columns: tuple[Column, ...]
     draw: Draw | None
     reading: str
+    options: dict[str, Any] = field(default_factory=dict)
+    doubts: bool = False
+    filters: tuple[str, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.ask.__name__
+
+    def asked(self, store: Store, min_n: int, filters: Filters) -> Block:
+        """The answer of `store`, to be shown."""
+        known = {name: value for name, value in filters.items() if self.filters is None or name in self.filters}
+        doubts = {"min_n": min_n} if self.doubts else {}
+        return Block(self, self.ask(store, **self.options, **doubts, **known))
+
+
+@dataclass(frozen=True)
+class Block:
+    """One answer of the report: the whole of it, which csv and json hold, and how people are shown it."""
+
+    piece: Piece
+    answer: Answer
+
+    @property
+    def name(self) -> str:
+        return self.piece.name
 
 
 @dataclass(frozen=True)
@@ -61,7 +88,7 @@ def cells(block: Block, *, rows: int | None = None) -> list[list[str]]:
     """The text of each row that people are shown."""
     frame = pl.DataFrame(block.answer)
     chosen = frame if rows is None else frame.head(rows)
-    return [[_cell(column, row) for column in block.columns] for row in chosen.iter_rows(named=True)]
+    return [[_cell(column, row) for column in block.piece.columns] for row in chosen.iter_rows(named=True)]
 
 
 def _cell(column: Column, row: dict[str, Any]) -> str:
@@ -86,10 +113,12 @@ def _cell(column: Column, row: dict[str, Any]) -> str:
 
 def with_something_to_say(block: Block, rows: list[list[str]]) -> list[int]:
     """Which columns to show: notes only where there is one."""
-    return [at for at, column in enumerate(block.columns) if column.heading != "Note" or any(row[at] for row in rows)]
+    return [
+        at for at, column in enumerate(block.piece.columns) if column.heading != "Note" or any(row[at] for row in rows)
+    ]
 
 
-def heading_lines(parts: list[Section]) -> list[str]:
-    """What holds for the whole report: the period and the time axis."""
-    about = parts[0].blocks[0].answer.about
+def heading_lines(part: Section) -> list[str]:
+    """What holds for the whole report, from any section: the period and the time axis."""
+    about = part.blocks[0].answer.about
     return [f"Period: {about.period}", f"Time axis: {about.time_axis}", "Intervals are 95 %."]

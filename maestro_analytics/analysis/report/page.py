@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -15,16 +16,20 @@ SHOWN_ROWS = 60
 NO_NETWORK = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def page(parts: list[Section], *, title: str = "QA report", as_of: str = "") -> str:
+def page(parts: Iterable[Section], *, title: str = "QA report", as_of: str = "") -> str:
     """The report as HTML.
 
     Args:
+        parts: the sections; each is drawn when it comes (see `in_turn`).
         title: what stands on top.
         as_of: how fresh the data is, in words.
     """
-    lines = [*heading_lines(parts), *([as_of] if as_of else [])]
-    links = "".join(f'<a href="#{part.name}">{escape(part.title)}</a>' for part in parts)
-    body = "".join(_section(part) for part in parts)
+    lines: list[str] = []
+    links = body = ""
+    for part in parts:
+        lines = lines or [*heading_lines(part), *([as_of] if as_of else [])]
+        links += f'<a href="#{part.name}">{escape(part.title)}</a>'
+        body += _section(part)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{NO_NETWORK}">\n'
@@ -43,13 +48,13 @@ def _section(part: Section) -> str:
 
 def _block(block: Block, mark: str) -> str:
     about = block.answer.about
-    pieces = [f"<h3>{escape(block.title)}</h3>", f'<p class="reading">{escape(block.reading)}</p>']
+    pieces = [f"<h3>{escape(block.piece.title)}</h3>", f'<p class="reading">{escape(block.piece.reading)}</p>']
     if not block.answer.height:
         pieces.append(f'<p class="nothing">{escape(about.reason)}</p>')
     else:
-        if block.draw is not None:
+        if block.piece.draw is not None:
             pieces.append(_picture(block, mark))
-        if block.columns:
+        if block.piece.columns:
             pieces.append(_table(block))
         if about.caveat:
             pieces.append(f'<p class="caveat">{escape(about.caveat)}</p>')
@@ -59,15 +64,15 @@ def _block(block: Block, mark: str) -> str:
 def _table(block: Block) -> str:
     shown = cells(block, rows=SHOWN_ROWS)
     kept = with_something_to_say(block, shown)
-    kinds = ["text" if block.columns[at].style == "text" else "number" for at in kept]
+    kinds = ["text" if block.piece.columns[at].style == "text" else "number" for at in kept]
     head = "".join(
-        f'<th scope="col" class="{kind}">{escape(block.columns[at].heading)}</th>'
+        f'<th scope="col" class="{kind}">{escape(block.piece.columns[at].heading)}</th>'
         for at, kind in zip(kept, kinds, strict=True)
     )
     rows = "".join(
         "<tr>"
         + "".join(
-            f'<td class="{kind}" data-label="{escape(block.columns[at].heading)}">{escape(row[at])}</td>'
+            f'<td class="{kind}" data-label="{escape(block.piece.columns[at].heading)}">{escape(row[at])}</td>'
             for at, kind in zip(kept, kinds, strict=True)
         )
         + "</tr>"
@@ -76,7 +81,7 @@ def _table(block: Block) -> str:
     hidden = block.answer.height - len(shown)
     more = f'<p class="caveat">{hidden} more rows: --format csv has all.</p>' if hidden > 0 else ""
     table = f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    if block.draw is None:
+    if block.piece.draw is None:
         return table + more
     return f"<details><summary>The numbers ({block.answer.height} rows)</summary>{table}{more}</details>"
 
@@ -84,7 +89,7 @@ def _table(block: Block) -> str:
 def _picture(block: Block, mark: str) -> str:
     wide, detail = _drawn(block, WIDE, f"{mark}w")
     narrow, _ = _drawn(block, NARROW, f"{mark}n")
-    label = escape(block.title, quote=True)
+    label = escape(block.piece.title, quote=True)
     return (
         f'<figure role="img" aria-label="{label}"><div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
         f"<figcaption>{escape(detail)}</figcaption></figure>"
@@ -95,10 +100,10 @@ def _drawn(block: Block, width: int, mark: str) -> tuple[str, str]:
     """The chart as SVG that takes its colours from the page, and its subtitle, which the page sets itself."""
     import vl_convert
 
-    assert block.draw is not None  # noqa: S101 - asked for charts only
-    spec: dict[str, Any] = block.draw(block.answer, width=width).to_dict()
+    assert block.piece.draw is not None  # noqa: S101 - asked for charts only
+    spec: dict[str, Any] = block.piece.draw(block.answer, width=width).to_dict()
     words = spec.pop("title", {})
-    spec["config"]["background"] = None
+    spec["config"] |= {"background": None, "aria": False}  # the figure has its label, its parts are hidden
     svg = str(vl_convert.vegalite_to_svg(spec))
     return _at_home(svg, mark), " ".join(words.get("subtitle", []))
 

@@ -19,21 +19,21 @@ def show(parts: list[Section], *, to: TextIO, rows: int = 15) -> None:
     console = Console(file=to, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(file=to, highlight=False, markup=False, emoji=False, width=PIPED_WIDTH)
-    for line in heading_lines(parts):
+    for line in heading_lines(parts[0]):
         console.print(Text(line, style="dim"))
     for part in parts:
         for block in part.blocks:
-            if not block.columns:
+            if not block.piece.columns:
                 continue
             console.print()
-            console.print(Text(block.title, style="bold"))
+            console.print(Text(block.piece.title, style="bold"))
             if not block.answer.height:
                 console.print(Text(block.answer.about.reason, style="dim"))
                 continue
             shown = cells(block, rows=rows)
             kept = with_something_to_say(block, shown)
             table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-            for column in (block.columns[at] for at in kept):
+            for column in (block.piece.columns[at] for at in kept):
                 table.add_column(
                     Text(column.heading),
                     justify="left" if column.style == "text" else "right",

@@ -135,9 +135,12 @@ def bca_mean(
 
 @lru_cache(maxsize=4)
 def cluster_weights(clusters: int, resamples: int, *, seed: int = 0) -> Floats:
-    """Bootstrap weights, one row per resample: how often each cluster is drawn. Rows sum to the number of clusters."""
+    """Bootstrap weights, one row per resample: how often each cluster is drawn. Rows sum to the number of clusters.
+
+    They lie in memory cluster by cluster, so that a sparse product with their transpose needs no copy.
+    """
     rng = np.random.default_rng(seed)
-    weights = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(float)
+    weights = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(float, order="F")
     weights.flags.writeable = False
     return weights
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from maestro_analytics.analysis.statistics.intervals import Floats, Numbers
 
@@ -14,13 +15,14 @@ RUN = "eight on one side"
 
 @dataclass(frozen=True)
 class ControlChart:
-    """A series with its limits, one entry per point.
+    """Series with their limits, one entry per point.
 
     Attributes:
         value, centre, lower, upper: the points and the limits that hold for each.
-        moving_range: distance from the point before; nan for the first.
+        moving_range: distance from the point before; nan for the first of a series.
         moving_range_limit: above it a single jump is unusual.
         sigma_z: how much more the series varies than chance alone (Laney); nan for XmR.
+        points: how many points the series has.
         signal: why a point stands out, or an empty text.
     """
 
@@ -29,66 +31,87 @@ class ControlChart:
     lower: Floats
     upper: Floats
     moving_range: Floats
-    moving_range_limit: float
-    sigma_z: float
-    signal: list[str]
+    moving_range_limit: Floats
+    sigma_z: Floats
+    points: npt.NDArray[np.int64]
+    signal: npt.NDArray[np.str_]
 
 
-def xmr(values: Numbers) -> ControlChart:
-    """Individuals chart: mean +- 2.66 times the mean moving range (3 / d2, with d2 = 1.128)."""
+class _Series:
+    """Where each series begins among points that stand one series after another."""
+
+    def __init__(self, points: int, series: Numbers | None) -> None:
+        named = np.zeros(points) if series is None else np.asarray(series)
+        self.first = np.append(np.ones(min(points, 1), dtype=bool), named[1:] != named[:-1])
+        self._number = np.cumsum(self.first) - 1
+        self.points = np.bincount(self._number)[self._number] if points else np.zeros(0, dtype=np.int64)
+
+    def sum(self, values: Floats) -> Floats:
+        """The sum of the series, at each of its points."""
+        return np.asarray(np.bincount(self._number, values)[self._number] if len(values) else values, dtype=float)
+
+    def moves(self, values: Floats) -> Floats:
+        return np.where(self.first, np.nan, np.abs(np.diff(values, prepend=np.nan)))
+
+    def mean_move(self, moves: Floats) -> Floats:
+        """The mean moving range; nan for a series of one point."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.sum(np.nan_to_num(moves)) / np.where(self.points > 1, self.points - 1, np.nan))
+
+
+def xmr(values: Numbers, *, series: Numbers | None = None) -> ControlChart:
+    """Individuals chart: mean +- 2.66 times the mean moving range (3 / d2, with d2 = 1.128).
+
+    Args:
+        values: the points, in order of time.
+        series: which series each point belongs to, one after another; all to one when not given.
+    """
     x = np.asarray(values, dtype=float)
-    moves = np.abs(np.diff(x))
-    mean_move = float(moves.mean()) if len(moves) else float("nan")
-    centre = np.full(len(x), x.mean() if len(x) else np.nan)
+    each = _Series(len(x), series)
+    moves = each.moves(x)
+    mean_move = each.mean_move(moves)
+    centre = each.sum(x) / each.points
     lower, upper = centre - 2.66 * mean_move, centre + 2.66 * mean_move
     return ControlChart(
         value=x,
         centre=centre,
         lower=lower,
         upper=upper,
-        moving_range=np.concatenate([[np.nan], moves])[: len(x)],
+        moving_range=moves,
         moving_range_limit=3.267 * mean_move,
-        sigma_z=float("nan"),
-        signal=_signals(x, centre, lower, upper),
+        sigma_z=np.full(len(x), np.nan),
+        points=each.points,
+        signal=_signals(each, x, centre, lower, upper),
     )
 
 
-def laney_p(successes: Numbers, trials: Numbers) -> ControlChart:
+def laney_p(successes: Numbers, trials: Numbers, *, series: Numbers | None = None) -> ControlChart:
     """Laney's p' chart of a share: the binomial limits, widened by how much the series varies beyond chance.
 
-    sigma_z below 1 is kept at 1: a series cannot be steadier than chance, it can only look so.
+    sigma_z below 1 is kept at 1: a series cannot be steadier than chance, it can only look so. `series` as in `xmr`.
     """
     k, n = (np.asarray(values, dtype=float) for values in (successes, trials))
-    share = k / n
-    overall = float(k.sum() / n.sum()) if n.sum() else float("nan")
-    sigma = np.sqrt(overall * (1 - overall) / n)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(sigma > 0, (share - overall) / sigma, 0.0)
-    moves = np.abs(np.diff(z))
-    sigma_z = max(1.0, float(moves.mean()) / 1.128) if len(moves) else 1.0
-    centre = np.full(len(share), overall)
-    lower = np.clip(centre - 3 * sigma * sigma_z, 0, 1)
-    upper = np.clip(centre + 3 * sigma * sigma_z, 0, 1)
+    each = _Series(len(k), series)
+    share, centre = k / n, each.sum(k) / each.sum(n)
+    sigma = np.sqrt(centre * (1 - centre) / n)
+    z = np.divide(share - centre, sigma, out=np.zeros_like(share), where=sigma > 0)
+    sigma_z = np.fmax(1.0, each.mean_move(each.moves(z)) / 1.128)
+    lower, upper = (np.clip(centre + side * 3 * sigma * sigma_z, 0, 1) for side in (-1, 1))
     return ControlChart(
         value=share,
         centre=centre,
         lower=lower,
         upper=upper,
-        moving_range=np.concatenate([[np.nan], np.abs(np.diff(share))])[: len(share)],
-        moving_range_limit=float("nan"),
+        moving_range=each.moves(share),
+        moving_range_limit=np.full(len(share), np.nan),
         sigma_z=sigma_z,
-        signal=_signals(share, centre, lower, upper),
+        points=each.points,
+        signal=_signals(each, share, centre, lower, upper),
     )
 
 
-def _signals(x: Floats, centre: Floats, lower: Floats, upper: Floats) -> list[str]:
-    side = np.sign(x - centre)
-    run = 0
-    found = []
-    for at, (value, now) in enumerate(zip(x, side, strict=True)):
-        run = run + 1 if at and now != 0 and now == side[at - 1] else int(now != 0)
-        if value < lower[at] or value > upper[at]:
-            found.append(OUTSIDE)
-        else:
-            found.append(RUN if run >= 8 else "")
-    return found
+def _signals(each: _Series, x: Floats, centre: Floats, lower: Floats, upper: Floats) -> npt.NDArray[np.str_]:
+    side, at = np.sign(x - centre), np.arange(len(x))
+    turns = each.first | (side == 0) | (side != np.append(side[:1], side[:-1]))
+    run = at - np.maximum.accumulate(np.where(turns, at, 0)) + 1
+    return np.where((x < lower) | (x > upper), OUTSIDE, np.where((run >= 8) & (side != 0), RUN, ""))

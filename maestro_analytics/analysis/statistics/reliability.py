@@ -34,38 +34,34 @@ class Alpha:
 
 
 def krippendorff_alpha(
-    unit: Numbers,
+    unit: npt.ArrayLike,
     value: Numbers,
     *,
     metric: Metric,
-    tickets: Numbers | None = None,
+    tickets: npt.ArrayLike | None = None,
     confidence: float = 0.95,
     resamples: int = 500,
     seed: int = 0,
 ) -> Alpha:
     """Alpha of long data: one entry per judgement. Units with a single judgement say nothing and are left out.
 
-    The interval is a bootstrap over `tickets` (the units themselves when not given): units of one ticket are drawn
-    together. For `ordinal`, values are ordered as numbers.
+    Units and tickets are numbers, not negative and not much larger than there are of them. The interval is a bootstrap
+    over `tickets` (the units themselves when not given): units of one ticket are drawn together. For `ordinal`, values
+    are ordered as numbers.
     """
-    ids, units = np.unique(np.asarray(unit), return_inverse=True)
-    levels, codes = np.unique(np.asarray(value, dtype=float), return_inverse=True)
-    size = np.bincount(units, minlength=len(ids))
-    kept = size[units] > 1
+    units = np.asarray(unit, dtype=np.int64)
+    kept = np.bincount(units)[units] > 1 if len(units) else np.zeros(0, dtype=bool)
     if not kept.any():
         return Alpha(None, None, None, 0, 0, NO_PAIRS)
-    renumber = np.cumsum(size > 1) - 1
-    rows, codes = renumber[units[kept]], codes[kept]
-    present, codes = np.unique(codes, return_inverse=True)
-    levels = levels[present]
+    rows = _renumbered(units[kept])
+    levels, codes = np.unique(np.asarray(value, dtype=float)[kept], return_inverse=True)
     number = int(rows.max()) + 1
     if len(levels) < 2:
         return Alpha(None, None, None, number, len(rows), CONSTANT)
     groups = np.arange(number)
     if tickets is not None:
-        first = np.full(number, -1)
-        first[rows[::-1]] = np.unique(np.asarray(tickets), return_inverse=True)[1][kept][::-1]
-        groups = np.unique(first, return_inverse=True)[1]
+        groups[rows] = np.asarray(tickets, dtype=np.int64)[kept]
+        groups = _renumbered(groups)
     clusters = int(groups.max()) + 1
     # With thousands of tickets 200 draws place the ends as well as 500 do with a hundred.
     drawn = cluster_weights(clusters, min(resamples, max(200, MOST_DRAWS // clusters)), seed=seed)
@@ -75,6 +71,12 @@ def krippendorff_alpha(
     lo, hi = percentile_interval(draws[1:], confidence=confidence)
     known = not np.isnan(lo)
     return Alpha(float(draws[0]), lo if known else None, hi if known else None, number, len(rows))
+
+
+def _renumbered(codes: Codes) -> Codes:
+    """The same in order from 0, without a gap."""
+    present = np.bincount(codes) > 0
+    return np.asarray(np.cumsum(present) - 1)[codes]
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ class _Draws:
 
         size = kinds, self.drawn.shape[1]
         in_cluster = sparse.csr_array((np.ones(len(kind)), (kind, self.cluster)), shape=size)
-        return np.vstack([np.bincount(kind, minlength=kinds), (in_cluster @ self.drawn.T).T])
+        in_all, in_draws = np.bincount(kind, minlength=kinds), np.asarray(in_cluster @ self.drawn.T, dtype=float).T
+        return np.vstack([np.asarray(in_all, dtype=float), in_draws])
 
 
 def _alphas(rows: Codes, codes: Codes, levels: Floats, draws: _Draws, metric: Metric) -> Floats:
@@ -102,11 +105,13 @@ def _alphas(rows: Codes, codes: Codes, levels: Floats, draws: _Draws, metric: Me
     units = len(draws.cluster)
     if metric == "interval":
         return _interval_alphas(rows, levels[codes], units, draws)
-    judged = np.zeros((units, len(levels)))
-    np.add.at(judged, (rows, codes), 1)
+    judged = judgements(rows, codes, kinds=len(levels))
     # Units that were judged alike count alike, and of thousands only a few differ.
-    counts, kind = np.unique(judged, axis=0, return_inverse=True)
-    weights = draws.counts(kind.ravel(), len(counts))
+    kind = np.zeros(units, dtype=np.int64)
+    for column in judged.T:
+        kind = np.unique(kind * (int(column.max()) + 1) + column.astype(np.int64), return_inverse=True)[1]
+    first = np.unique(kind, return_index=True)[1]
+    counts, weights = judged[first], draws.counts(kind, len(first))
     size = counts.sum(1)
     marginal = weights @ counts
     total = marginal.sum(1)
@@ -136,6 +141,18 @@ def _interval_alphas(rows: Codes, values: Floats, units: int, draws: _Draws) -> 
         n = draws.sums(size)
         expected = 2 * (n * draws.sums(squares) - draws.sums(total) ** 2) / (n - 1)
         return np.asarray(1 - observed / np.where(expected > 1e-9, expected, np.nan))
+
+
+def judgements(unit: Codes, code: Codes, *, kinds: int) -> Floats:
+    """How many judged each unit (a row) to be of each kind (a column)."""
+    units = int(unit.max(initial=-1)) + 1
+    counts = np.bincount(unit * kinds + code, minlength=units * kinds)
+    return np.asarray(counts.reshape(units, kinds), dtype=float)
+
+
+def pair_table(judged: Floats) -> Floats:
+    """How often one grader of a unit said row and another one column, each pair both ways round."""
+    return np.asarray(judged.T @ judged - np.diag(judged.sum(0)), dtype=float)
 
 
 def raw_agreement(table: Numbers) -> float:

@@ -51,7 +51,6 @@ def grader_effects(
         other: further factors (rubric, month), numbered from 0.
     """
     graders, agents = int(grader.max()) + 1, int(agent.max()) + 1
-    component, linked = _components(agent, grader, agents, graders)
     shift = total.sum() / n.sum()
     squares = squares - 2 * shift * total + shift**2 * n
     total = total - shift * n
@@ -61,6 +60,7 @@ def grader_effects(
     columns = [codes + offset for codes, offset in zip(factors, offsets[:-1], strict=True)]
     size = int(offsets[-1])
     normal, right, crossing, agent_n, agent_total = _normal_equations(n, total, agent, agents, columns, size)
+    component, linked = _components(crossing[:, :graders])
     reduced = normal - crossing.T @ (crossing / agent_n[:, None])
     target = right - crossing.T @ (agent_total / agent_n)
     inverse = np.linalg.pinv(reduced, rcond=1e-9, hermitian=True)
@@ -102,10 +102,13 @@ def _normal_equations(
     return normal, right, crossing, agent_n, np.asarray(np.bincount(agent, total, minlength=agents), dtype=float)
 
 
-def _components(agent: Codes, grader: Codes, agents: int, graders: int) -> tuple[Codes, Codes]:
+def _components(shared: Floats) -> tuple[Codes, Codes]:
+    """Of each grader the component, numbered from 1 by size, and its graders; `shared`: grades by agent and grader."""
     from scipy import sparse
     from scipy.sparse import csgraph
 
+    agents, graders = shared.shape
+    agent, grader = np.nonzero(shared)
     links = sparse.coo_matrix((np.ones(len(agent)), (grader, agent + graders)), shape=(graders + agents,) * 2)
     found = csgraph.connected_components(links, directed=False)[1][:graders]
     _, labels, sizes = np.unique(found, return_inverse=True, return_counts=True)

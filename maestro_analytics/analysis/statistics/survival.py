@@ -2,71 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import numpy as np
-
-from maestro_analytics.analysis.statistics.intervals import Floats, Numbers
+import polars as pl
 
 
-@dataclass(frozen=True)
-class Survival:
-    """The share still waiting after each moment at which something happened.
+def kaplan_meier(
+    durations: pl.DataFrame, happened: str, *, by: Sequence[str] = ("group",), confidence: float = 0.95
+) -> pl.DataFrame:
+    """The survival curve of each group.
 
-    Attributes:
-        time, at_risk, events, waiting, lo, hi: one entry per moment; the interval is log-log.
-        median, median_lo, median_hi: when half have happened; None while the share waiting stays above one half.
-    """
+    Args:
+        durations: one row per thing: its group, the `days` that it took or has taken so far, and whether it happened.
+        happened: the column that says so; what has not happened is censored.
+        by: the columns that make a group.
 
-    time: Floats
-    at_risk: Floats
-    events: Floats
-    waiting: Floats
-    lo: Floats
-    hi: Floats
-    median: float | None
-    median_lo: float | None
-    median_hi: float | None
-
-    def waiting_at(self, moment: float) -> float:
-        """Share still waiting at `moment`."""
-        passed = np.searchsorted(self.time, moment, side="right")
-        return float(self.waiting[passed - 1]) if passed else 1.0
-
-
-def kaplan_meier(duration: Numbers, happened: Numbers, *, confidence: float = 0.95) -> Survival:
-    """The survival curve of `duration`s, censored where `happened` is false.
-
-    The median is the first time at which at most half are waiting; its interval is Brookmeyer and Crowley's.
+    Returns:
+        One row per group and moment at which something happened, in order: `by`, `days`, how many were `at_risk` then,
+        how many `events` there were, the share still `waiting` after it and its log-log interval `lo`, `hi`, which is
+        open (null) above when nobody is left.
     """
     from scipy import special
 
-    took = np.asarray(duration, dtype=float)
-    done = np.asarray(happened, dtype=bool)
-    time, events = np.unique(took[done], return_counts=True)
-    ordered = np.sort(took)
-    at_risk = len(ordered) - np.searchsorted(ordered, time, side="left")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        waiting = np.asarray(np.cumprod(1 - events / at_risk), dtype=float)
-        greenwood = np.cumsum(events / (at_risk * (at_risk - events)))
-        z = float(special.ndtri(0.5 + confidence / 2))
-        error = z * np.sqrt(greenwood) / np.abs(np.log(waiting))
-        lo, hi = waiting ** np.exp(error), waiting ** np.exp(-error)
-    none_left = waiting <= 0
-    lo, hi = np.where(none_left, 0.0, lo), np.where(none_left, np.nan, hi)
-    return Survival(
-        time=time,
-        at_risk=at_risk.astype(float),
-        events=events.astype(float),
-        waiting=waiting,
-        lo=lo,
-        hi=hi,
-        median=_first_at_or_below(time, waiting),
-        median_lo=_first_at_or_below(time, lo),
-        median_hi=_first_at_or_below(time, hi),
+    z = float(special.ndtri(0.5 + confidence / 2))
+    events, at_risk, waiting = pl.col("events"), pl.col("at_risk"), pl.col("waiting")
+    error = z * pl.col("greenwood").sqrt() / waiting.log().abs()
+    return (
+        durations.group_by(*by, pl.col("days").cast(pl.Float64))
+        .agg(events=pl.col(happened).sum().cast(pl.Int64), passed=pl.len().cast(pl.Int64))
+        .sort(*by, "days")
+        .with_columns(at_risk=pl.col("passed").cum_sum(reverse=True).over(by))
+        .filter(events > 0)
+        .with_columns(
+            waiting=(1 - events / at_risk).cum_prod().over(by),
+            greenwood=(events / (at_risk * (at_risk - events))).cum_sum().over(by),
+        )
+        .select(
+            *by,
+            "days",
+            "at_risk",
+            "events",
+            "waiting",
+            lo=pl.when(waiting > 0).then(waiting ** error.exp()).otherwise(0.0),
+            hi=pl.when(waiting > 0).then(waiting ** (-error).exp()),
+        )
     )
 
 
-def _first_at_or_below(time: Floats, share: Floats, level: float = 0.5) -> float | None:
-    below = np.flatnonzero(share <= level + 1e-12)
-    return float(time[below[0]]) if len(below) else None
+def medians(curves: pl.DataFrame, *, by: Sequence[str] = ("group",)) -> pl.DataFrame:
+    """When half have happened, for each group with a curve, and its interval by Brookmeyer and Crowley.
+
+    The median is the first moment after which at most half are waiting; null, as each end of its interval, where the
+    curve stays above.
+
+    Returns:
+        One row per group: `by`, median, lo, hi.
+    """
+    ends = {"median": "waiting", "lo": "lo", "hi": "hi"}
+    return curves.group_by(*by, maintain_order=True).agg(
+        pl.col("days").filter(pl.col(share) <= 0.5 + 1e-12).first().alias(name) for name, share in ends.items()
+    )

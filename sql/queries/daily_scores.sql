@@ -1,0 +1,53 @@
+-- One row per person and day with a scored grade: how many, and the sum of their score_percent as if every rubric had the
+-- mean of all grades (differences between rubrics are no one's doing).
+-- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
+-- until       timestamptz  optional, default: everything; grades reported before it
+-- team        varchar      optional, a group's name or id
+-- agent       varchar      optional, a person's name, e-mail address or any of their ids
+-- rubric      varchar      optional, a rubric's name or id
+-- source      varchar      optional, a helpdesk
+-- grade_type  varchar      optional, default: grading; 'any' for all
+-- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
+with wanted_people as (
+    select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
+    union
+    select person_id from agents where coalesce(getvariable('agent'), '') in (person_id, agent_name, agent_email)
+),
+wanted_team as (
+    select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
+),
+chosen as not materialized (
+    select *
+    from scored_grades
+    where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
+            >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
+        and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
+            < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
+        and coalesce(getvariable('grade_type'), 'grading') in ('any', grade_type)
+        and coalesce(getvariable('rubric'), '') in ('', rubric_id, rubric_name)
+        and coalesce(getvariable('source'), '') in ('', source)
+        and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
+        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
+),
+dated as not materialized (
+    select
+        person_id,
+        rubric_id,
+        score_percent,
+        cast(date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC') as date) as day
+    from chosen
+    where person_id is not null and score_percent is not null and date_reported_as is not null
+),
+rubrics as (
+    select rubric_id, sum(score_percent) as total, count(*) as n from dated group by rubric_id
+),
+moves as (
+    select rubric_id, (select sum(total) / sum(n) from rubrics) - total / n as points from rubrics
+),
+daily as (
+    select dated.person_id, dated.day, count(*) as n, sum(dated.score_percent + moves.points) as total
+    from dated
+    join moves on moves.rubric_id is not distinct from dated.rubric_id
+    group by dated.person_id, dated.day
+)
+select * from daily
