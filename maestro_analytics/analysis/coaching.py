@@ -11,8 +11,8 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.effects import Effect, estimates, matched_weights
-from maestro_analytics.analysis.statistics.regression import Codes
 from maestro_analytics.analysis.statistics.trials import Panel, Trials, trials
 
 REGRESSION = (
@@ -81,8 +81,8 @@ def coaching_effect(
         pre_gap          Float64  how much lower the coached scored before than those they are compared with, points
         reliable, reason, warning
 
-    Source: sql/queries/coaching_sessions.sql, sql/queries/daily_scores.sql. The period chooses sessions; grades around
-    them are taken from outside it too. Errors: see `Filters`.
+    Source: sql/queries/coaching_sessions.sql, sql/queries/adjusted_trend.sql. The period chooses sessions; grades
+    around them are taken from outside it too. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     window = Window(before_days, after_days)
@@ -256,7 +256,7 @@ def _coached(store: Store, choice: Choice, window: Window, *, margin: int = 0) -
         grades["since"] = choice.since - reach[0]
     if choice.until:
         grades["until"] = choice.until + reach[1]
-    daily = store.query("daily_scores", **grades, week_zone=choice.week_zone)
+    daily = store.query("adjusted_trend", **grades, every="day", week_zone=choice.week_zone).filter(pl.col("n") > 0)
     sessions = store.query("coaching_sessions", week_zone=choice.week_zone)
     wanted = store.query(
         "coaching_sessions", **choice.variables_of("since", "until", "team", "agent"), week_zone=choice.week_zone
@@ -266,14 +266,14 @@ def _coached(store: Store, choice: Choice, window: Window, *, margin: int = 0) -
     members = store.query("team_members").group_by("person_id").agg(pl.col("group_id").min())
     people = daily.select(pl.col("person_id").unique().sort()).with_row_index("person")
     people = people.join(members, on="person_id", how="left", maintain_order="left")
-    first, last = daily["day"].min(), daily["day"].max()
+    first, last = daily["period"].min(), daily["period"].max()
     assert isinstance(first, date)  # noqa: S101 - for the types: there are rows
     assert isinstance(last, date)  # noqa: S101
     placed, sessions = daily.join(people, on="person_id"), sessions.join(people, on="person_id")
     return Coached(
         panel=Panel.of(
             placed["person"].cast(pl.Int64).to_numpy(),
-            _days_since(first, placed["day"]),
+            _days_since(first, placed["period"]),
             placed["n"].to_numpy().astype(float),
             placed["total"].to_numpy(),
             persons=people.height,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.benchmark import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.statistics.codes import Codes, renumbered
 from maestro_analytics.analysis.statistics.severity import grader_effects
 from maestro_analytics.analysis.summaries import nullable
 
@@ -60,9 +60,9 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     if len(names):
         effects = grader_effects(
             *(scored[column].to_numpy().astype(float) for column in ("n", "total", "squares")),
-            agent=_codes(scored["person_id"]),
-            grader=_codes(scored["grader"]),
-            other=[_codes(scored["rubric_id"]), _codes(scored["month"].cast(pl.String).fill_null(""))],
+            agent=renumbered(scored["person"].to_numpy()),
+            grader=scored["grader"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy(),
+            other=[renumbered(scored["rubric"].to_numpy()), renumbered(_months(scored["month"]))],
         )
         freedom = max(effects.degrees_of_freedom, 1.0)
         reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * effects.error
@@ -108,9 +108,9 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     )
 
 
-def _codes(values: pl.Series) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Numbers from 0 in order of text."""
-    return values.cast(pl.Enum(values.unique().sort())).to_physical().cast(pl.Int64).to_numpy()
+def _months(month: pl.Series) -> Codes:
+    """Months as numbers: since the first of them, and 0 where a grade has none."""
+    return ((month - month.min()).dt.total_days() + 1).fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:

@@ -10,6 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import intervals
+from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
 
 
@@ -85,9 +86,6 @@ def csat_link(
         question="Do tickets with better grades have happier customers? Rank correlation, -1 to 1.",
         caveat="Few customers answer, and those who do are not the average; CSAT is no score of an agent.",
     )
-
-
-Codes = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 def _codes(values: pl.Series) -> Codes:

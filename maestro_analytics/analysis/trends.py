@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Unpack
+from typing import Any, Literal, Unpack
 
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.ranking import rubric_adjusted
 from maestro_analytics.analysis.statistics import process
 from maestro_analytics.analysis.statistics.intervals import Floats
-from maestro_analytics.analysis.summaries import agent_label, by_cluster, nullable, summed, with_mean, with_share
+from maestro_analytics.analysis.summaries import agent_label, by_cluster, nullable, summed, with_share
 
 Every = Literal["week", "month"]
 Group = Literal["all", "team", "agent", "rubric"]
@@ -38,7 +37,7 @@ def score_trend(
         agents           Int64    agents with a scored grade
         n, n_na, mean, lo, hi, sd, method, reliable, reason   as in `team_scores`; percent
 
-    Source: sql/queries/score_trend.sql. Errors: see `Filters`.
+    Source: sql/queries/adjusted_trend.sql; by rubric sql/queries/score_trend.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = _grouped(store, choice, every=every, by=by)
@@ -67,13 +66,13 @@ def control_chart(store: Store, *, every: Every = "week", by: Group = "agent", *
         points                  Int64    periods of the group
         method, reliable, reason         reliable: at least 12 periods
 
-    Source: sql/queries/score_trend.sql. Errors: see `Filters`.
+    Source: sql/queries/adjusted_trend.sql; by rubric sql/queries/score_trend.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = _grouped(store, choice, every=every, by=by)
-    table = with_mean(summed(frame, ["group", "period"]), min_n=1, confidence=0.95).filter(pl.col("n") > 0)
-    table = table.sort("group", "period")
-    charted = _charted(table, process.xmr(table["mean"], series=table["group"]), scale=1.0, method="XmR")
+    table = summed(frame, ["group", "period"]).filter(pl.col("n") > 0).sort("group", "period")
+    means = table["total"] / table["n"]
+    charted = _charted(table, process.xmr(means, series=table["group"]), scale=1.0, method="XmR")
     return _control_answer(charted, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.")
 
 
@@ -95,7 +94,8 @@ def pass_rate_chart(
     Source: sql/queries/score_trend.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
-    frame = _grouped(store, choice, every=every, by=by, threshold=threshold, adjust=False)
+    frame = _asked(store, "score_trend", choice, every=every, threshold=threshold)
+    frame = _by_rubric(frame) if by == "rubric" else _placed(store, choice, frame, by=by)
     table = with_share(
         summed(frame, ["group", "period"], "passed").filter(pl.col("n") > 0),
         "passed", names=("rate", "rate_lo", "rate_hi"), confidence=0.95,
@@ -154,15 +154,23 @@ def _control_answer(table: pl.DataFrame, choice: Choice, question: str) -> Answe
     )
 
 
-def _grouped(
-    store: Store, choice: Choice, *, every: str, by: Group, threshold: float = 80.0, adjust: bool = True
-) -> pl.DataFrame:
+def _grouped(store: Store, choice: Choice, *, every: str, by: Group) -> pl.DataFrame:
     """Sums by period, person and group; rid of rubric differences unless the rubric is the group."""
-    frame = store.query("score_trend", **choice.variables, every=every, week_zone=choice.week_zone, threshold=threshold)
     if by == "rubric":
-        return frame.with_columns(group=pl.col("rubric_name").fill_null(pl.col("rubric_id")))
-    if adjust:
-        frame = rubric_adjusted(frame)
+        return _by_rubric(_asked(store, "score_trend", choice, every=every))
+    return _placed(store, choice, _asked(store, "adjusted_trend", choice, every=every), by=by)
+
+
+def _asked(store: Store, query: str, choice: Choice, **variables: Any) -> pl.DataFrame:
+    return store.query(query, **choice.variables, week_zone=choice.week_zone, **variables)
+
+
+def _by_rubric(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(group=pl.col("rubric_name").fill_null(pl.col("rubric_id")))
+
+
+def _placed(store: Store, choice: Choice, frame: pl.DataFrame, *, by: Group) -> pl.DataFrame:
+    """The rows of persons, each in their group or groups."""
     if by == "team":
         members = store.query("team_members", **choice.variables_of("team"))
         return frame.join(members, on="person_id").with_columns(

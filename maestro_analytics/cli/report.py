@@ -39,7 +39,6 @@ def report(
     maestro-analytics report all --format csv --output out  a folder with a file for each table
     """
     from maestro_analytics import warehouse
-    from maestro_analytics.analysis import report as reports
     from maestro_analytics.cli.options import moment
     from maestro_analytics.errors import InvalidArgument, UnknownName
 
@@ -50,6 +49,10 @@ def report(
         raise UnknownName(kind="format", name=kind, known=FORMATS)
     if output is not None and kind != "csv" and output.is_dir():
         raise InvalidArgument(f"--output {output} is a folder; {kind} is written to one file.")
+    # Altair checks no IRI, but its import brings the checks that are installed: the grammar of that one takes 2 s.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    from maestro_analytics.analysis import report as reports
+
     with warehouse.open() as store:
         coming = reports.in_turn(
             store,

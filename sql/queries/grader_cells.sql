@@ -1,4 +1,5 @@
 -- One row per grader, person, rubric and month: counts and sums of score_percent, from which grader severity is solved.
+-- Persons and rubrics are numbers from 1, in order of their ids; 0 is one that is not known.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
 -- until       timestamptz  optional, default: everything; grades reported before it
 -- team        varchar      optional, a group's name or id
@@ -28,28 +29,40 @@ chosen as (
         and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
         and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
 ),
+-- Numbers, where only equality counts: there are nearly as many cells as grades, and texts are slow to group and to read.
+people as (
+    select person_id, row_number() over (order by person_id) as person
+    from (select distinct person_id from agent_ids) as persons
+),
+rubrics as (
+    select rubric_id, row_number() over (order by rubric_id) as rubric
+    from (select distinct rubric_id from total_scores) as used
+),
 placed as (
     select
-        grader,
-        person_id,
-        rubric_id,
-        cast(date_trunc('month', date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')) as date)
-            as month,
-        score_percent
+        chosen.grader,
+        coalesce(people.person, 0) as person,
+        coalesce(rubrics.rubric, 0) as rubric,
+        cast(
+            date_trunc('month', chosen.date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')) as date
+        ) as month,
+        chosen.score_percent
     from chosen
-    where grader is not null
+    left join people on people.person_id = chosen.person_id
+    left join rubrics on rubrics.rubric_id = chosen.rubric_id
+    where chosen.grader is not null
 ),
 cells as (
     select
         grader,
-        person_id,
-        rubric_id,
+        person,
+        rubric,
         month,
         count(score_percent) as n,
         count(*) - count(score_percent) as n_na,
         sum(score_percent) as total,
         sum(score_percent * score_percent) as squares
     from placed
-    group by grader, person_id, rubric_id, month
+    group by grader, person, rubric, month
 )
 select * from cells

@@ -35,7 +35,7 @@ seen_twice as (
     select gradable_id
     from chosen
     group by gradable_id
-    having min(grader) <> max(grader)
+    having count(*) > 1
 ),
 seen as (
     select *

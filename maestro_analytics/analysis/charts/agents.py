@@ -18,6 +18,7 @@ from maestro_analytics.analysis.charts.look import (
     distinct,
     empty,
     finished,
+    fitting,
     label,
     lines_at,
     names,
@@ -39,7 +40,7 @@ def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) ->
     question = "Agents: what is left when noise is taken out"
     if not ranking.height:
         return empty(ranking, question=question, width=width)
-    whole = plain(ranking)
+    whole, show = plain(ranking), fitting(show, width)
     drawn = pl.concat([whole.head(show - show // 2), whole.tail(show // 2)]) if whole.height > show else whole
     drawn = distinct(drawn.with_columns(agent=label("agent_name", most=26)), "agent", "person_id")
     drawn = drawn.with_columns(agent=with_n("agent"), standing=pl.col("stands_out").replace_strict(STANDING_WORDS))
@@ -79,6 +80,7 @@ def group_scores(scores: pl.DataFrame, *, group: str = "team", show: int = 20, w
     if not scores.height:
         return empty(scores, question=question, width=width)
     column = "team" if group == "team" else "rubric_name"
+    show = fitting(show, width)
     panel = "rubric_id" if group == "team" and "rubric_id" in scores.columns else pl.lit(0)
     place = pl.col("mean").rank("ordinal", descending=True).over(panel)
     drawn = plain(scores).filter(pl.col("mean").is_not_null())

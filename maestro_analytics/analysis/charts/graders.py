@@ -18,6 +18,7 @@ from maestro_analytics.analysis.charts.look import (
     WIDTH,
     empty,
     finished,
+    fitting,
     grader_label,
     lines_at,
     names,
@@ -38,6 +39,7 @@ def severity(graders: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> An
     whole = plain(graders).filter(pl.col("adjusted").is_not_null())
     if not whole.height:
         return empty(graders, question=question, width=width)
+    show = fitting(show, width)
     drawn = pl.concat([whole.head(show - show // 2), whole.tail(show // 2)]) if whole.height > show else whole
     drawn = drawn.with_columns(
         name=pl.format("{}  (n={})", grader_label(drawn, "grader"), "n"),

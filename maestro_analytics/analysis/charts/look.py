@@ -140,6 +140,11 @@ def tips(*columns: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(column) for column in columns]
 
 
+def fitting(show: int, width: int) -> int:
+    """How many of `show` rows there is room for: half of them on a phone."""
+    return show if width >= PHONE else max(1, show // 2)
+
+
 def names(labels: pl.Series, width: int, *, share: float = 0.5) -> tuple[alt.Axis, int]:
     """The axis of one row per name, and what is left of `width` beside it.
 

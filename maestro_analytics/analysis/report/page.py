@@ -103,7 +103,8 @@ def _drawn(block: Block, width: int, mark: str) -> tuple[str, str]:
     assert block.piece.draw is not None  # noqa: S101 - asked for charts only
     spec: dict[str, Any] = block.piece.draw(block.answer, width=width).to_dict()
     words = spec.pop("title", {})
-    spec["config"] |= {"background": None, "aria": False}  # the figure has its label, its parts are hidden
+    # The figure has its label, so its parts are hidden; the font is the page's, and finding one by name takes longer.
+    spec["config"] |= {"background": None, "aria": False, "font": "sans-serif"}
     svg = str(vl_convert.vegalite_to_svg(spec))
     return _at_home(svg, mark), " ".join(words.get("subtitle", []))
 

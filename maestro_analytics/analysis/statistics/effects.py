@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
-from maestro_analytics.analysis.statistics.regression import Codes, Coefficient, coefficient, first_coefficient, nearest
+from maestro_analytics.analysis.statistics.regression import Coefficient, coefficient, first_coefficient, nearest
 from maestro_analytics.analysis.statistics.trials import Trials
 
 BLOCK_DAYS = 28

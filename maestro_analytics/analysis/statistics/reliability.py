@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from maestro_analytics.analysis.statistics.codes import Codes, renumbered
 from maestro_analytics.analysis.statistics.intervals import Floats, Numbers, cluster_weights, percentile_interval
 
-Codes = npt.NDArray[np.int64]
 Metric = Literal["nominal", "ordinal", "interval"]
 CONSTANT = "all values are equal: there is no disagreement to expect, so agreement cannot be told from habit"
 MOST_DRAWS = 1_000_000
@@ -53,7 +53,7 @@ def krippendorff_alpha(
     kept = np.bincount(units)[units] > 1 if len(units) else np.zeros(0, dtype=bool)
     if not kept.any():
         return Alpha(None, None, None, 0, 0, NO_PAIRS)
-    rows = _renumbered(units[kept])
+    rows = renumbered(units[kept])
     levels, codes = np.unique(np.asarray(value, dtype=float)[kept], return_inverse=True)
     number = int(rows.max()) + 1
     if len(levels) < 2:
@@ -61,7 +61,7 @@ def krippendorff_alpha(
     groups = np.arange(number)
     if tickets is not None:
         groups[rows] = np.asarray(tickets, dtype=np.int64)[kept]
-        groups = _renumbered(groups)
+        groups = renumbered(groups)
     clusters = int(groups.max()) + 1
     # With thousands of tickets 200 draws place the ends as well as 500 do with a hundred.
     drawn = cluster_weights(clusters, min(resamples, max(200, MOST_DRAWS // clusters)), seed=seed)
@@ -71,12 +71,6 @@ def krippendorff_alpha(
     lo, hi = percentile_interval(draws[1:], confidence=confidence)
     known = not np.isnan(lo)
     return Alpha(float(draws[0]), lo if known else None, hi if known else None, number, len(rows))
-
-
-def _renumbered(codes: Codes) -> Codes:
-    """The same in order from 0, without a gap."""
-    present = np.bincount(codes) > 0
-    return np.asarray(np.cumsum(present) - 1)[codes]
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
-
-Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
-from maestro_analytics.analysis.statistics.regression import Codes
 
 MOST_CONTROLS = 40_000
 

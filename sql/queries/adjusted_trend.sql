@@ -1,5 +1,5 @@
--- One row per person and day with a scored grade: how many, and the sum of their score_percent as if every rubric had the
--- mean of all grades (differences between rubrics are no one's doing).
+-- One row per period and person: counts and sums of score_percent as if every rubric had the mean of all grades: levels of
+-- rubrics are no one's doing. A period is a day, a week (Monday to Sunday) or a month.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
 -- until       timestamptz  optional, default: everything; grades reported before it
 -- team        varchar      optional, a group's name or id
@@ -7,6 +7,7 @@
 -- rubric      varchar      optional, a rubric's name or id
 -- source      varchar      optional, a helpdesk
 -- grade_type  varchar      optional, default: grading; 'any' for all
+-- every       varchar      optional, default: week; or day, month
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
 with wanted_people as (
     select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
@@ -31,23 +32,47 @@ chosen as not materialized (
 ),
 dated as not materialized (
     select
+        cast(
+            date_trunc(
+                coalesce(getvariable('every'), 'week'),
+                date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')
+            ) as date
+        ) as period,
         person_id,
         rubric_id,
-        score_percent,
-        cast(date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC') as date) as day
+        score_percent
     from chosen
-    where person_id is not null and score_percent is not null and date_reported_as is not null
+    where date_reported_as is not null
 ),
 rubrics as (
-    select rubric_id, sum(score_percent) as total, count(*) as n from dated group by rubric_id
+    select rubric_id, sum(score_percent) as total, count(score_percent) as n
+    from chosen
+    where date_reported_as is not null
+    group by rubric_id
 ),
 moves as (
-    select rubric_id, (select sum(total) / sum(n) from rubrics) - total / n as points from rubrics
+    select rubric_id, (select sum(total) / sum(n) from rubrics) - total / nullif(n, 0) as points from rubrics
 ),
-daily as (
-    select dated.person_id, dated.day, count(*) as n, sum(dated.score_percent + moves.points) as total
+moved as (
+    select dated.period, dated.person_id, dated.score_percent + moves.points as adjusted
     from dated
     join moves on moves.rubric_id is not distinct from dated.rubric_id
-    group by dated.person_id, dated.day
+),
+per_period as (
+    select
+        period,
+        person_id,
+        count(adjusted) as n,
+        count(*) - count(adjusted) as n_na,
+        sum(adjusted) as total,
+        sum(adjusted * adjusted) as squares,
+        sum(adjusted * adjusted * adjusted) as cubes
+    from moved
+    group by period, person_id
+),
+named as (
+    select agents.agent_name, per_period.*
+    from per_period
+    left join agents on agents.person_id = per_period.person_id
 )
-select * from daily
+select * from named
