@@ -12,7 +12,9 @@ from maestro_analytics.analysis.report.block import Block, Section, cells, headi
 from maestro_analytics.analysis.report.style import STYLE
 
 WIDE, NARROW = 760, 340
-SHOWN_ROWS = 60
+SHOWN_ROWS, OPEN_ROWS = 60, 15
+"""How many rows a table shows at most, and how many without being asked to."""
+
 NO_NETWORK = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -81,19 +83,17 @@ def _table(block: Block) -> str:
     hidden = block.answer.height - len(shown)
     more = f'<p class="caveat">{hidden} more rows: --format csv has all.</p>' if hidden > 0 else ""
     table = f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    if block.piece.draw is None:
+    if block.piece.draw is None and len(shown) <= OPEN_ROWS:
         return table + more
     return f"<details><summary>The numbers ({block.answer.height} rows)</summary>{table}{more}</details>"
 
 
 def _picture(block: Block, mark: str) -> str:
-    wide, detail = _drawn(block, WIDE, f"{mark}w")
-    narrow, _ = _drawn(block, NARROW, f"{mark}n")
+    both = (("wide", *_drawn(block, WIDE, f"{mark}w")), ("narrow", *_drawn(block, NARROW, f"{mark}n")))
     label = escape(block.piece.title, quote=True)
-    return (
-        f'<figure role="img" aria-label="{label}"><div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
-        f"<figcaption>{escape(detail)}</figcaption></figure>"
-    )
+    pictures = "".join(f'<div class="{width}">{svg}</div>' for width, svg, _ in both)
+    details = "".join(f'<span class="{width}">{escape(detail)}</span>' for width, _, detail in both)
+    return f'<figure role="img" aria-label="{label}">{pictures}<figcaption>{details}</figcaption></figure>'
 
 
 def _drawn(block: Block, width: int, mark: str) -> tuple[str, str]:
@@ -103,8 +103,7 @@ def _drawn(block: Block, width: int, mark: str) -> tuple[str, str]:
     assert block.piece.draw is not None  # noqa: S101 - asked for charts only
     spec: dict[str, Any] = block.piece.draw(block.answer, width=width).to_dict()
     words = spec.pop("title", {})
-    # The figure has its label, so its parts are hidden; the font is the page's, and finding one by name takes longer.
-    spec["config"] |= {"background": None, "aria": False, "font": "sans-serif"}
+    spec["config"] |= {"background": None, "aria": False}  # the figure has its label, its parts are hidden
     svg = str(vl_convert.vegalite_to_svg(spec))
     return _at_home(svg, mark), " ".join(words.get("subtitle", []))
 

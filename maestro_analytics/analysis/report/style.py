@@ -26,7 +26,6 @@ h3 { font-size:1.05rem; margin:0 0 4px; line-height:1.3; }
 figure { margin:0; }
 figcaption { color:var(--faint); font-size:.86rem; margin-top:8px; }
 figure svg { display:block; width:100%; height:auto; }
-figure text { font-family:inherit; }
 .narrow { display:none; }
 details { margin-top:14px; }
 summary { cursor:pointer; color:var(--blue); font-size:.92rem; }
