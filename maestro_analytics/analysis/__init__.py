@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from maestro_analytics.analysis.benchmark import calibrations as calibrations
     from maestro_analytics.analysis.coaching import coaching_effect as coaching_effect
     from maestro_analytics.analysis.coaching import coaching_timeline as coaching_timeline
+    from maestro_analytics.analysis.drift import grader_drift as grader_drift
     from maestro_analytics.analysis.filters import Filters as Filters
     from maestro_analytics.analysis.follow_up import coaching_coverage as coaching_coverage
     from maestro_analytics.analysis.follow_up import time_to_coach as time_to_coach
@@ -58,6 +59,7 @@ _HOMES = {
     "answer": ("Answer",),
     "benchmark": ("alignments", "benchmark_bias", "calibrations"),
     "coaching": ("coaching_effect", "coaching_timeline"),
+    "drift": ("grader_drift",),
     "filters": ("Filters",),
     "follow_up": ("coaching_coverage", "time_to_coach", "time_to_coach_curve", "todo_completion"),
     "history": ("regrades", "score_mismatches", "score_reconciliation"),
@@ -87,6 +89,7 @@ __all__ = [
     "control_chart",
     "csat_link",
     "grader_agreement",
+    "grader_drift",
     "grader_pairs",
     "grader_severity",
     "grades",

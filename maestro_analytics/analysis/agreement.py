@@ -17,7 +17,7 @@ ANY_TYPE = "Ordinary grades, calibrations and benchmarks of the same ticket toge
 FIRM = "alpha from .80 on is firm, from .667 tentative, below it graders do not measure the same thing (Krippendorff)."
 
 
-def _pairing(store: Store, filters: Filters) -> Choice:
+def pairing(store: Store, filters: Filters) -> Choice:
     """Agreement needs the second opinions, so all grade types count unless one is chosen."""
     if filters.get("grade_type") is None:
         filters = {**filters, "grade_type": "any"}
@@ -44,7 +44,7 @@ def grader_agreement(
 
     Source: sql/queries/paired_scores.sql. Errors: see `Filters`.
     """
-    choice = _pairing(store, filters)
+    choice = pairing(store, filters)
     frame = store.query("paired_scores", **choice.variables)
     rows = []
     for (rubric_id,), judged in frame.group_by(["rubric_id"], maintain_order=True):
@@ -121,7 +121,7 @@ def question_agreement(
 
     Source: sql/queries/paired_answers.sql. Errors: see `Filters`.
     """
-    choice = _pairing(store, filters)
+    choice = pairing(store, filters)
     frame = store.query("paired_answers", **choice.variables)
     rows = []
     for (rubric_id, question_id), judged in frame.group_by(["rubric_id", "question_id"], maintain_order=True):
@@ -188,7 +188,7 @@ def grader_pairs(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -
     """
     from maestro_analytics.analysis.summaries import with_mean
 
-    choice = _pairing(store, filters)
+    choice = pairing(store, filters)
     pairs = _pairs(store.query("paired_scores", **choice.variables))
     both = pl.concat([pairs, pairs.select("unit", grader="other", other="grader", apart=-pl.col("apart"))])
     apart = pl.col("apart")

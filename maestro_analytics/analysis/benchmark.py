@@ -6,9 +6,9 @@ from typing import Unpack
 
 import polars as pl
 
-from maestro_analytics.analysis.agreement import _pairing
+from maestro_analytics.analysis.agreement import pairing
 from maestro_analytics.analysis.answer import Answer
-from maestro_analytics.analysis.filters import Filters, Store
+from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.summaries import with_mean
 
 CALIBRATION = "calibration"
@@ -32,19 +32,23 @@ def alignments(store: Store, **filters: Unpack[Filters]) -> Answer:
 
     Source: sql/queries/benchmarks.sql; vendor's help centre, 4364995. Errors: see `Filters`.
     """
-    choice = _pairing(store, filters)
-    own = pl.col("grade_type").str.starts_with(CALIBRATION)
-    difference = pl.col("score_percent") - pl.col("target_score_percent")
-    frame = store.query("benchmarks", **choice.variables).with_columns(
-        judged=pl.when(own).then("grader").otherwise("target_grader"),
-        apart=pl.when(own).then(difference).otherwise(-difference),
-        gap=pl.col("alignment") - pl.col("alignment_score"),
-    )
+    choice = pairing(store, filters)
+    frame = judged_by_benchmarks(store, choice).with_columns(gap=pl.col("alignment") - pl.col("alignment_score"))
     columns = (
         "grade_key", "grade_type", "target_grade_key", "target_grade_type", "gradable_id", "rubric_name", "judged",
         "score_percent", "target_score_percent", "apart", "alignment", "alignment_score", "gap", "na_mismatches",
     )  # fmt: skip
     return Answer.of(frame.select(columns), choice, question="How close is each benchmark to its target? Percent.")
+
+
+def judged_by_benchmarks(store: Store, choice: Choice) -> pl.DataFrame:
+    """The benchmarks, with the grader who is `judged` by each and how far `apart` from it the grader is."""
+    own = pl.col("grade_type").str.starts_with(CALIBRATION)
+    difference = pl.col("score_percent") - pl.col("target_score_percent")
+    return store.query("benchmarks", **choice.variables).with_columns(
+        judged=pl.when(own).then("grader").otherwise("target_grader"),
+        apart=pl.when(own).then(difference).otherwise(-difference),
+    )
 
 
 def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
@@ -65,7 +69,7 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
     Source: sql/queries/benchmarks.sql. Errors: see `Filters`.
     """
     answer = alignments(store, **filters)
-    choice = _pairing(store, filters)
+    choice = pairing(store, filters)
     apart = pl.col("apart")
     table = (
         pl.DataFrame(answer)
@@ -107,7 +111,7 @@ def calibrations(store: Store, **filters: Unpack[Filters]) -> Answer:
 
     Source: sql/queries/paired_scores.sql. Errors: see `Filters`.
     """
-    choice = _pairing(store, filters)
+    choice = pairing(store, filters)
     frame = store.query("paired_scores", **choice.variables)
     score = pl.col("score_percent")
     table = (

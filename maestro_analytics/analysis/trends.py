@@ -72,7 +72,7 @@ def control_chart(store: Store, *, every: Every = "week", by: Group = "agent", *
     frame = _grouped(store, choice, every=every, by=by)
     table = summed(frame, ["group", "period"]).filter(pl.col("n") > 0).sort("group", "period")
     means = table["total"] / table["n"]
-    charted = _charted(table, process.xmr(means, series=table["group"]), scale=1.0, method="XmR")
+    charted = charted_rows(table, process.xmr(means, series=table["group"]), scale=1.0, method="XmR")
     return _control_answer(charted, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.")
 
 
@@ -102,13 +102,13 @@ def pass_rate_chart(
     )  # fmt: skip
     table = table.sort("group", "period")
     chart = process.laney_p(table["passed"], table["n"], series=table["group"])
-    charted = _charted(table, chart, scale=100.0, method="Laney p'")
+    charted = charted_rows(table, chart, scale=100.0, method="Laney p'")
     return _control_answer(
         charted, choice, f"In which {every}s is a pass rate (at least {threshold:g} %) unusual? Percent."
     )
 
 
-def _charted(table: pl.DataFrame, chart: process.ControlChart, *, scale: float, method: str) -> pl.DataFrame:
+def charted_rows(table: pl.DataFrame, chart: process.ControlChart, *, scale: float, method: str) -> pl.DataFrame:
     """The chart of a table's rows, as columns; `scale` turns its numbers into percent."""
 
     def column(name: str, numbers: Floats) -> pl.Series:

@@ -8,7 +8,7 @@
     caterpillar    agent_ranking
     group_scores   team_scores, rubric_scores
     trend          score_trend
-    control        control_chart, pass_rate_chart
+    control        control_chart, pass_rate_chart, grader_drift
     pareto         points_lost
     heat_map       points_lost_by_team
     agreement      question_agreement

@@ -132,8 +132,12 @@ def trend(scores: pl.DataFrame, *, show: int = 6, width: int = WIDTH) -> Any:
 
 
 def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
-    """Control charts in small multiples, from `control_chart` or `pass_rate_chart`: groups with a signal first."""
-    question = "Which periods are unusual, by each one's own measure"
+    """Control charts in small multiples, groups with a signal first.
+
+    From `control_chart`, `pass_rate_chart` or `grader_drift`.
+    """
+    drift = "slope" in points.columns
+    question = "Which graders drift" if drift else "Which periods are unusual, by each one's own measure"
     if not points.height:
         return empty(points, question=question, width=width)
     frame = plain(points).with_columns(
@@ -144,7 +148,7 @@ def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
     scale = span(drawn["value"], drawn["lo"], drawn["hi"])
     base = alt.Chart(drawn).encode(x=alt.X("period:T", title=None, axis=_dates()))
     limits = base.mark_area(opacity=0.14, color=GREY, interpolate="step").encode(
-        y=alt.Y("lo:Q", scale=scale, title="percent"), y2=alt.Y2("hi:Q")
+        y=alt.Y("lo:Q", scale=scale, title="points off" if drift else "percent"), y2=alt.Y2("hi:Q")
     )
     centre = base.mark_line(color=FAINT, strokeDash=[4, 4], strokeWidth=1).encode(y=alt.Y("centre:Q", scale=scale))
     line = base.mark_line(color=BLUE, strokeWidth=1.5).encode(y=alt.Y("value:Q", scale=scale))

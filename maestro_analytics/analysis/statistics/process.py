@@ -110,6 +110,42 @@ def laney_p(successes: Numbers, trials: Numbers, *, series: Numbers | None = Non
     )
 
 
+def ewma(values: Numbers, n: Numbers, sd: float, *, weight: float = 0.2, series: Numbers | None = None) -> ControlChart:
+    """Exponentially weighted means, which see a slow drift long before a single point is out (Roberts 1959).
+
+    Each mean is `weight` times the newest value and the rest of the mean before; a series starts at its centre, the
+    mean of all its observations. Limits: centre +- 3 standard errors of the weighted mean, which grow from the start
+    and follow the number of observations behind each value.
+
+    Args:
+        values, n: mean and number of observations of each point.
+        sd: spread of a single observation.
+        weight: between 0 (remembers all) and 1 (sees the newest only).
+        series: as in `xmr`.
+    """
+    x, count = (np.asarray(numbers, dtype=float) for numbers in (values, n))
+    each = _Series(len(x), series)
+    centre = each.sum(x * count) / each.sum(count)
+    level, variance = np.empty(len(x)), np.empty(len(x))
+    for at, starts in enumerate(each.first):
+        before, error = (centre[at], 0.0) if starts else (level[at - 1], variance[at - 1])
+        level[at] = weight * x[at] + (1 - weight) * before
+        variance[at] = weight**2 * sd**2 / count[at] + (1 - weight) ** 2 * error
+    reach = 3 * np.sqrt(variance)
+    outside = np.abs(level - centre) > reach + 1e-12
+    return ControlChart(
+        value=level,
+        centre=centre,
+        lower=centre - reach,
+        upper=centre + reach,
+        moving_range=each.moves(x),
+        moving_range_limit=np.full(len(x), np.nan),
+        sigma_z=np.full(len(x), np.nan),
+        points=each.points,
+        signal=np.where(outside, OUTSIDE, ""),
+    )
+
+
 def _signals(each: _Series, x: Floats, centre: Floats, lower: Floats, upper: Floats) -> npt.NDArray[np.str_]:
     side, at = np.sign(x - centre), np.arange(len(x))
     turns = each.first | (side == 0) | (side != np.append(side[:1], side[:-1]))

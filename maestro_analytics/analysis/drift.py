@@ -1,0 +1,97 @@
+"""Whether a grader's measure moves with time."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.agreement import pairing
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.benchmark import judged_by_benchmarks
+from maestro_analytics.analysis.filters import Filters, Store
+from maestro_analytics.analysis.statistics import process
+from maestro_analytics.analysis.trends import Every, charted_rows
+
+
+def grader_drift(
+    store: Store, *, every: Every = "week", weight: float = 0.2, confidence: float = 0.95, **filters: Unpack[Filters]
+) -> Answer:
+    """Does a grader become stricter or more lenient with time, against benchmarks?
+
+    One row per judged grader and period with a benchmark: an EWMA chart of the bias (grader minus benchmark), which
+    sees a slow drift that no single week shows. `charts.control` draws it.
+
+    Columns
+        group                String   the grader
+        period               Date     first day of the week or month of the benchmark (`date_reported_as`)
+        n, n_na              Int64    benchmarks with both scores, and without one of them
+        bias                 Float64  mean of grader minus benchmark in the period, percent points
+        value                Float64  the exponentially weighted mean up to the period (`weight` for the newest)
+        centre, lo, hi       Float64  the grader's mean of all time, and the limits of usual noise around it
+        signal               String   "outside the limits" or ""
+        slope, slope_lo, slope_hi   Float64  percent points per 30 days over the whole period, with its interval
+        points               Int64    periods of the grader
+        method, reliable, reason      reliable: at least 12 periods
+
+    Source: sql/queries/benchmarks.sql. Errors: see `Filters`.
+    """
+    choice = pairing(store, filters)
+    local = pl.col("date_reported_as").dt.convert_time_zone(choice.week_zone)
+    apart = pl.col("apart")
+    judged = (
+        judged_by_benchmarks(store, choice)
+        .filter(pl.col("judged").is_not_null() & pl.col("date_reported_as").is_not_null())
+        .with_columns(
+            group="judged",
+            period=local.dt.truncate({"week": "1w", "month": "1mo"}[every]).dt.date(),
+            month=pl.col("date_reported_as").dt.epoch("s") / (30 * 86400),
+        )
+    )
+    table = (
+        judged.group_by("group", "period")
+        .agg(n=apart.count().cast(pl.Int64), n_na=apart.null_count().cast(pl.Int64), bias=apart.mean())
+        .filter(pl.col("n") > 0)
+        .sort("group", "period")
+    )
+    chart = process.ewma(table["bias"], table["n"], _spread(judged), weight=weight, series=table["group"])
+    charted = charted_rows(table, chart, scale=1.0, method=f"EWMA, weight {weight:g}").join(
+        _slopes(judged, confidence=confidence), on="group", how="left", maintain_order="left"
+    )
+    columns = (
+        "group", "period", "n", "n_na", "bias", "value", "centre", "lo", "hi", "signal", "slope", "slope_lo",
+        "slope_hi", "points", "method", "reliable", "reason",
+    )  # fmt: skip
+    return Answer.of(
+        charted.with_columns(bias=table["bias"]).select(columns),
+        choice,
+        question="Does a grader become stricter or more lenient with time? Percent points against benchmarks.",
+        caveat="A drift of the benchmarks themselves looks like one of every grader the other way.",
+    )
+
+
+def _spread(judged: pl.DataFrame) -> float:
+    """How much a single difference varies within graders."""
+    apart = pl.col("apart")
+    known = judged.filter(apart.is_not_null())
+    freedom = known.height - known["group"].n_unique()
+    squares = known.select(((apart - apart.mean().over("group")) ** 2).sum()).item()
+    return float(squares / freedom) ** 0.5 if freedom > 0 else 0.0
+
+
+def _slopes(judged: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
+    """The least-squares line of each grader's differences over time, in points per 30 days."""
+    from scipy import special
+
+    x, y = pl.col("month") - pl.col("month").mean(), pl.col("apart") - pl.col("apart").mean()
+    known = judged.filter(pl.col("apart").is_not_null())
+    sums = known.group_by("group").agg(n=pl.len(), xx=(x**2).sum(), xy=(x * y).sum(), yy=(y**2).sum())
+    line = sums.filter((pl.col("n") > 2) & (pl.col("xx") > 0)).with_columns(slope=pl.col("xy") / pl.col("xx"))
+    freedom = line["n"].to_numpy() - 2.0
+    rest = line.select((pl.col("yy") - pl.col("slope") * pl.col("xy")).clip(0))["yy"].to_numpy()
+    reach = special.stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(rest / freedom / line["xx"].to_numpy())
+    return line.select("group", "slope").with_columns(
+        slope_lo=pl.col("slope") - pl.Series(reach, dtype=pl.Float64),
+        slope_hi=pl.col("slope") + pl.Series(reach, dtype=pl.Float64),
+    )
