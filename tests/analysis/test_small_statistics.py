@@ -168,3 +168,30 @@ def test_many_series_at_once_are_each_on_its_own():
 @pytest.mark.parametrize("chart", [process.xmr([]), process.laney_p([], []), process.xmr([80.0])])
 def test_a_chart_of_too_little_has_no_signal(chart):
     assert not any(chart.signal.tolist())
+
+
+def test_the_weighted_mean_and_its_limits():
+    """By hand: 10 + 0.2 * -2, then 9.6 + 0.2 * 2.4, ...; the first variance is 0.2 ** 2 * 2 ** 2 = 0.16."""
+    chart = process.ewma([8, 12, 10], [1, 1, 1], 2.0)
+    assert [10.0] * 3 == chart.centre.tolist()
+    assert [9.6, 10.08, 10.064] == chart.value.round(9).tolist()
+    variances = np.array([0.16, 0.16 + 0.64 * 0.16, 0.16 + 0.64 * (0.16 + 0.64 * 0.16)])
+    assert np.allclose(10 + 3 * np.sqrt(variances), chart.upper)
+    assert np.allclose(10 - 3 * np.sqrt(variances), chart.lower)
+    assert ["", "", ""] == chart.signal.tolist()
+    assert np.isclose(process.ewma([8, 12], [4, 1], 2.0).centre[0], 8.8)
+
+
+def test_a_slow_drift_is_seen_where_no_single_point_is_out():
+    rng = np.random.default_rng(8)
+    seen = {"drifting": 0, "steady": 0}
+    single = 0
+    for _ in range(200):
+        steady = rng.normal(0, 1, 40)
+        drifting = steady + np.linspace(-1.2, 1.2, 40)
+        for name, values in (("steady", steady), ("drifting", drifting)):
+            seen[name] += bool((process.ewma(values, np.ones(40), 1.0).signal == process.OUTSIDE).any())
+        single += bool((np.abs(drifting - drifting.mean()) > 3).any())
+    assert seen["drifting"] > 150
+    assert seen["steady"] < 20
+    assert single < seen["drifting"] / 2

@@ -6,6 +6,7 @@ from maestro_analytics.analysis import charts
 from maestro_analytics.analysis.agreement import grader_agreement, grader_pairs, question_agreement
 from maestro_analytics.analysis.benchmark import benchmark_bias
 from maestro_analytics.analysis.coaching import coaching_effect, coaching_timeline
+from maestro_analytics.analysis.drift import grader_drift
 from maestro_analytics.analysis.follow_up import (
     coaching_coverage,
     time_to_coach,
@@ -107,6 +108,13 @@ GRADERS = (
         None,
         "Bias: grader minus benchmark. Alignment is the vendor's measure, worked out again from the answers.",
         doubts=True,
+    ),
+    Piece(
+        grader_drift,
+        "Graders whose measure moves",
+        (),
+        charts.control,
+        "Against benchmarks, week after week: the running mean of each grader's bias, and the limits of usual noise.",
     ),
     Piece(
         grader_pairs,
