@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Unpack
+from typing import Literal, Unpack
 
 import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.coached import Coached, Window, coached_grades, coached_questions
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.effects import Effect, estimates, matched_weights
-from maestro_analytics.analysis.statistics.trials import Panel, Trials, trials
+from maestro_analytics.analysis.statistics.trials import MOST_CONTROLS, Trials
 
 REGRESSION = (
     "Agents are coached after bad weeks, and bad weeks pass by themselves: 'before and after' and 'against all "
@@ -34,27 +32,10 @@ EFFECTS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Window:
-    """Days before and after a session that are looked at."""
-
-    before: int
-    after: int
-
-
-@dataclass(frozen=True)
-class Coached:
-    """Grades by person and day, and the sessions, as numbers."""
-
-    panel: Panel
-    person: Codes
-    day: Codes
-    wanted: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-
-
 def coaching_effect(
     store: Store,
     *,
+    at: Literal["grade", "question"] = "grade",
     before_days: int = 28,
     after_days: int = 28,
     min_n: int = 5,
@@ -70,6 +51,10 @@ def coaching_effect(
     agents who had the same scores in the `before_days` before, and in twice that, in the same team and weeks, and
     were not coached. Scores are first rid of differences between rubrics.
 
+    `at="question"` asks about the question that was coached alone (the `criteria_id` of a session's coaching points):
+    the score of its answers, compared with agents of equal scores on the same question who were not coached on it, rid
+    of differences between questions. A session counts once for each question.
+
     Columns
         method           String   "matched", "adjusted (ANCOVA)", "before and after", "against all uncoached"
         recommended      Boolean  matched where controls were found for half of the sessions, else adjusted
@@ -81,17 +66,20 @@ def coaching_effect(
         pre_gap          Float64  how much lower the coached scored before than those they are compared with, points
         reliable, reason, warning
 
-    Source: sql/queries/coaching_sessions.sql, sql/queries/adjusted_trend.sql. The period chooses sessions; grades
-    around them are taken from outside it too. Errors: see `Filters`.
+    Source: sql/queries/coaching_sessions.sql and adjusted_trend.sql; by question coached_questions.sql and
+    daily_question_scores.sql. The period chooses sessions; grades around them are taken from outside it too. Errors:
+    see `Filters`.
     """
     choice = Choice.of(store, filters)
     window = Window(before_days, after_days)
-    data = _coached(store, choice, window)
-    found: list[Effect] = []
-    left_out = 0
-    if data is not None and data.wanted.any():
-        made, left_out = _trials(data, window, min_n=min_n, seed=seed)
-        found = estimates(made, confidence=confidence)
+    data = coached_grades(store, choice, window) if at == "grade" else coached_questions(store, choice, window)
+    share = max(MOST_CONTROLS // max(len(data), 1), 2000)
+    made = [
+        each.trials(window, min_n=min_n, seed=seed, question=question, most_controls=share)
+        for question, each in enumerate(data)
+    ]
+    left_out = sum(missed for _, missed in made)
+    found = estimates(Trials.of_all([trials for trials, _ in made]), confidence=confidence) if made else []
     counted = {effect.method: effect.coached for effect in found}
     enough = counted.get("matched", 0) >= max(1, counted.get("adjusted (ANCOVA)", 0) / 2)
     recommended = RECOMMENDED[0] if enough else RECOMMENDED[1]
@@ -103,7 +91,9 @@ def coaching_effect(
     return Answer.of(
         frame,
         choice,
-        question="By how many points do scores rise because of a coaching session?",
+        question="By how many points do scores rise because of a coaching session?"
+        if at == "grade"
+        else "By how many points does the score of a coached question rise because of the session?",
         caveat=f"{REGRESSION} {SESSION_DATE}",
         reason=None if frame.height else f"no coaching session can be counted for {choice.words}",
     )
@@ -115,6 +105,8 @@ def _row(effect: Effect, recommended: str, left_out: int, min_sessions: int) -> 
         reason = "no comparable agents without coaching" if effect.method in RECOMMENDED else "too few sessions"
     elif effect.coached < min_sessions:
         reason = f"{effect.coached} sessions: fewer than {min_sessions}"
+    elif np.isnan(effect.effect.lo):
+        reason = "no interval: too few agents to compare"
     else:
         reason = WARNINGS[effect.method] if effect.method not in RECOMMENDED else ""
     value, lo, hi, gap = (
@@ -167,10 +159,9 @@ def coaching_timeline(
     """
     choice = Choice.of(store, filters)
     window = Window(before_days, after_days)
-    data = _coached(store, choice, window, margin=7 * weeks)
     rows: list[dict[str, object]] = []
-    if data is not None and data.wanted.any():
-        made, _ = _trials(data, window, min_n=min_n, seed=seed)
+    for data in coached_grades(store, choice, window, margin=7 * weeks):
+        made, _ = data.trials(window, min_n=min_n, seed=seed)
         found, weight = matched_weights(made)
         for group, weights in (("coached", found.astype(float)), ("matched controls", weight)):
             members = made.only(weights > 0)
@@ -240,54 +231,6 @@ def _others_by(data: Coached, members: Trials, week: int) -> np.ndarray[tuple[in
     at = members.person * stride + members.day
     near, far = (at + 7 * week, at) if week < 0 else (at + 1, at + 7 * week + 1)
     return np.searchsorted(key, far, side="left") > np.searchsorted(key, near, side="left")
-
-
-def _trials(data: Coached, window: Window, *, min_n: int, seed: int) -> tuple[Trials, int]:
-    return trials(
-        data.panel, data.person, data.day, data.wanted, before=window.before, after=window.after, min_n=min_n, seed=seed
-    )
-
-
-def _coached(store: Store, choice: Choice, window: Window, *, margin: int = 0) -> Coached | None:
-    """Grades and sessions around the chosen sessions; None without grades or sessions."""
-    reach = timedelta(days=max(2 * window.before, margin) + 1), timedelta(days=max(window.after, margin) + 2)
-    grades = choice.variables_of("team", "rubric", "source", "grade_type")
-    if choice.since:
-        grades["since"] = choice.since - reach[0]
-    if choice.until:
-        grades["until"] = choice.until + reach[1]
-    daily = store.query("adjusted_trend", **grades, every="day", week_zone=choice.week_zone).filter(pl.col("n") > 0)
-    sessions = store.query("coaching_sessions", week_zone=choice.week_zone)
-    wanted = store.query(
-        "coaching_sessions", **choice.variables_of("since", "until", "team", "agent"), week_zone=choice.week_zone
-    )["coaching_session_id"]
-    if not daily.height or not sessions.height:
-        return None
-    members = store.query("team_members").group_by("person_id").agg(pl.col("group_id").min())
-    people = daily.select(pl.col("person_id").unique().sort()).with_row_index("person")
-    people = people.join(members, on="person_id", how="left", maintain_order="left")
-    first, last = daily["period"].min(), daily["period"].max()
-    assert isinstance(first, date)  # noqa: S101 - for the types: there are rows
-    assert isinstance(last, date)  # noqa: S101
-    placed, sessions = daily.join(people, on="person_id"), sessions.join(people, on="person_id")
-    return Coached(
-        panel=Panel.of(
-            placed["person"].cast(pl.Int64).to_numpy(),
-            _days_since(first, placed["period"]),
-            placed["n"].to_numpy().astype(float),
-            placed["total"].to_numpy(),
-            persons=people.height,
-            days=(last - first).days + 1,
-            team=people["group_id"].fill_null("").rank("dense").cast(pl.Int64).to_numpy() - 1,
-        ),
-        person=sessions["person"].cast(pl.Int64).to_numpy(),
-        day=_days_since(first, sessions["day"]),
-        wanted=sessions["coaching_session_id"].is_in(wanted.implode()).to_numpy(),
-    )
-
-
-def _days_since(first: date, days: pl.Series) -> Codes:
-    return (days - first).dt.total_days().to_numpy()
 
 
 __all__ = ["coaching_effect", "coaching_timeline"]

@@ -8,14 +8,17 @@ from maestro_analytics.warehouse.sqlfiles import sql_folder, texts
 
 QUERIES = {name: text for name, text in texts("queries").items() if not name.startswith("metrics_of")}
 OURS = (
-    "adjusted_trend", "agent_scores", "benchmarks", "coaching_sessions", "csat_pairs", "grader_cells", "grades",
-    "grading_effort", "known_names", "low_grades", "paired_answers", "paired_scores", "question_scores", "regrades",
-    "score_mismatches", "score_reconciliation", "score_trend", "section_scores", "team_members", "todo_ages",
+    "adjusted_trend", "agent_scores", "benchmarks", "coached_questions", "coaching_sessions", "csat_pairs",
+    "daily_question_scores", "grader_cells", "grades", "grading_effort", "known_names", "low_grades",
+    "paired_answers", "paired_scores", "question_scores", "regrades", "score_mismatches", "score_reconciliation",
+    "score_trend", "section_scores", "team_members", "todo_ages",
 )  # fmt: skip
 GRAIN = {
     "agent_scores": ("person_id", "rubric_id"),
     "benchmarks": ("grade_key", "target_grade_key"),
+    "coached_questions": ("coaching_session_id", "question_id", "person_id"),
     "coaching_sessions": ("coaching_session_id",),
+    "daily_question_scores": ("question_id", "person_id", "day"),
     "csat_pairs": ("person_id", "source", "score_percent", "csat_score"),
     "adjusted_trend": ("period", "person_id"),
     "grader_cells": ("grader", "person", "rubric", "month"),

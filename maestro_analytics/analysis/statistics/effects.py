@@ -54,7 +54,7 @@ def estimates(made: Trials, *, confidence: float) -> list[Effect]:
     matched = _matched(made, weights, confidence=confidence)
     effects.append(_effect("matched", matched, made.only(weights > 0), weights[weights > 0]))
 
-    everyone = np.column_stack([_design(made), _dummies(made.team)])
+    everyone = np.column_stack([_design(made), _dummies(made.team), _dummies(made.question)])
     ancova = first_coefficient(everyone, made.after, cluster=made.person, weight=made.after_n, confidence=confidence)
     effects.append(_effect("adjusted (ANCOVA)", ancova, made, made.after_n))
     return effects
@@ -70,10 +70,10 @@ def _matched(made: Trials, weights: Floats, *, confidence: float) -> Coefficient
     design, place, block = _design(made), *_places(made)
     value = coefficient(design, made.after, weights)
     coached_persons = np.unique(made.person[made.coached & (weights > 0)])
-    persons = np.unique(made.person[weights > 0])
-    unknown = Coefficient(float("nan"), float("nan"), float("nan"), len(persons))
-    if np.isnan(value) or len(coached_persons) < 3 or len(persons) - len(coached_persons) < 1:
-        return unknown if np.isnan(value) else Coefficient(value, float("nan"), float("nan"), len(persons))
+    control_persons = np.unique(made.person[~made.coached & (weights > 0)])
+    persons = np.union1d(coached_persons, control_persons)
+    if np.isnan(value) or min(len(coached_persons), len(control_persons)) < 3:
+        return Coefficient(value, float("nan"), float("nan"), len(persons))
     groups = min(JACKKNIFE_GROUPS, len(persons))
     order = np.lexsort((np.random.default_rng(0).permutation(len(persons)), np.isin(persons, coached_persons)))
     group_of = np.full(int(made.person.max()) + 1, -1)
@@ -109,9 +109,13 @@ def matched_weights(made: Trials) -> tuple[npt.NDArray[np.bool_], Floats]:
 
 
 def _places(made: Trials) -> tuple[Floats, Codes]:
-    """Where an entry stands by its scores before, on a common scale; and the block (team, weeks) it is matched in."""
+    """Where an entry stands by its scores before, on a common scale; and the block it is matched in.
+
+    A block is the same question, team and weeks.
+    """
     spread = [max(float(values.std()), 1e-9) if len(values) else 1.0 for values in (made.recent, made.history)]
     block = made.day // BLOCK_DAYS * (int(made.team.max(initial=0)) + 1) + made.team
+    block = block * (int(made.question.max(initial=0)) + 1) + made.question
     return np.column_stack([made.recent, made.history]) / spread, block
 
 

@@ -13,7 +13,8 @@ tilt the mean. (Leaving out whoever is coached later would: it removes the contr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +67,7 @@ class Trials:
         recent, history: mean before, `history` shrunk towards the mean of all by its own noise.
         recent_n, after_n: grades in the windows.
         after: mean after; 0 where there are no grades after.
-        apart: whether a coached person has no other session in the time before.
+        question: which question it is about; 0 where it is about whole grades.
     """
 
     person: Codes
@@ -78,6 +79,12 @@ class Trials:
     after: Floats
     after_n: Floats
     team: Codes
+    question: Codes
+
+    @classmethod
+    def of_all(cls, parts: Sequence[Trials]) -> Trials:
+        """The entries of several questions together."""
+        return cls(**{field.name: np.concatenate([vars(part)[field.name] for part in parts]) for field in fields(cls)})
 
     def only(self, chosen: npt.NDArray[np.bool_]) -> Trials:
         """The chosen entries."""
@@ -94,6 +101,8 @@ def trials(
     after: int,
     min_n: int,
     seed: int,
+    question: int = 0,
+    most_controls: int = MOST_CONTROLS,
 ) -> tuple[Trials, int]:
     """The trials of all `wanted` sessions, and how many sessions had to be left out.
 
@@ -110,8 +119,8 @@ def trials(
     grid = np.tile(decision_days, len(panel.team))
     coached_then = np.isin(everyone * stride + grid, key)
     everyone, grid = everyone[~coached_then], grid[~coached_then]
-    if len(everyone) > MOST_CONTROLS:
-        kept = np.sort(np.random.default_rng(seed).choice(len(everyone), MOST_CONTROLS, replace=False))
+    if len(everyone) > most_controls:
+        kept = np.sort(np.random.default_rng(seed).choice(len(everyone), most_controls, replace=False))
         everyone, grid = everyone[kept], grid[kept]
     mine, first = np.unique(key[wanted], return_index=True)
     person = np.concatenate([session_person[wanted][first], everyone])
@@ -139,6 +148,7 @@ def trials(
         after=after_sum / np.maximum(after_n, 1),
         after_n=after_n,
         team=panel.team[person],
+        question=np.full(len(person), question),
     )
     return made.only(usable), int(wanted.sum() - usable[coached].sum())
 
