@@ -11,8 +11,6 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Filters, Store
 
-Draw = Callable[..., Any]
-
 
 @dataclass(frozen=True)
 class Column:
@@ -36,7 +34,7 @@ class Piece:
     Attributes:
         ask: the function that answers; its name is also that of the CSV file.
         columns: what people are shown of the answer; empty where it is shown as a chart only.
-        draw: the chart; None for a table alone.
+        draw: the name of its chart in `charts`, which are imported when one is drawn; None for a table alone.
         reading: how to read it.
         options: keywords of `ask`.
         doubts: whether `ask` is told from how many values on (`min_n`) a row is reliable.
@@ -46,7 +44,7 @@ class Piece:
     ask: Callable[..., Answer]
     title: str
     columns: tuple[Column, ...]
-    draw: Draw | None
+    draw: str | None
     reading: str
     options: dict[str, Any] = field(default_factory=dict)
     doubts: bool = False

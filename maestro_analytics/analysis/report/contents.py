@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from maestro_analytics.analysis import charts
 from maestro_analytics.analysis.agreement import grader_agreement, grader_pairs, question_agreement
 from maestro_analytics.analysis.benchmark import benchmark_bias
 from maestro_analytics.analysis.coaching import coaching_effect, coaching_timeline
@@ -36,7 +35,7 @@ AGENTS = (
             Column("Stands out", ("stands_out",), "text"),
             NOTE,
         ),
-        charts.caterpillar,
+        "caterpillar",
         "Few grades make extreme means. Each mean is drawn towards that of all by as much as its own noise "
         "demands; the ranks are those that the data allow. Grey agents cannot be told from the mean.",
         doubts=True,
@@ -53,11 +52,11 @@ AGENTS = (
             Column("Pass rate, %", ("pass_rate", "pass_lo", "pass_hi"), "interval"),
             NOTE,
         ),
-        charts.group_scores,
+        "group_scores",
         "Within a rubric. Two teams whose intervals overlap widely cannot be told apart.",
         doubts=True,
     ),
-    Piece(control_chart, "Unusual weeks", (), charts.control, "Each agent against their own usual weeks."),
+    Piece(control_chart, "Unusual weeks", (), "control", "Each agent against their own usual weeks."),
 )
 
 GRADERS = (
@@ -73,7 +72,7 @@ GRADERS = (
             Column("Group", ("component",), "count"),
             NOTE,
         ),
-        charts.severity,
+        "severity",
         "A raw mean says whom a grader was given as much as how strict they are. Adjusted: points against the "
         "mean grader. Graders of different groups share no agents and cannot be compared.",
         doubts=True,
@@ -113,14 +112,14 @@ GRADERS = (
         grader_drift,
         "Graders whose measure moves",
         (),
-        charts.control,
+        "control",
         "Against benchmarks, week after week: the running mean of each grader's bias, and the limits of usual noise.",
     ),
     Piece(
         grader_pairs,
         "Who gives more than whom, on the same tickets",
         (),
-        charts.disagreement,
+        "disagreement",
         "Ordinary grades, calibrations and benchmarks of the same ticket together.",
         doubts=True,
     ),
@@ -139,7 +138,7 @@ QUESTIONS = (
             Column("Fails, %", ("failure_rate", "lo", "hi"), "interval"),
             NOTE,
         ),
-        charts.pareto,
+        "pareto",
         "Within each rubric, the costliest question first.",
         doubts=True,
     ),
@@ -147,7 +146,7 @@ QUESTIONS = (
         points_lost_by_team,
         "Which team loses points where",
         (),
-        charts.heat_map,
+        "heat_map",
         "How much more or less often than everyone a team loses points on a question.",
         doubts=True,
     ),
@@ -163,7 +162,7 @@ QUESTIONS = (
             Column("AC1", ("ac1",), "share"),
             NOTE,
         ),
-        charts.agreement,
+        "agreement",
         "A question that graders read differently cannot show how agents differ: sharpen its wording first.",
     ),
 )
@@ -180,14 +179,14 @@ COACHING = (
             Column("Gap before", ("pre_gap",), "signed"),
             NOTE,
         ),
-        charts.effects,
+        "effects",
         "The first row is the answer; those marked as misleading are what a dashboard would show.",
     ),
     Piece(
         coaching_timeline,
         "Scores around a coaching session",
         (),
-        charts.event_study,
+        "event_study",
         "The coached beside agents of equal scores, in the same weeks, who were not coached.",
     ),
     Piece(
@@ -210,7 +209,7 @@ COACHING = (
         time_to_coach_curve,
         "The share still waiting, day by day",
         (),
-        charts.waiting,
+        "waiting",
         "Kaplan-Meier. Where the line stays above one half, no median can be given.",
     ),
     Piece(

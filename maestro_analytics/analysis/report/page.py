@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from maestro_analytics.analysis.charts.look import PALETTE
 from maestro_analytics.analysis.report.block import Block, Section, cells, heading_lines, with_something_to_say
 from maestro_analytics.analysis.report.style import STYLE
 
@@ -100,8 +99,10 @@ def _drawn(block: Block, width: int, mark: str) -> tuple[str, str]:
     """The chart as SVG that takes its colours from the page, and its subtitle, which the page sets itself."""
     import vl_convert
 
+    from maestro_analytics.analysis import charts
+
     assert block.piece.draw is not None  # noqa: S101 - asked for charts only
-    spec: dict[str, Any] = block.piece.draw(block.answer, width=width).to_dict()
+    spec: dict[str, Any] = getattr(charts, block.piece.draw)(block.answer, width=width).to_dict()
     words = spec.pop("title", {})
     spec["config"] |= {"background": None, "aria": False}  # the figure has its label, its parts are hidden
     svg = str(vl_convert.vegalite_to_svg(spec))
@@ -110,6 +111,8 @@ def _drawn(block: Block, width: int, mark: str) -> tuple[str, str]:
 
 def _at_home(svg: str, mark: str) -> str:
     """Colours become the page's; ids become unique, because several pictures stand on one page."""
+    from maestro_analytics.analysis.charts.look import PALETTE
+
     for name, colour in PALETTE.items():
         svg = re.sub(rf'="{colour}"', f'="var(--{name})"', svg, flags=re.IGNORECASE)
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{mark}-\1"', svg)

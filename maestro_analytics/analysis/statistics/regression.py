@@ -129,8 +129,10 @@ def nearest(
     mine = np.column_stack([treated, treated_block * apart])
     theirs = np.column_stack([control, control_block * apart])
     k = min(k, len(control))
+    # Asked once, a tree that is quickly made is quicker than a good one.
+    tree = cKDTree(theirs, leafsize=64, balanced_tree=False, compact_nodes=False)
     distance, at = (
-        np.reshape(answer, (len(mine), -1)) for answer in cKDTree(theirs).query(mine, k=k, distance_upper_bound=caliper)
+        np.reshape(answer, (len(mine), -1)) for answer in tree.query(mine, k=k, distance_upper_bound=caliper)
     )
     usable = np.isfinite(distance)
     matches = usable.sum(1)
