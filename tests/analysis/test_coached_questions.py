@@ -3,13 +3,13 @@
 import numpy as np
 import polars as pl
 import pytest
+from centre import START, grade_rows, people_of, write
+from test_coaching_trials import simulated
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis.statistics.effects import estimates
 from maestro_analytics.analysis.statistics.trials import Trials, trials
 from maestro_analytics.warehouse import open as open_store
-from tests.analysis.centre import START, grade_rows, people_of, write
-from tests.analysis.test_coaching_trials import simulated
 
 
 def test_questions_together_show_the_effect_where_naive_figures_find_luck():

@@ -14,6 +14,7 @@ import pytest
 from centre import START, grade_rows, people_of, write
 
 from maestro_analytics import analysis
+from maestro_analytics.analysis import charts
 from maestro_analytics.analysis import report as reports
 from maestro_analytics.analysis.notebooks import notebooks_folder
 from maestro_analytics.cli import main
@@ -215,6 +216,15 @@ def test_importing_the_package_stays_light():
     assert "[]\n" == found.stdout
     light = "import sys, maestro_analytics.analysis; print(sorted({'scipy', 'altair'} & set(sys.modules)))"
     assert "[]\n" == subprocess.run([sys.executable, "-c", light], capture_output=True, text=True, timeout=60).stdout
+
+
+def test_a_table_is_shown_without_the_charts_and_every_chart_is_one():
+    from maestro_analytics.analysis.report.contents import CONTENTS
+
+    named = {piece.draw for _, pieces in CONTENTS.values() for piece in pieces} - {None}
+    assert named <= set(charts.__all__)
+    code = "import sys, maestro_analytics.analysis.report; print('altair' in sys.modules)"
+    assert "False\n" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
 
 
 def test_the_answers_shown_are_plain_frames_for_others(store):

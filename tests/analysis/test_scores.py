@@ -151,6 +151,26 @@ def test_a_multi_select_loses_its_points_once(holding):
     assert [100.0, 100.0] == found["failure_rate"].to_list()
 
 
+def test_a_rubric_of_more_questions_than_a_number_has_bits_is_counted_as_well(holding):
+    """Grades are counted with a bit for each question; those beyond the 62nd are brought together one by one."""
+    two = grades([50.0, 60.0], gradable_id=["t0", "t1"])
+    single = [(f"q{number:02d}", "Yes", 9.0, 10.0) for number in range(70)]
+    rows = answers(two, *single, ("q03", "More", 9.0, 10.0), ("q65", "More", 9.0, 10.0))
+    found = analysis.points_lost(holding(two, individual_answers=rows)).sort("question_id")
+    assert [(f"q{number:02d}", 2, 2.0) for number in range(70)] == found.select(
+        "question_id", "n", "points_lost"
+    ).rows()
+
+
+def test_the_wording_is_one_that_was_used_in_the_period(holding):
+    two = grades([50.0, 60.0], agent_id=["1", "2"], date_reported_as=[START, START + timedelta(days=40)])
+    old, new = (answers(two[at : at + 1], ("q1", "Yes", 9.0, 10.0)) for at in (0, 1))
+    rows = pl.concat([old.with_columns(question=pl.lit("Old?")), new.with_columns(question=pl.lit("New?"))])
+    store = holding(two, individual_answers=rows)
+    assert ["Old?"] == analysis.question_scores(store, until=START + timedelta(days=9))["question"].to_list()
+    assert ["New?"] == analysis.question_scores(store, since=START + timedelta(days=9))["question"].to_list()
+
+
 def test_an_answer_that_does_not_apply_loses_nothing(holding):
     one = grades([50.0])
     rows = answers(one, ("q1", None, None, 10.0), ("q2", "No", 0.0, 10.0))
