@@ -32,7 +32,7 @@ STANDING = {"above": BLUE, "below": ORANGE, "": GREY}
 STANDING_WORDS = {"above": "above the mean of all", "below": "below the mean of all", "": "cannot be told from it"}
 
 
-def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> Any:
+def caterpillar(ranking: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> Any:
     """Agents with their shrunk means and intervals, from `agent_ranking`; the raw mean is a hollow ring.
 
     Of more than `show` agents the first and last half are drawn.
@@ -71,7 +71,7 @@ def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) ->
     return finished(chart, question=question, detail=detail, width=width)
 
 
-def group_scores(scores: pl.DataFrame, *, group: str = "team", show: int = 20, width: int = WIDTH) -> Any:
+def group_scores(scores: pl.DataFrame, *, group: str = "team", show: int = 14, width: int = WIDTH) -> Any:
     """Means with intervals of teams or rubrics, from `team_scores` (`group="team"`) or `rubric_scores`.
 
     One panel for each rubric where there are several; of more than `show` teams the best and worst half of each.

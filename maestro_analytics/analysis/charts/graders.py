@@ -30,7 +30,7 @@ from maestro_analytics.analysis.charts.look import (
 VERDICTS = {"strict": ORANGE, "lenient": BLUE, "cannot be told apart": GREY}
 
 
-def severity(graders: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> Any:
+def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> Any:
     """Graders by adjusted severity with intervals, from `grader_severity`; the raw gap is a hollow ring.
 
     Of more than `show` graders the strictest and most lenient half are drawn. One panel for each component.

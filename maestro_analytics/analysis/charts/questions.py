@@ -128,7 +128,7 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
     return finished(chart, question=question, detail=detail, width=width)
 
 
-def agreement(questions: pl.DataFrame, *, show: int = 20, width: int = WIDTH) -> Any:
+def agreement(questions: pl.DataFrame, *, show: int = 16, width: int = WIDTH) -> Any:
     """Krippendorff's alpha of each question with its interval, from `question_agreement`: the least agreed first."""
     question = "On which questions graders disagree"
     frame = plain(questions).filter(pl.col("alpha").is_not_null())
