@@ -6,6 +6,7 @@ A query's variables are the names that it asks `getvariable` for; its first comm
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -65,6 +66,23 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(f'drop view main."{name}"')
     for name in in_order_of_need(wanted):
         connection.execute(f"create or replace view main.{name} as {wanted[name]}")
+
+
+def lend_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give this connection alone the views that a file lacks, because an older version published it.
+
+    So the queries of this version run on it until the next refresh publishes it anew; a view of a table that the file
+    lacks too stays away.
+    """
+    wanted = texts("views")
+    there = connection.execute(
+        "select view_name from duckdb_views() where schema_name = 'main' and not internal "
+        "and database_name = current_database()"
+    ).fetchall()
+    for name in in_order_of_need(wanted):
+        if (name,) not in there:
+            with suppress(duckdb.CatalogException):
+                connection.execute(f"create temporary view {name} as {wanted[name]}")
 
 
 def in_order_of_need(views: dict[str, str]) -> list[str]:

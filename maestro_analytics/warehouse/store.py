@@ -14,7 +14,7 @@ from maestro_analytics.errors import EmptyStore, InvalidArgument, UnknownName
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse.connections import Parameters, frame, open_published_file
 from maestro_analytics.warehouse.overview import Overview, overview
-from maestro_analytics.warehouse.sqlfiles import query, variables
+from maestro_analytics.warehouse.sqlfiles import lend_views, query, variables
 
 
 class Store:
@@ -80,6 +80,7 @@ class Store:
             if newest == self._opened_as:
                 return False
             fresh = open_published_file(self.path)
+            lend_views(fresh)
             if self._connection is not None:
                 self._connection.close()
             self._connection, self._opened_as = fresh, newest

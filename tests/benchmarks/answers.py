@@ -6,11 +6,11 @@ Prints ratios, which hold on other machines; seconds do not. The aim: no answer 
 the report less than 10 seconds on 2 million grades with 20 million answers. Each answer is asked twice and the second
 counts: the first pays for imports.
 
-Measured on 2 quiet cores: the report's tables 8.4 s of clock, 16 s of processor time, 13 of them SQL (question_scores 3.4,
-paired_answers 2); as one page with its pictures 11.3 s. The two cores are busy all the time, so an artist in a process of
-its own gained half a second only: what vl-convert does is measure texts, 50 microseconds a character. More than twice
-their SQL: agent_ranking 2.4 (0.1 s of rank intervals for 5,000 agents) and coaching_effect 2.7 (0.5 s of matching anew
-without each thirtieth of the agents), whatever the number of grades.
+Measured on 2 quiet cores: the report's tables 8.4 s of clock, 16 s of processor time, 13 of them SQL (question_scores
+3.4, paired_answers 2); as one page with its pictures 11.3 s. Both cores are busy all the time, so that drawing in a
+process of its own gained half a second only: what vl-convert does is measure texts, 50 microseconds a character. More
+than twice their SQL: agent_ranking 2.4 (0.1 s of rank intervals for 5,000 agents) and coaching_effect 2.7 (0.5 s of
+matching anew without each thirtieth of the agents), whatever the number of grades.
 """
 
 from __future__ import annotations
@@ -167,9 +167,7 @@ def main() -> None:
             print(f"{'report, all tables':24} {seconds:7.2f}s {watched.seconds:7.2f}s {seconds / watched.seconds:6.2f}")
             started = time.perf_counter()
             page = report.page(parts)
-            print(
-                f"{'its pictures alone':24} {time.perf_counter() - started:7.2f}s {'':8} {'':6}   {len(page) // 1000} kB"
-            )
+            print(f"{'its pictures alone':24} {time.perf_counter() - started:7.2f}s {'':16}  {len(page) // 1000} kB")
             started = time.perf_counter()
             report.page(report.in_turn(store))
             print(f"{'report as one page':24} {time.perf_counter() - started:7.2f}s")

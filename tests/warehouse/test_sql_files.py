@@ -1,7 +1,9 @@
 """Every SQL file states its grain on its first line, and runs on an empty and on a seeded database."""
 
 import re
+import shutil
 
+import duckdb
 import pytest
 
 from maestro_analytics.warehouse import open
@@ -95,3 +97,18 @@ def test_the_grain_of_a_view_holds(stores, view):
 def test_the_data_dictionary_is_current():
     """Made anew with `python -m maestro_analytics.warehouse.dictionary`."""
     assert (sql_folder() / "README.md").read_text(encoding="utf-8") == data_dictionary()
+
+
+def test_a_file_that_an_older_version_published_is_asked_with_the_views_of_this_one(stores, tmp_path):
+    """An upgrade comes before the next refresh: the queries must not wait for it, and the file is not touched."""
+    path = tmp_path / "maestro.duckdb"
+    shutil.copy(stores["seeded"].path, path)
+    with duckdb.connect(str(path)) as older:
+        older.execute("drop view recomputed_scores; drop view grades; drop view scored_grades; drop table csat")
+    before = path.read_bytes()
+    with open(path) as store:
+        assert stores["seeded"].query("agent_scores").equals(store.query("agent_scores"))
+        assert store.sql("from recomputed_scores").height == stores["seeded"].sql("from recomputed_scores").height
+        with pytest.raises(duckdb.CatalogException, match="grades"):
+            store.sql("from grades")
+    assert before == path.read_bytes()
