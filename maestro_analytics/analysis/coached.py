@@ -91,11 +91,15 @@ def _sessions(store: Store, query: str, choice: Choice) -> pl.DataFrame:
 
 def _gathered(store: Store, scores: pl.DataFrame, sessions: pl.DataFrame, *, by: str | None = None) -> list[Coached]:
     members = store.query("team_members").group_by("person_id").agg(pl.col("group_id").min())
-    people = scores.select(pl.col("person_id").unique().sort()).with_row_index("person")
+    names = scores["person_id"].unique().drop_nulls().sort()
+    people = names.to_frame().with_row_index("person")
     people = people.join(members, on="person_id", how="left", maintain_order="left").with_columns(
         pl.col("person").cast(pl.Int64), team=pl.col("group_id").fill_null("").rank("dense").cast(pl.Int64) - 1
     )
-    scores, sessions = scores.join(people, on="person_id"), sessions.join(people, on="person_id")
+    # As numbers in order of the ids: a join would copy a million texts.
+    number = pl.col("person_id").cast(pl.Enum(names)).to_physical().cast(pl.Int64)
+    scores = scores.filter(pl.col("person_id").is_not_null()).with_columns(person=number)
+    sessions = sessions.join(people, on="person_id")
     first, last = scores["day"].min(), scores["day"].max()
     if not isinstance(first, date) or not isinstance(last, date):
         return []

@@ -1,10 +1,12 @@
 """The effect of coaching: the default is right where the naive figures are not, with an effect and without one."""
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from maestro_analytics.analysis.statistics.effects import estimates
-from maestro_analytics.analysis.statistics.regression import first_coefficient, nearest
+from maestro_analytics.analysis.statistics.matching import Matching
+from maestro_analytics.analysis.statistics.regression import first_coefficient
 from maestro_analytics.analysis.statistics.trials import Panel, trials
 
 
@@ -155,13 +157,49 @@ def test_a_coefficient_that_cannot_be_told_apart_is_unknown():
 
 
 def test_matches_are_near_and_of_the_same_block():
-    found, weight = nearest(
+    found, weight = Matching(
         np.array([[0.0], [5.0], [9.0]]),
         np.array([[0.1], [0.2], [5.0]]),
         treated_block=np.array([0, 0, 1]),
         control_block=np.array([0, 0, 1]),
         k=5,
         caliper=0.5,
-    )
+    ).weights()
     assert [True, False, False] == found.tolist()
     assert [0.5, 0.5, 0.0] == weight.tolist()
+
+
+@pytest.mark.parametrize("controls", [0, 1, 7, 400])
+def test_matching_without_some_is_matching_the_others_alone(controls):
+    """Whole crowds are left out, so that the next nearest lie far behind them."""
+    rng = np.random.default_rng(9)
+    treated, control = rng.normal(0, 0.3, (30, 2)), rng.normal(0, 0.3, (controls, 2))
+    blocks = {"treated_block": rng.integers(0, 2, 30), "control_block": rng.integers(0, 2, controls)}
+    settings = {"k": 3, "caliper": 0.4}
+    matching = Matching(treated, control, **blocks, **settings)
+    for share in (1.0, 0.5, 0.05, 0.0):
+        mine, theirs = rng.random(30) < max(share, 0.3), rng.random(controls) < share
+        alone = Matching(
+            treated[mine],
+            control[theirs],
+            treated_block=blocks["treated_block"][mine],
+            control_block=blocks["control_block"][theirs],
+            **settings,
+        ).weights()
+        found, weight = matching.weights(mine, theirs)
+        assert np.array_equal(alone[0], found[mine])
+        assert np.allclose(alone[1], weight[theirs])
+        assert not found[~mine].any()
+        assert not weight[~theirs].any()
+
+
+def test_matching_is_what_looking_at_all_pairs_gives():
+    rng = np.random.default_rng(10)
+    treated, control = rng.normal(0, 1, (20, 2)), rng.normal(0, 1, (200, 2))
+    distance = np.linalg.norm(treated[:, None] - control, axis=2)
+    expected = np.zeros(200)
+    for row in distance:
+        near = [at for at in np.argsort(row)[:4] if row[at] < 0.5]
+        expected[near] += 1 / max(len(near), 1)
+    same = {"treated_block": np.zeros(20, dtype=int), "control_block": np.zeros(200, dtype=int)}
+    assert np.allclose(expected, Matching(treated, control, **same, k=4, caliper=0.5).weights()[1])

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
-from maestro_analytics.analysis.statistics.regression import Coefficient, coefficient, first_coefficient, nearest
+from maestro_analytics.analysis.statistics.matching import Matching
+from maestro_analytics.analysis.statistics.regression import Coefficient, coefficient, first_coefficient
 from maestro_analytics.analysis.statistics.trials import Trials
 
 BLOCK_DAYS = 28
@@ -50,7 +51,7 @@ def estimates(made: Trials, *, confidence: float) -> list[Effect]:
     naive = first_coefficient(design, change[enough], cluster=made.person[enough], confidence=confidence)
     effects.append(_effect("against all uncoached", naive, made.only(enough), None))
 
-    weights = _matched_grades(made)
+    weights = _grades(made, *matched_weights(made))
     matched = _matched(made, weights, confidence=confidence)
     effects.append(_effect("matched", matched, made.only(weights > 0), weights[weights > 0]))
 
@@ -67,7 +68,7 @@ def _matched(made: Trials, weights: Floats, *, confidence: float) -> Coefficient
     """
     from scipy import special
 
-    design, place, block = _design(made), *_places(made)
+    design, matching = _design(made), _matching(made)
     value = coefficient(design, made.after, weights)
     coached_persons = np.unique(made.person[made.coached & (weights > 0)])
     control_persons = np.unique(made.person[~made.coached & (weights > 0)])
@@ -81,9 +82,7 @@ def _matched(made: Trials, weights: Floats, *, confidence: float) -> Coefficient
     left_out = []
     for group in range(groups):
         rest = group_of[made.person] != group
-        found, weight = _matches(made.coached[rest], place[rest], block[rest])
-        rested = np.where(made.coached[rest], found.astype(float), weight) * made.after_n[rest]
-        left_out.append(coefficient(design[rest], made.after[rest], rested))
+        left_out.append(coefficient(design, made.after, _grades(made, *_weights(made, matching, rest))))
     values = np.array(left_out)
     error = float(np.sqrt(((values - values.mean()) ** 2).sum() * (groups - 1) / groups))
     reach = float(special.stdtrit(groups - 1, 0.5 + confidence / 2)) * error
@@ -97,31 +96,24 @@ def _design(made: Trials) -> Floats:
     return np.asarray(np.column_stack(columns), dtype=float)
 
 
-def _matched_grades(made: Trials) -> Floats:
+def matched_weights(made: Trials) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Which coached entries found controls, and the weight of each control."""
+    return _weights(made, _matching(made), np.ones(len(made.coached), dtype=bool))
+
+
+def _grades(made: Trials, found: npt.NDArray[np.bool_], weight: Floats) -> Floats:
     """What each entry weighs in the matched comparison: its matches times its grades after."""
-    found, weight = matched_weights(made)
     return np.where(made.coached, found.astype(float), weight) * made.after_n
 
 
-def matched_weights(made: Trials) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Which coached entries found controls, and the weight of each control."""
-    return _matches(made.coached, *_places(made))
-
-
-def _places(made: Trials) -> tuple[Floats, Codes]:
-    """Where an entry stands by its scores before, on a common scale; and the block it is matched in.
-
-    A block is the same question, team and weeks.
-    """
+def _matching(made: Trials) -> Matching:
+    """Coached entries beside others by both scores before, on a common scale, of the same question, team and weeks."""
     spread = [max(float(values.std()), 1e-9) if len(values) else 1.0 for values in (made.recent, made.history)]
+    place = np.column_stack([made.recent, made.history]) / spread
     block = made.day // BLOCK_DAYS * (int(made.team.max(initial=0)) + 1) + made.team
     block = block * (int(made.question.max(initial=0)) + 1) + made.question
-    return np.column_stack([made.recent, made.history]) / spread, block
-
-
-def _matches(coached: npt.NDArray[np.bool_], place: Floats, block: Codes) -> tuple[npt.NDArray[np.bool_], Floats]:
-    found, weight = np.zeros(len(coached), dtype=bool), np.zeros(len(coached))
-    found[coached], weight[~coached] = nearest(
+    coached = made.coached
+    return Matching(
         place[coached],
         place[~coached],
         treated_block=block[coached],
@@ -129,6 +121,12 @@ def _matches(coached: npt.NDArray[np.bool_], place: Floats, block: Codes) -> tup
         k=NEIGHBOURS,
         caliper=CALIPER,
     )
+
+
+def _weights(made: Trials, matching: Matching, rest: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """The matches of the entries in `rest` among themselves."""
+    found, weight = np.zeros(len(made.coached), dtype=bool), np.zeros(len(made.coached))
+    found[made.coached], weight[~made.coached] = matching.weights(rest[made.coached], rest[~made.coached])
     return found, weight
 
 

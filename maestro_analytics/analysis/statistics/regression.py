@@ -1,11 +1,10 @@
-"""Weighted least squares with standard errors clustered by agent, and matching of like with like."""
+"""Weighted least squares with standard errors clustered by agent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
@@ -105,37 +104,3 @@ def _falls(solved: _Solved, groups: Codes) -> Floats:
             rest = np.linalg.solve(np.eye(size) - left @ across, residual)
             falls[found] = (left[:, :, 0] * rest[..., 0]).sum(1)
     return falls
-
-
-def nearest(
-    treated: Floats, control: Floats, *, treated_block: Codes, control_block: Codes, k: int, caliper: float
-) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Match each treated row to its k nearest control rows of the same block, with replacement.
-
-    Args:
-        treated, control: what to match on, one column each, already on a common scale.
-        caliper: controls farther away than this do not count.
-
-    Returns:
-        which treated rows found a control; weights of the control rows, which sum to the number of those.
-    """
-    from scipy.spatial import cKDTree
-
-    weight = np.zeros(len(control))
-    if not len(control) or not len(treated):
-        return np.zeros(len(treated), dtype=bool), weight
-    # Blocks lie so far apart that no neighbour within the caliper is in another one: one tree serves all.
-    apart = 1000.0 * (caliper + 1)
-    mine = np.column_stack([treated, treated_block * apart])
-    theirs = np.column_stack([control, control_block * apart])
-    k = min(k, len(control))
-    # Asked once, a tree that is quickly made is quicker than a good one.
-    tree = cKDTree(theirs, leafsize=64, balanced_tree=False, compact_nodes=False)
-    distance, at = (
-        np.reshape(answer, (len(mine), -1)) for answer in tree.query(mine, k=k, distance_upper_bound=caliper)
-    )
-    usable = np.isfinite(distance)
-    matches = usable.sum(1)
-    share = np.where(usable, 1 / np.maximum(matches, 1)[:, None], 0.0)
-    weight += np.bincount(at[usable], share[usable], minlength=len(control))
-    return matches > 0, weight
