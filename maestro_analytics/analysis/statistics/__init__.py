@@ -1,10 +1,12 @@
-"""Pure statistics over numpy arrays: no database, no frames, no clock.
+"""Pure statistics over numpy arrays (survival: polars frames): no database, no clock.
 
 intervals    of a mean (skewness-corrected t), a share (Wilson), a clustered mean; sample sizes
 shrinkage    what is left of differences between agents after noise is taken out; rank intervals
 reliability  Krippendorff's alpha, weighted kappa, Gwet's AC1, ICC(A,1), the vendor's alignment
 severity     additive effects of graders, exact, with connected components
-regression   least squares with errors clustered by agent; matching
+trials       each day's coached beside those who were not; effects: what a session is worth, four ways
+matching     like with like; regression: least squares with errors clustered by agent
 survival     Kaplan-Meier with censoring
-process      XmR and Laney p' control charts
+process      XmR, Laney p' and EWMA control charts
+codes        numbers that stand for names
 """

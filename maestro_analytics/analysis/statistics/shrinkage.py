@@ -12,8 +12,6 @@ import numpy as np
 
 from maestro_analytics.analysis.statistics.intervals import Floats, Numbers
 
-MOST_DRAWN = 2_000_000
-
 
 @dataclass(frozen=True)
 class Shrunk:
@@ -80,11 +78,7 @@ def _between_variance(x: Floats, noise: Floats) -> float:
 def rank_intervals(
     mean: Numbers, error: Numbers, *, confidence: float = 0.95, draws: int = 1000, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """Between which ranks each mean may stand (1 is the highest), by drawing all means together.
-
-    Of thousands of means the ranks are so many that 400 draws place them as well as 1,000 do those of a hundred.
-    """
-    draws = min(draws, max(400, MOST_DRAWN // max(len(np.atleast_1d(mean)), 1)))
+    """Between which ranks each mean may stand (1 is the highest), by drawing all means together."""
     centre, spread = (np.asarray(values, dtype=float) for values in (mean, error))
     rng = np.random.default_rng(seed)
     drawn = rng.standard_normal((draws, len(centre))) * spread + centre
