@@ -59,7 +59,7 @@ class Answer(pl.DataFrame):
         """`frame` as the answer to `question`."""
         answer = cls(frame)
         if reason is None:
-            reason = "" if frame.height else f"nothing to count: no rows for {choice.words}"
+            reason = "" if frame.height else f"nothing to count: no rows ({choice.words})"
         answer.about = About(
             question, choice.words, f"{time_axis} (days and weeks in {choice.week_zone})", caveat, reason
         )

@@ -95,7 +95,7 @@ def coaching_effect(
         if at == "grade"
         else "By how many points does the score of a coached question rise because of the session?",
         caveat=f"{REGRESSION} {SESSION_DATE}",
-        reason=None if frame.height else f"no coaching session can be counted for {choice.words}",
+        reason=None if frame.height else f"no coaching session can be counted ({choice.words})",
     )
 
 
@@ -179,7 +179,7 @@ def coaching_timeline(
         choice,
         question="How do scores move around a coaching session?",
         caveat=f"Both groups dip before and recover after: luck passing. What counts is the gap after. {SESSION_DATE}",
-        reason=None if rows else f"no coaching session can be counted for {choice.words}",
+        reason=None if rows else f"no coaching session can be counted ({choice.words})",
     )
 
 

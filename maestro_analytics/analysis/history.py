@@ -97,7 +97,7 @@ def score_mismatches(store: Store, **filters: Unpack[Filters]) -> Answer:
         frame,
         choice,
         question="Which grades' scores do not follow from their sections?",
-        reason=None if frame.height else f"none for {choice.words}",
+        reason=None if frame.height else f"none ({choice.words})",
     )
 
 

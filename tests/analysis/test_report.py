@@ -126,7 +126,7 @@ def test_without_a_database_it_says_what_to_run(tmp_path, run):
 def test_an_empty_period_is_a_report_that_says_so(data_folder, run):
     done = run("report", "all", "--since", "2030-01-01", data=data_folder)
     assert (0, "") == (done.returncode, done.stderr)
-    assert "nothing to count: no rows for from 2030-01-01" in done.stdout
+    assert "nothing to count: no rows (from 2030-01-01" in done.stdout
     page = run("report", "all", "--since", "2030-01-01", "--format", "html", data=data_folder)
     assert "nothing to count" in page.stdout
     assert json.loads(run("report", "--since", "2030-01-01", "--format", "json", data=data_folder).stdout)
