@@ -13,7 +13,8 @@ from maestro_analytics.analysis.statistics import shrinkage
 from maestro_analytics.analysis.summaries import nullable, summed, with_mean
 
 SHRUNK = "shrunk (method of moments), rank intervals from simulated ranks"
-MOST_DRAWN = 1_000_000
+MOST_DRAWN, FEWEST_DRAWS = 1_000_000, 250
+"""Ranks are drawn 1,000 times; of thousands of agents less often: 250 draws place an end to a 25th of the interval."""
 
 
 def agent_ranking(
@@ -63,7 +64,7 @@ def agent_ranking(
         shrunk_hi=nullable(shrunk.mean + reach),
         kept=nullable(shrunk.weight),
     ).sort(["shrunk", "person_id"], descending=[True, False], nulls_last=True)
-    draws = max(400, min(1000, MOST_DRAWN // max(table.height, 1)))
+    draws = max(FEWEST_DRAWS, min(1000, MOST_DRAWN // max(table.height, 1)))
     lo, hi = shrinkage.rank_intervals(table["shrunk"], table["error"], confidence=confidence, draws=draws, seed=seed)
     ahead = shrinkage.probability_above_next(table["shrunk"], table["error"])
     table = table.with_columns(
