@@ -9,7 +9,7 @@ counts: the first pays for imports.
 Measured on 2 quiet cores: the report's tables 7.4 s of clock, 14 s of processor time, 12 of them SQL (question_scores
 3.4, paired_answers 2); as one page with its pictures 10.3 s. Both cores are busy all the time, so that drawing in a
 process of its own gained half a second only: what vl-convert does is measure texts, 50 microseconds a character. The
-answers take 1.0 to 1.8 times their SQL, agent_ranking 1.9 and coaching_effect 1.8 to 2.0.
+answers take 1.0 to 1.8 times their SQL, agent_ranking 1.9 and coaching_effect 1.8 to 2.04.
 """
 
 from __future__ import annotations
