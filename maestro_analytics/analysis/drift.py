@@ -20,8 +20,8 @@ def grader_drift(
 ) -> Answer:
     """Does a grader become stricter or more lenient with time, against benchmarks?
 
-    One row per judged grader and period with a benchmark: an EWMA chart of the bias (grader minus benchmark), which
-    sees a slow drift that no single week shows. `charts.control` draws it.
+    One row per judged grader and period with a benchmark that both scored: an EWMA chart of the bias (grader minus
+    benchmark), which sees a slow drift that no single week shows. `charts.control` draws it.
 
     Columns
         group                String   the grader

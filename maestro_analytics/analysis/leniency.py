@@ -110,7 +110,8 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
 
 def _months(month: pl.Series) -> Codes:
     """Months as numbers: since the first of them, and 0 where a grade has none."""
-    return ((month - month.min()).dt.total_days() + 1).fill_null(0).cast(pl.Int64).to_numpy()
+    first = month.to_physical()  # days since 1970
+    return (first - first.min() + 1 if first.count() else first).fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:

@@ -162,6 +162,15 @@ def test_a_rubric_of_more_questions_than_a_number_has_bits_is_counted_as_well(ho
     ).rows()
 
 
+def test_grades_without_a_date_have_their_graders_compared_all_the_same(holding):
+    scores = [80.0, 70.0, 85.0, 75.0, 90.0, 79.0]
+    undated = grades(
+        scores, grader=["a", "b"] * 3, date_reported_as=pl.Series([None] * 6, dtype=pl.Datetime("us", "UTC"))
+    )
+    found = analysis.grader_severity(holding(undated)).select("grader", "n", "graders_compared").rows()
+    assert [("b", 3, 2), ("a", 3, 2)] == found
+
+
 def test_the_wording_is_one_that_was_used_in_the_period(holding):
     two = grades([50.0, 60.0], agent_id=["1", "2"], date_reported_as=[START, START + timedelta(days=40)])
     old, new = (answers(two[at : at + 1], ("q1", "Yes", 9.0, 10.0)) for at in (0, 1))
