@@ -126,7 +126,7 @@ def question_agreement(
     rows = []
     for (rubric_id, question_id), judged in frame.group_by(["rubric_id", "question_id"], maintain_order=True):
         answered = judged.filter(pl.col("question_score").is_not_null())
-        values = answered["question_score" if metric == "ordinal" else "answer_label"]
+        values = answered["question_score"] if metric == "ordinal" else answered["answer_label"].fill_null("")
         codes = values.rank("dense").cast(pl.Int64) - 1
         unit = answered["unit"].to_numpy()
         found = reliability.krippendorff_alpha(

@@ -171,6 +171,13 @@ def test_grades_without_a_date_have_their_graders_compared_all_the_same(holding)
     assert [("b", 3, 2), ("a", 3, 2)] == found
 
 
+def test_scored_answers_without_a_label_can_be_compared_by_label(holding):
+    twice = grades([80.0, 70.0], gradable_id=["t", "t"], grader=["a", "b"], grade_type=["grading", "calibration"])
+    rows = answers(twice, ("q1", None, 9.0, 10.0))
+    found = analysis.question_agreement(holding(twice, individual_answers=rows), metric="nominal")
+    assert [("q1", 1, 100.0)] == found.select("question_id", "n", "agreement").rows()
+
+
 def test_the_wording_is_one_that_was_used_in_the_period(holding):
     two = grades([50.0, 60.0], agent_id=["1", "2"], date_reported_as=[START, START + timedelta(days=40)])
     old, new = (answers(two[at : at + 1], ("q1", "Yes", 9.0, 10.0)) for at in (0, 1))
