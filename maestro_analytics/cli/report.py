@@ -70,6 +70,9 @@ def report(
             as_of = f"Data as of {fresh:%Y-%m-%d %H:%M} UTC" if fresh else ""
             _write(reports.page(coming, as_of=as_of), output)
             return
+        if kind == "json":
+            _write(reports.as_json(coming) + "\n", output)
+            return
         parts = list(coming)
     if kind == "table" and output is None:
         reports.show(parts, to=sys.stdout)
@@ -84,10 +87,8 @@ def report(
         text = StringIO()
         reports.show(parts, to=text)
         _write(text.getvalue(), output)
-    elif kind == "csv":
-        _write(reports.as_csv(parts), output)
     else:
-        _write(reports.as_json(parts) + "\n", output)
+        _write(reports.as_csv(parts), output)
 
 
 def _kind_of(output: Path | None) -> str:
