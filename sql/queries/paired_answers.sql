@@ -66,62 +66,62 @@ earliest as (
     select
         dense_rank() over (order by source, gradable_id, rubric_id, person_id) as unit,
         dense_rank() over (order by source, gradable_id) as ticket,
+        row_number() over (order by grade_key) as number,
         grade_key,
-        source,
         gradable_id,
         rubric_id,
         rubric_name,
-        person_id,
         grader
     from numbered
     where version = 1
 ),
 answers as (
-    select grade_key, question_id, question, answer_label, question_score, max_question_score
-    from individual_answers
-    where grade_key in (select grade_key from earliest)
+    select
+        earliest.number,
+        answers.question_id,
+        answers.question,
+        answers.answer_label,
+        answers.question_score
+    from individual_answers as answers
+    join earliest on earliest.grade_key = answers.grade_key
 ),
 answered as (
     select
-        grade_key,
+        number,
         question_id,
         max(question) as question,
         max(answer_label) as answer_label,
         max(question_score) as question_score,
-        max(max_question_score) as max_question_score,
         count(*) as answer_rows
     from answers
-    group by grade_key, question_id
+    group by number, question_id
 ),
 -- Putting labels in order is dear, and hardly any question has several.
 labelled as (
     select
-        answers.grade_key,
+        answers.number,
         answers.question_id,
         string_agg(answers.answer_label, ' + ' order by answers.answer_label) as answer_label
     from answers
-    join answered on answered.grade_key = answers.grade_key and answered.question_id = answers.question_id
+    join answered on answered.number = answers.number and answered.question_id = answers.question_id
     where answered.answer_rows > 1
-    group by answers.grade_key, answers.question_id
+    group by answers.number, answers.question_id
 ),
 paired as (
     select
         earliest.unit,
         earliest.ticket,
-        earliest.source,
         earliest.gradable_id,
         earliest.rubric_id,
         earliest.rubric_name,
-        earliest.person_id,
         earliest.grader,
         answered.question_id,
         answered.question,
         coalesce(labelled.answer_label, answered.answer_label) as answer_label,
-        answered.question_score,
-        answered.max_question_score
+        answered.question_score
     from earliest
-    join answered on answered.grade_key = earliest.grade_key
+    join answered on answered.number = earliest.number
     left join labelled
-        on labelled.grade_key = answered.grade_key and labelled.question_id = answered.question_id
+        on labelled.number = answered.number and labelled.question_id = answered.question_id
 )
 select * from paired

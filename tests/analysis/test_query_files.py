@@ -26,7 +26,7 @@ GRAIN = {
     "grading_effort": ("grader",),
     "known_names": ("kind", "name"),
     "low_grades": ("grade_key",),
-    "paired_answers": ("source", "gradable_id", "rubric_id", "person_id", "question_id", "grader"),
+    "paired_answers": ("unit", "question_id", "grader"),
     "paired_scores": ("source", "gradable_id", "rubric_id", "person_id", "grader"),
     "question_scores": ("rubric_id", "section_id", "question_id", "person_id"),
     "regrades": ("grader", "rubric_id"),
