@@ -38,27 +38,7 @@ PHONE = 500
 WIDTH = 680
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
-
-def finished(chart: Any, *, question: str, detail: str = "", width: int = WIDTH) -> Any:
-    """`chart` with its title, subtitle and the common look."""
-    per_line = max(24, int(width / 9))
-    return chart.properties(
-        title=alt.TitleParams(
-            text=textwrap.wrap(question, per_line) or [""],
-            subtitle=textwrap.wrap(detail, int(per_line * 1.25)),
-            anchor="start",
-            frame="bounds",
-            fontSize=15,
-            fontWeight=600,
-            color=INK,
-            subtitleColor=FAINT,
-            subtitleFontSize=12,
-            offset=12,
-        )
-    ).configure(**CONFIG)
-
-
-CONFIG: dict[str, Any] = {
+CONFIG = alt.Config.from_dict({
     "background": PAPER,
     "font": FONT,
     "view": {"stroke": None},
@@ -72,7 +52,29 @@ CONFIG: dict[str, Any] = {
         "labelColor": INK, "titleColor": FAINT, "orient": "top", "labelFontSize": 12, "titleFontSize": 12,
         "symbolSize": 90, "symbolOpacity": 1, "labelLimit": 300, "title": None,
     },
-}  # fmt: skip
+})  # fmt: skip
+
+
+def finished(chart: Any, *, question: str, detail: str = "", width: int = WIDTH) -> Any:
+    """`chart`, which nobody else has yet, with its title, subtitle and the common look.
+
+    Set, not configured: altair would copy and check the whole chart twice more, a quarter of the time it takes.
+    """
+    per_line = max(24, int(width / 9))
+    chart.title = alt.TitleParams(
+        text=textwrap.wrap(question, per_line) or [""],
+        subtitle=textwrap.wrap(detail, int(per_line * 1.25)),
+        anchor="start",
+        frame="bounds",
+        fontSize=15,
+        fontWeight=600,
+        color=INK,
+        subtitleColor=FAINT,
+        subtitleFontSize=12,
+        offset=12,
+    )
+    chart.config = CONFIG
+    return chart
 
 
 def label(column: str, *, most: int = 46) -> pl.Expr:
