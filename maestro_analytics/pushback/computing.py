@@ -12,7 +12,6 @@ import polars as pl
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.pushback.catalogue import PERIODS, Metric
 from maestro_analytics.pushback.entries import KEY, SLOT
-from maestro_analytics.pushback.people import id_of_each_person
 from maestro_analytics.tables.table import UTC_MOMENT
 from maestro_analytics.warehouse import Store
 
@@ -81,17 +80,17 @@ class _Rows:
         return self._had[query]
 
 
-def compute_metrics(store: Store, metrics: Sequence[Metric], span: Span, *, ledger: pl.DataFrame) -> pl.DataFrame:
+def compute_metrics(store: Store, metrics: Sequence[Metric], span: Span, *, ids: pl.DataFrame) -> pl.DataFrame:
     """The values of some metrics as a frame with the API's field names.
 
     One row per person, metric and period; a person without a value has none. `timestamp` is the first moment of the
     week or month; over all, midnight UTC of the day of the newest record counted for that person.
 
     Args:
-        ledger: the ledger's rows of agent metrics, which say under which id a person went before.
+        ids: the ids of each person, the one to send under first (`people.ids_of_each_person`).
     """
     rows = _Rows(store, span)
-    people = id_of_each_person(store, ledger)
+    people = ids.unique("person_id", keep="first", maintain_order=True)
     frames = [pl.DataFrame(schema=COMPUTED_SCHEMA)]
     for metric in metrics:
         values = metric.compute(rows).join(people, on="person_id", how="left")

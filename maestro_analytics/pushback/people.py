@@ -16,8 +16,8 @@ def known_agents(store: Store) -> set[str]:
     return {*ids, *emails}
 
 
-def id_of_each_person(store: Store, ledger: pl.DataFrame) -> pl.DataFrame:
-    """One row per person: `person_id`, and `agent_id` to send under.
+def ids_of_each_person(store: Store, ledger: pl.DataFrame) -> pl.DataFrame:
+    """One row per id of a person, the one to send under first: `person_id`, `agent_id`.
 
     Of the person's ids, those of the groups export come first, since they are the ones that the vendor's own list of
     people has; among these the one under which the vendor acknowledged something last, so that a person who gets a
@@ -44,8 +44,17 @@ def id_of_each_person(store: Store, ledger: pl.DataFrame) -> pl.DataFrame:
             descending=[True, True, False],
             nulls_last=[True, True, True],
         )
-        .unique("person_id", keep="first", maintain_order=True)
         .select("person_id", "agent_id")
     )
     by_email = store.sql("select person_id, agent_email as agent_id from agents where agent_email is not null")
     return pl.concat([ids, by_email.join(ids, on="person_id", how="anti")])
+
+
+def next_ids(ids: pl.DataFrame) -> dict[str, str]:
+    """For each id but the person's last the one to try when the vendor does not take it.
+
+    Args:
+        ids: `ids_of_each_person`.
+    """
+    following = ids.with_columns(then=pl.col("agent_id").shift(-1).over("person_id")).drop_nulls("then")
+    return dict(following.select("agent_id", "then").iter_rows())

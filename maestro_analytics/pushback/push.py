@@ -9,7 +9,7 @@ published file, and the ledger is a file of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from maestro_analytics.pushback.computing import Span, compute_metrics, no_longe
 from maestro_analytics.pushback.entries import KEY, Kind, api_moment, entries_of
 from maestro_analytics.pushback.files import read_metrics_file
 from maestro_analytics.pushback.ledger import PushLedger, read_ledger, refuse_another_account
-from maestro_analytics.pushback.people import known_agents
+from maestro_analytics.pushback.people import ids_of_each_person, known_agents, next_ids
 from maestro_analytics.pushback.planning import Plan, plan_push, plan_repeats, withdraw
 from maestro_analytics.pushback.published import show_in_published
 from maestro_analytics.pushback.report import PushReport
@@ -99,7 +99,8 @@ def push_computed(
     metrics = metrics_named(names)
     with _published(settings) as store:
         ledger = read_ledger(settings.data, Kind.AGENT, host=settings.host)
-        frame = compute_metrics(store, metrics, span, ledger=ledger)
+        ids = ids_of_each_person(store, ledger)
+        frame = compute_metrics(store, metrics, span, ids=ids)
         checked = check_entries(frame, kind=Kind.AGENT, known_agents=known_agents(store))
     checked.warnings += span.cut_periods()
     return push_checked(
@@ -109,6 +110,7 @@ def push_computed(
         client=client,
         dry_run=dry_run,
         gone=lambda ledger: no_longer_computed(checked.entries, ledger, metrics, span),
+        next_id=next_ids(ids),
     )
 
 
@@ -139,6 +141,7 @@ def push_checked(
     client: Callable[[], MetricsClient],
     dry_run: bool = False,
     gone: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+    next_id: Mapping[str, str] | None = None,
 ) -> PushReport:
     """Send what of the checked entries changed, and what an earlier push left unknown.
 
@@ -146,6 +149,8 @@ def push_checked(
         client: makes the client, and is not called when nothing is to be sent.
         dry_run: say what would be sent; nothing is sent and nothing written.
         gone: the keys of the ledger's rows that nothing stands behind any more.
+        next_id: the same person's next id, to try when the vendor takes nothing under one; none for entries whose id
+            was chosen by the user.
     """
     report = PushReport(kind.value, dry_run, rejected=list(checked.refused), warnings=list(checked.warnings))
     if dry_run:
@@ -167,29 +172,38 @@ def push_checked(
             _tell_plan(report, plan)
             sends = bool(plan.sendings)
             if sends:
-                _send(plan, ledger, kind, client(), report)
+                _send(plan, ledger, kind, client(), report, next_id or {})
         if sends or checked.refused_entries:
             report.warnings += show_in_published(settings)
     return report
 
 
-def _send(plan: Plan, ledger: PushLedger, kind: Kind, client: MetricsClient, report: PushReport) -> None:
+def _send(
+    plan: Plan,
+    ledger: PushLedger,
+    kind: Kind,
+    client: MetricsClient,
+    report: PushReport,
+    next_id: Mapping[str, str],
+) -> None:
     send_batch = client.agent_metrics_batch if kind is Kind.AGENT else client.ticket_metrics_batch
     made_before = client.requests_made
     news, again = Sending(send_batch, ledger, kind), Sending(send_batch, ledger, kind)
     try:
         news.send(plan.sendings)
+        news.try_other_ids(plan.sendings, next_id)
         # Seldom any: a newer value was refused, so the one before it must stand behind the older ones again.
         again.send(entries_of(plan_repeats(ledger.rows(kind))))
     except (SettingsError, TryAgain) as error:
         report.stopped_by = error
     changed = {entry.key for entry in entries_of(plan.changes)}
     report.requests = client.requests_made - made_before
-    report.sent = len(changed & news.acknowledged)
-    report.repeated = len(news.acknowledged - changed) + len(again.acknowledged)
+    taken = {news.given_as.get(key, key) for key in news.acknowledged}
+    report.sent = len(changed & taken)
+    report.repeated = len(taken - changed) + len(again.acknowledged)
     report.resent = news.resent + again.resent
     # A repetition that is refused too says nothing new about its entry.
-    rejected = again.rejected | news.rejected
+    rejected = again.rejected | news.rejected_under_every_id()
     unknown = news.unknown | again.unknown
     report.rejected += [entry.facts(reason) for entry, reason in rejected.values()]
     report.unknown += [entry.facts(reason) for entry, reason in unknown.values()]

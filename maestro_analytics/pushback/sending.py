@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +34,7 @@ class Sending:
         rejected: key -> (entry, the vendor's words).
         unknown: key -> (entry, reason): sent, and still not known to have arrived.
         resent: entries that went out again because their outcome was unknown, counted once for each time.
+        given_as: for the key of each entry that was tried under another id, the key that it was given with.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Sending:
         self.rejected: dict[Any, tuple[Entry, str]] = {}
         self.unknown: dict[Any, tuple[Entry, str]] = {}
         self.resent = 0
+        self.given_as: dict[Any, Any] = {}
         self._suspicion = Suspicion()
         self._failures_in_a_row = 0
         self._names_in_replies = False
@@ -66,6 +69,35 @@ class Sending:
             words = self._deliver(batch)
             if words is not None:
                 waiting.extend(reversed(self._come_apart(batch, words)))
+
+    def try_other_ids(self, entries: Sequence[Entry], next_id: Mapping[str, str]) -> None:
+        """Send the entries of agents of whom nothing was taken again, under the same person's next id, and the next.
+
+        The groups list all ids of a person, and do not say which of them the vendor takes metrics under.
+
+        Args:
+            entries: what was sent.
+            next_id: see `people.next_ids`.
+
+        Raises:
+            As `send`.
+        """
+        while entries:
+            reached = {agent_id for agent_id, *_ in (*self.acknowledged, *self.unknown)}
+            refused = [
+                entry
+                for entry in entries
+                if entry.key in self.rejected and entry.agent_id in next_id and entry.agent_id not in reached
+            ]
+            entries = [replace(entry, agent_id=next_id[entry.agent_id]) for entry in refused]
+            for before, entry in zip(refused, entries, strict=True):
+                self.given_as[entry.key] = self.given_as.get(before.key, before.key)
+            self.send(entries)
+
+    def rejected_under_every_id(self) -> dict[Any, tuple[Entry, str]]:
+        """`rejected`, each entry once, as it was given, and only where it went under no other id either."""
+        settled = {self.given_as.get(key) for key in (*self.acknowledged, *self.unknown)}
+        return {key: told for key, told in self.rejected.items() if key not in self.given_as and key not in settled}
 
     def _deliver(self, batch: Sequence[Entry]) -> str | None:
         """Send one batch until its entries are settled; the vendor's words if it is refused as a whole."""

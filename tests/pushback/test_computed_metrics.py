@@ -76,6 +76,50 @@ def test_a_person_who_gets_a_new_id_keeps_the_one_that_the_vendor_acknowledged(p
     assert vendor.one == {("50", "qa_score"): 80.0}
 
 
+def test_an_id_that_the_vendor_does_not_take_makes_way_for_the_persons_next_one(publish, push, vendor, settings):
+    publish(
+        total_scores=[grade("10", 60.0), grade("20", 100.0), grade("7", 50.0), grade("7", 60.0, "2026-03-11T10:00")],
+        agent_groups=[group("10", "20", "30"), group("7", name="Bob")],
+    )
+    vendor.unknown_agents = {"10", "20"}
+    report = push("qa_score", "qa_grades", period="week")
+    assert vendor.series == {
+        ("30", "qa_score", "2026-03-02T00:00:00Z"): 80.0,
+        ("30", "qa_grades", "2026-03-02T00:00:00Z"): 2.0,
+        ("7", "qa_score", "2026-03-02T00:00:00Z"): 50.0,
+        ("7", "qa_grades", "2026-03-02T00:00:00Z"): 1.0,
+        ("7", "qa_score", "2026-03-09T00:00:00Z"): 60.0,
+        ("7", "qa_grades", "2026-03-09T00:00:00Z"): 1.0,
+    }
+    assert (report.planned, report.sent, report.rejected, report.unknown) == (6, 6, [], [])
+    before = vendor.requests
+    again = push("qa_score", "qa_grades", period="week")
+    assert (vendor.requests - before, again.planned, again.unchanged) == (0, 0, 6)
+
+
+def test_a_person_whom_the_vendor_takes_under_no_id_is_told_of_once(publish, push, vendor):
+    publish(
+        total_scores=[grade("10", 60.0), grade("7", 50.0)], agent_groups=[group("10", "20"), group("7", name="Bob")]
+    )
+    vendor.unknown_agents = {"10", "20"}
+    vendor.words = lambda bad: "no agent " + " and ".join(entry["agent_id"] for entry in bad)
+    report = push("qa_score")
+    assert vendor.one == {("7", "qa_score"): 50.0}
+    assert (report.planned, report.sent, report.repeated) == (2, 1, 0)
+    assert [(told["agent_id"], told["reason"]) for told in report.rejected] == [("10", "no agent 10")]
+    vendor.unknown_agents = {"10"}
+    assert (push("qa_score").rejected, vendor.one["20", "qa_score"]) == ([], 60.0)
+
+
+def test_an_entry_that_is_refused_for_its_own_sake_goes_under_no_other_id(publish, push, vendor):
+    """The vendor takes the agent's other entries, so it knows the id."""
+    publish(total_scores=[grade("10", 60.0)], agent_groups=[group("10", "20")])
+    vendor.is_bad = lambda entry: entry["metric_id"] == "qa_score"
+    report = push("qa_score", "qa_grades")
+    assert vendor.one == {("10", "qa_grades"): 1.0}
+    assert [(told["agent_id"], told["metric_id"]) for told in report.rejected] == [("10", "qa_score")]
+
+
 def test_a_week_stands_at_its_monday_and_a_month_at_its_first_day(publish, push, vendor):
     publish(
         total_scores=[
