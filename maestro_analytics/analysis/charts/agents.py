@@ -26,6 +26,7 @@ from maestro_analytics.analysis.charts.look import (
     span,
     tips,
     with_n,
+    within,
 )
 
 STANDING = {"above": BLUE, "below": ORANGE, "": GREY}
@@ -169,7 +170,9 @@ def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
 def _facets(layer: Any, groups: list[str], columns: int, width: int) -> Any:
     inner = int((width - 60) / columns) - 24
     return layer.properties(width=inner, height=130 if columns > 1 else 150).facet(
-        facet=alt.Facet("panel:N", sort=groups, header=alt.Header(labelAnchor="start", labelLimit=inner)),
+        facet=alt.Facet(
+            "panel:N", sort=groups, header=alt.Header(labelAnchor="start", **within(pl.Series(groups), inner))
+        ),
         columns=columns,
         spacing=18,
     )

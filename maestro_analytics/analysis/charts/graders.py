@@ -25,6 +25,7 @@ from maestro_analytics.analysis.charts.look import (
     plain,
     span,
     tips,
+    within,
 )
 
 VERDICTS = {"strict": ORANGE, "lenient": BLUE, "cannot be told apart": GREY}
@@ -106,8 +107,9 @@ def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> 
     base = alt.Chart(frame).encode(
         x=alt.X("column:N", sort=order, title="... than this grader",
                 axis=alt.Axis(orient="top", labelAngle=-40, labelAlign="left", ticks=False, domain=False,
-                              titleAnchor="start", labelLimit=120)),
-        y=alt.Y("row:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=int(width * 0.3))),
+                              titleAnchor="start", **within(frame["column"], 120))),
+        y=alt.Y("row:N", sort=order, title=None,
+                axis=alt.Axis(ticks=False, domain=False, **within(frame["row"], width * 0.3))),
     )  # fmt: skip
     cells = base.mark_rect(stroke="#ffffff", strokeWidth=1, cornerRadius=2).encode(
         color=alt.Color(

@@ -32,6 +32,11 @@ PALETTE = {
 
 NO_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{FFFE}\x{FFFF}]"
 
+PER_LETTER = 7.1
+"""What a letter of a label takes, in pixels."""
+
+WIDE_LETTERS = r"[\x{1100}-\x{1FFF}\x{2070}-\x{10FFFF}]"
+
 PHONE = 500
 """Below this width a chart stacks what it would put side by side."""
 
@@ -44,7 +49,7 @@ CONFIG = alt.Config.from_dict({
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK, "titleColor": FAINT, "titleFontWeight": "normal", "labelFontSize": 12, "titleFontSize": 12,
-        "gridColor": GRID, "domainColor": GRID, "tickColor": GRID, "labelLimit": 260,
+        "gridColor": GRID, "domainColor": GRID, "tickColor": GRID, "labelLimit": 0,
     },
     "axisY": {"titleAnchor": "start"},
     "header": {"labelColor": INK, "labelFontSize": 12, "labelFontWeight": 600, "labelLimit": 300, "title": None},
@@ -148,12 +153,25 @@ def fitting(show: int, width: int) -> int:
 
 
 def names(labels: pl.Series, width: int, *, share: float = 0.5) -> tuple[alt.Axis, int]:
-    """The axis of one row per name, and what is left of `width` beside it.
+    """The axis of one row per name, and what is left of `width` beside it."""
+    room = int(min(_longest(labels) * PER_LETTER + 6, width * share))
+    return alt.Axis(**within(labels, room), ticks=False, domain=False, labelPadding=6), max(100, width - room - 30)
 
-    A limit has every name measured, which takes as long as all the rest of a chart: only where one may not fit.
+
+def within(labels: pl.Series, room: float) -> dict[str, Any]:
+    """What keeps the labels of an axis or header within `room` pixels.
+
+    They are cut by their number of letters. A limit has each of them measured again and again, which takes longer than
+    all the rest of a chart: it is for scripts with wide letters.
     """
-    longest = max(labels.str.len_chars().to_list(), default=1)
-    wanted, most = longest * 7.1 + 6, width * share
-    room = int(min(wanted, most))
-    limit = room if wanted > most else 0
-    return alt.Axis(labelLimit=limit, ticks=False, domain=False, labelPadding=6), max(100, width - room - 30)
+    if _longest(labels) * PER_LETTER <= room:
+        return {"labelLimit": 0}
+    if labels.str.contains(WIDE_LETTERS).any():
+        return {"labelLimit": int(room)}
+    most = max(int(room / PER_LETTER), 4)
+    shorter = f"length(datum.label) > {most} ? slice(datum.label, 0, {most - 1}) + '…' : datum.label"
+    return {"labelLimit": 0, "labelExpr": shorter}
+
+
+def _longest(labels: pl.Series) -> int:
+    return max(labels.str.len_chars().to_list(), default=1)

@@ -26,6 +26,7 @@ from maestro_analytics.analysis.charts.look import (
     plain,
     span,
     tips,
+    within,
 )
 
 
@@ -105,7 +106,7 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
     )
     base = alt.Chart(frame).encode(
         x=alt.X("team_name:N", title=None, axis=alt.Axis(orient="top", labelAngle=-35, ticks=False, domain=False,
-                                                        labelAlign="left", labelLimit=140)),
+                                                        labelAlign="left", **within(frame["team_name"], 140))),
         y=alt.Y("name:N", sort=order, title=None, axis=axis),
     )  # fmt: skip
     cells = base.mark_rect(cornerRadius=2, stroke="#ffffff", strokeWidth=1).encode(
