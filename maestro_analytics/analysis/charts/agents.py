@@ -15,19 +15,15 @@ from maestro_analytics.analysis.charts.look import (
     ORANGE,
     PHONE,
     WIDTH,
-    distinct,
     empty,
     finished,
     fitting,
-    label,
     lines_at,
-    names,
     plain,
     span,
     tips,
-    with_n,
-    within,
 )
+from maestro_analytics.analysis.charts.naming import names, told_apart, with_n, within
 
 STANDING = {"above": BLUE, "below": ORANGE, "": GREY}
 STANDING_WORDS = {"above": "above the mean of all", "below": "below the mean of all", "": "cannot be told from it"}
@@ -43,7 +39,7 @@ def caterpillar(ranking: pl.DataFrame, *, show: int = 30, width: int = WIDTH) ->
         return empty(ranking, question=question, width=width)
     whole, show = plain(ranking), fitting(show, width)
     drawn = pl.concat([whole.head(show - show // 2), whole.tail(show // 2)]) if whole.height > show else whole
-    drawn = distinct(drawn.with_columns(agent=label("agent_name", most=26)), "agent", "person_id")
+    drawn = told_apart(drawn, "agent_name", "person_id", to="agent", most=26)
     drawn = drawn.with_columns(agent=with_n("agent"), standing=pl.col("stands_out").replace_strict(STANDING_WORDS))
     centre = float(np.average(whole["shrunk"], weights=whole["n"]))
     order = drawn["agent"].to_list()
@@ -86,7 +82,7 @@ def group_scores(scores: pl.DataFrame, *, group: str = "team", show: int = 14, w
     place = pl.col("mean").rank("ordinal", descending=True).over(panel)
     drawn = plain(scores).filter(pl.col("mean").is_not_null())
     drawn = drawn.filter((place <= show - show // 2) | (place > pl.len().over(panel) - show // 2))
-    drawn = drawn.with_columns(name=with_n(label(column, most=30)))
+    drawn = told_apart(drawn, column, f"{group}_id", to="name", most=30).with_columns(name=with_n("name"))
     drawn = drawn.with_columns(certain=pl.when("reliable").then(pl.lit("enough grades")).otherwise(pl.lit("too few")))
     scale = span(drawn["lo"], drawn["hi"], drawn["mean"])
     axis, inner = names(drawn["name"], width)
@@ -184,9 +180,8 @@ def _busiest(frame: pl.DataFrame, show: int, *, first: pl.Expr | None = None) ->
         frame.group_by("group")
         .agg(pl.col("n").sum(), first=(first if first is not None else pl.lit(0)).sum())
         .sort(["first", "n", "group"], descending=[True, True, False])
-        .with_columns(panel=pl.format("{}  (n={})", label("group", most=30), "n"))
     )
-    kept = ranked.head(show)
+    kept = told_apart(ranked.head(show), "group", "group", to="panel", most=30).with_columns(panel=with_n("panel"))
     note = f" {show} of {ranked.height} shown." if ranked.height > show else ""
     return frame.join(kept.select("group", "panel"), on="group"), kept["panel"].to_list(), note
 

@@ -16,13 +16,12 @@ from maestro_analytics.analysis.charts.look import (
     WIDTH,
     empty,
     finished,
-    label,
     lines_at,
-    names,
     plain,
     span,
     tips,
 )
+from maestro_analytics.analysis.charts.naming import names, told_apart, with_n
 
 
 def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
@@ -37,7 +36,7 @@ def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
         .when(pl.col("method").is_in(["matched", "adjusted (ANCOVA)"]))
         .then(pl.lit("cross-check"))
         .otherwise(pl.lit("misleading")),
-        name=pl.format("{}  (n={})", "method", "n"),
+        name=with_n("method"),
     )
     order = frame["name"].to_list()
     scale = span(frame["lo"], frame["hi"], pl.Series([0.0]))
@@ -116,9 +115,10 @@ def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, widt
         .agg(pl.col("waiting", "lo", "hi", "n", "n_na").sort_by("days").last())
         .with_columns(days=pl.lit(most_days))
     )
-    frame = pl.concat([frame, ends], how="diagonal").sort("group", "days").with_columns(
-        name=pl.format("{}  (n={}, {} waiting)", label("group", most=24), "n", "n_na")
-    )  # fmt: skip
+    frame = pl.concat([frame, ends], how="diagonal").sort("group", "days")
+    frame = told_apart(frame, "group", "group", to="name", most=24).with_columns(
+        name=pl.format("{}  (n={}, {} waiting)", "name", "n", "n_na")
+    )
     names = frame["name"].unique().sort().to_list()
     colour = alt.Color(
         "name:N",

@@ -19,14 +19,12 @@ from maestro_analytics.analysis.charts.look import (
     empty,
     finished,
     fitting,
-    grader_label,
     lines_at,
-    names,
     plain,
     span,
     tips,
-    within,
 )
+from maestro_analytics.analysis.charts.naming import names, told_apart, with_n, within, without_domain
 
 VERDICTS = {"strict": ORANGE, "lenient": BLUE, "cannot be told apart": GREY}
 
@@ -42,8 +40,9 @@ def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> An
         return empty(graders, question=question, width=width)
     show = fitting(show, width)
     drawn = pl.concat([whole.head(show - show // 2), whole.tail(show // 2)]) if whole.height > show else whole
-    drawn = drawn.with_columns(
-        name=pl.format("{}  (n={})", grader_label(drawn, "grader"), "n"),
+    drawn = drawn.with_columns(who=without_domain(drawn["grader"]))
+    drawn = told_apart(drawn, "who", "grader", to="name", most=26).with_columns(
+        name=with_n("name"),
         verdict=pl.when(pl.col("hi") < 0)
         .then(pl.lit("strict"))
         .when(pl.col("lo") > 0)
@@ -92,12 +91,13 @@ def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> 
         return empty(pairs, question=question, width=width)
     frame = plain(pairs).filter(pl.col("bias").is_not_null())
     busiest = frame.group_by("grader").agg(pl.col("n").sum()).sort(["n", "grader"], descending=[True, False])
+    show = fitting(show, width)
     kept = busiest.head(show)["grader"]
     frame = frame.filter(pl.col("grader").is_in(kept.implode()) & pl.col("other").is_in(kept.implode()))
-    most = 16 if width < PHONE else 24
+    lines = pl.DataFrame({"grader": kept, "who": without_domain(kept)})
+    lines = told_apart(lines, "who", "grader", to="row", most=14 if width < PHONE else 24).drop("who")
+    frame = frame.join(lines, on="grader").join(lines.rename({"grader": "other", "row": "column"}), on="other")
     frame = frame.with_columns(
-        row=grader_label(frame, "grader", most=most),
-        column=grader_label(frame, "other", most=most),
         text=pl.when(pl.col("bias").round(0) > 0)
         .then(pl.format("+{}", pl.col("bias").round(0).cast(pl.Int64)))
         .otherwise(pl.format("{}", pl.col("bias").round(0).cast(pl.Int64))),

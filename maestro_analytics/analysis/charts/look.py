@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -31,11 +30,6 @@ PALETTE = {
 """What the report turns into custom properties of its page, so that the same picture can be seen in light and dark."""
 
 NO_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{FFFE}\x{FFFF}]"
-
-PER_LETTER = 7.1
-"""What a letter of a label takes, in pixels."""
-
-WIDE_LETTERS = r"[\x{1100}-\x{1FFF}\x{2070}-\x{10FFFF}]"
 
 PHONE = 500
 """Below this width a chart stacks what it would put side by side."""
@@ -82,32 +76,6 @@ def finished(chart: Any, *, question: str, detail: str = "", width: int = WIDTH)
     return chart
 
 
-def label(column: str, *, most: int = 46) -> pl.Expr:
-    """Free text of a column as one short line."""
-    line = pl.col(column).fill_null("unknown").str.replace_all(r"\s+", " ").str.strip_chars()
-    return pl.when(line.str.len_chars() > most).then(line.str.slice(0, most - 1) + pl.lit("…")).otherwise(line)
-
-
-def distinct(frame: pl.DataFrame, name: str, otherwise: str, *, within: Sequence[str] = ()) -> pl.DataFrame:
-    """`name` made different where rows share it, with the column `otherwise` behind it."""
-    shared = pl.len().over([name, *within]) > 1
-    return frame.with_columns(
-        pl.when(shared).then(pl.format("{} ({})", name, pl.col(otherwise).str.slice(0, 14))).otherwise(name).alias(name)
-    )
-
-
-def grader_label(frame: pl.DataFrame, column: str, *, most: int = 26) -> pl.Expr:
-    """A grader's name as one short line; e-mail addresses without their domain where that tells them apart."""
-    addresses = frame[column].drop_nulls().unique()
-    short = addresses.str.replace("@.*$", "").n_unique() == len(addresses)
-    return label(column, most=most) if not short else label(column, most=200).str.replace("@.*$", "").str.slice(0, most)
-
-
-def with_n(name: str | pl.Expr) -> pl.Expr:
-    """A label with the number of values behind it."""
-    return pl.format("{}  (n={})", name, "n")
-
-
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
     """What altair is given: an ordinary frame, without what a picture cannot hold.
 
@@ -150,28 +118,3 @@ def tips(*columns: str) -> list[alt.Tooltip]:
 def fitting(show: int, width: int) -> int:
     """How many of `show` rows there is room for: half of them on a phone."""
     return show if width >= PHONE else max(1, show // 2)
-
-
-def names(labels: pl.Series, width: int, *, share: float = 0.5) -> tuple[alt.Axis, int]:
-    """The axis of one row per name, and what is left of `width` beside it."""
-    room = int(min(_longest(labels) * PER_LETTER + 6, width * share))
-    return alt.Axis(**within(labels, room), ticks=False, domain=False, labelPadding=6), max(100, width - room - 30)
-
-
-def within(labels: pl.Series, room: float) -> dict[str, Any]:
-    """What keeps the labels of an axis or header within `room` pixels.
-
-    They are cut by their number of letters. A limit has each of them measured again and again, which takes longer than
-    all the rest of a chart: it is for scripts with wide letters.
-    """
-    if _longest(labels) * PER_LETTER <= room:
-        return {"labelLimit": 0}
-    if labels.str.contains(WIDE_LETTERS).any():
-        return {"labelLimit": int(room)}
-    most = max(int(room / PER_LETTER), 4)
-    shorter = f"length(datum.label) > {most} ? slice(datum.label, 0, {most - 1}) + '…' : datum.label"
-    return {"labelLimit": 0, "labelExpr": shorter}
-
-
-def _longest(labels: pl.Series) -> int:
-    return max(labels.str.len_chars().to_list(), default=1)

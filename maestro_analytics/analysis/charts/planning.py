@@ -16,11 +16,11 @@ from maestro_analytics.analysis.charts.look import (
     empty,
     finished,
     lines_at,
-    names,
     plain,
     span,
     tips,
 )
+from maestro_analytics.analysis.charts.naming import names, with_n
 
 
 def precision(plan: pl.DataFrame, *, half_width: float = 5.0, width: int = WIDTH) -> Any:
@@ -66,7 +66,7 @@ def csat(link: pl.DataFrame, *, width: int = WIDTH) -> Any:
     frame = plain(link).filter(pl.col("rho").is_not_null())
     if not frame.height:
         return empty(link, question=question, width=width)
-    frame = frame.with_columns(name=pl.format("{}  (n={})", "scope", "n"))
+    frame = frame.with_columns(name=with_n("scope"))
     scale = span(frame["lo"], frame["hi"], pl.Series([0.0, 0.5]))
     axis, inner = names(frame["name"], width)
     y = alt.Y("name:N", sort=None, title=None, axis=axis)

@@ -17,17 +17,14 @@ from maestro_analytics.analysis.charts.look import (
     ORANGE,
     PHONE,
     WIDTH,
-    distinct,
     empty,
     finished,
-    label,
     lines_at,
-    names,
     plain,
     span,
     tips,
-    within,
 )
+from maestro_analytics.analysis.charts.naming import names, short, told_apart, with_n, within
 
 
 def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
@@ -94,7 +91,8 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
     frame = frame.join(costly.select("rubric_id", "question_id"), on=["rubric_id", "question_id"])
     apart = frame.group_by("team_id").agg(pl.col("gap").abs().mean()).sort(["gap", "team_id"], descending=[True, False])
     teams = apart.head(6 if width < PHONE else 16).select("team_id")
-    frame = _teams(_labelled(frame.join(teams, on="team_id"), width, across=True))
+    frame = _labelled(frame.join(teams, on="team_id"), width, across=True)
+    frame = told_apart(frame, "team", "team_id", to="team_name", most=22)
     known = frame.unique(["rubric_id", "question_id"]).select("rubric_id", "question_id", "name")
     order = costly.join(known, on=["rubric_id", "question_id"], maintain_order="left")["name"].to_list()
     axis, inner = names(frame["name"], width)
@@ -136,7 +134,7 @@ def agreement(questions: pl.DataFrame, *, show: int = 16, width: int = WIDTH) ->
     if not frame.height:
         return empty(questions, question=question, width=width)
     frame = _labelled(frame.sort("alpha", "question_id").head(show), width, across=True).with_columns(
-        name=pl.format("{} (n={})", "name", "n"),
+        name=with_n("name"),
         verdict=pl.when(pl.col("alpha") >= 0.8)
         .then(pl.lit("firm"))
         .when(pl.col("alpha") >= 0.667)
@@ -172,21 +170,13 @@ def agreement(questions: pl.DataFrame, *, show: int = 16, width: int = WIDTH) ->
 
 
 def _labelled(frame: pl.DataFrame, width: int, *, across: bool = False) -> pl.DataFrame:
-    """`name` and `rubric` as short lines; a name that is shared is told apart by rubric (`across`), then by id."""
-    frame = frame.with_columns(
-        name=label("question", most=22 if width < PHONE else 42), rubric=label("rubric_name", most=40)
-    )
-    key = ["rubric_id", "question_id"]
-    ids = frame.select(*key, "name", short=label("rubric_name", most=14)).unique(key)
-    if across:
-        ids = distinct(ids, "name", "short")
-    ids = distinct(ids, "name", "question_id", within=[] if across else ["rubric_id"]).drop("short")
-    return frame.drop("name").join(ids, on=key, how="left", maintain_order="left")
-
-
-def _teams(frame: pl.DataFrame) -> pl.DataFrame:
-    """Teams by name, with the id where two share it."""
-    teams = distinct(
-        frame.select("team_id", team_name=label("team", most=22)).unique("team_id"), "team_name", "team_id"
-    )
-    return frame.join(teams, on="team_id", how="left", maintain_order="left")
+    """`name` and `rubric` as short lines; names differ within each rubric, or `across` all."""
+    return told_apart(
+        frame,
+        "question",
+        ["rubric_id", "question_id"],
+        to="name",
+        most=22 if width < PHONE else 42,
+        beside="rubric_name" if across else None,
+        per=[] if across else ["rubric_id"],
+    ).with_columns(rubric=short("rubric_name", most=40))
