@@ -10,7 +10,6 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from maestro_analytics.tables.schemas import TABLES
 from maestro_analytics.warehouse.connections import frame, value
 
 TRY_NEXT = (
@@ -84,6 +83,8 @@ class Overview:
 
 def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
     """Look at a database, published or master."""
+    from maestro_analytics.tables.schemas import TABLES
+
     covered = frame(connection, "select kind, window_start, window_end from state.coverage order by kind, window_start")
     gaps = frame(
         connection,
