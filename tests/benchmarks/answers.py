@@ -7,9 +7,9 @@ the report less than 10 seconds on 2 million grades with 20 million answers. Eac
 counts: the first pays for imports.
 
 Measured on 2 quiet cores: the report's tables 6.9 to 7.5 s of clock, 13.3 s of processor time, 11 of them SQL
-(question_scores 3.4, paired_answers 1.5); as one page with its pictures 9.4 to 10.0 s. Both cores are busy all the time,
-so that drawing in a process of its own gained half a second only: what vl-convert does is measure texts, for which it
-opens the font's file six times a letter. The answers take 1.0 to 1.8 times their SQL, agent_ranking 1.9.
+(question_scores 3.4, paired_answers 1.5); as one page with its pictures 9.4 to 10.0 s. Both cores are busy all the
+time, so that drawing in a process of its own gained half a second only: what vl-convert does is measure texts, for
+which it opens the font's file six times a letter. The answers take 1.0 to 1.8 times their SQL, agent_ranking 1.9.
 """
 
 from __future__ import annotations
