@@ -50,11 +50,15 @@ def ids_of_each_person(store: Store, ledger: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([ids, by_email.join(ids, on="person_id", how="anti")])
 
 
-def next_ids(ids: pl.DataFrame) -> dict[str, str]:
+def next_ids(ids: pl.DataFrame, ledger: pl.DataFrame) -> dict[str, str]:
     """For each id but the person's last the one to try when the vendor does not take it.
+
+    An id under which the vendor ever took something has none: under another one the person would be there twice.
 
     Args:
         ids: `ids_of_each_person`.
+        ledger: the ledger's rows of agent metrics.
     """
     following = ids.with_columns(then=pl.col("agent_id").shift(-1).over("person_id")).drop_nulls("then")
-    return dict(following.select("agent_id", "then").iter_rows())
+    taken = ledger.filter(pl.col("acknowledged_at").is_not_null()).select("agent_id")
+    return dict(following.join(taken, on="agent_id", how="anti").select("agent_id", "then").iter_rows())

@@ -110,7 +110,7 @@ def push_computed(
         client=client,
         dry_run=dry_run,
         gone=lambda ledger: no_longer_computed(checked.entries, ledger, metrics, span),
-        next_id=next_ids(ids),
+        next_id=next_ids(ids, ledger),
     )
 
 

@@ -120,6 +120,18 @@ def test_an_entry_that_is_refused_for_its_own_sake_goes_under_no_other_id(publis
     assert [(told["agent_id"], told["metric_id"]) for told in report.rejected] == [("10", "qa_score")]
 
 
+def test_an_id_that_the_vendor_ever_took_makes_way_for_no_other(publish, push, vendor):
+    """Under another one the person would be there twice."""
+    groups = [group("10", "20")]
+    publish(total_scores=[grade("10", 60.0)], agent_groups=groups)
+    push("qa_score", period="week")
+    publish(total_scores=[grade("10", 60.0), grade("10", 70.0, "2026-03-11T10:00")], agent_groups=groups)
+    vendor.is_bad = lambda entry: entry["timestamp"] > "2026-03-09"
+    report = push("qa_score", period="week")
+    assert vendor.series == {("10", "qa_score", "2026-03-02T00:00:00Z"): 60.0}
+    assert [told["agent_id"] for told in report.rejected] == ["10"]
+
+
 def test_a_week_stands_at_its_monday_and_a_month_at_its_first_day(publish, push, vendor):
     publish(
         total_scores=[
