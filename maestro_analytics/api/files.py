@@ -19,6 +19,7 @@ import requests
 import urllib3.exceptions
 
 from maestro_analytics.api.redaction import host_and_path
+from maestro_analytics.api.retrying import SILENCE_SECONDS, HostHealth
 from maestro_analytics.api.transport import CONNECT_SECONDS, READ_SECONDS, plain_session
 from maestro_analytics.api.waiting import Clock, Stopped
 from maestro_analytics.errors import DownloadFailed, UploadFailed
@@ -83,6 +84,7 @@ class FileHost:
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
+        self._healths: dict[str, HostHealth] = {}
 
     def download(
         self, url: str, part: Path, *, stop: threading.Event | None = None, on_bytes: OnBytes | None = None
@@ -91,27 +93,43 @@ class FileHost:
 
         Raises:
             UrlExpired: the store refuses the URL.
-            DownloadFailed: nine tries in a row brought no more of it, or the URL is not https.
+            DownloadFailed: nine tries in a row brought no more of it, its host sent nothing to anybody for two minutes,
+                or the URL is not https.
             Stopped: `stop` was set.
         """
-        host = urlsplit(check_place(url)).hostname or ""
+        parts = urlsplit(check_place(url))
+        health = self._healths.setdefault(parts.netloc, HostHealth())
+
+        def came(have: int, expected: int | None) -> None:
+            health.answered()
+            if on_bytes:
+                on_bytes(have, expected)
+
         part.unlink(missing_ok=True)
-        with plain_session(host) as session:
-            fetch = _Fetch(session, url, part, stop, on_bytes)
-            best, in_vain = 0, 0
-            while in_vain < TRIES:
+        with plain_session(parts.hostname or "") as session:
+            fetch = _Fetch(session, url, part, stop, came)
+            best, in_vain, is_silent = 0, 0, False
+            while in_vain < TRIES and not is_silent:
+                if in_vain:
+                    self._clock.wait(_backoff_seconds(in_vain), stop)
+                health.tried(self._clock.seconds())
                 try:
                     fetch.once()
+                except UrlExpired:
+                    health.answered()
+                    raise
                 except _Broken as broken:
                     why = str(broken)
                 else:
+                    health.answered()
                     return fetch.finish()
                 # A download that breaks off again and again still comes to its end, as long as it gets further.
                 in_vain = 1 if fetch.have > best else in_vain + 1
                 best = max(best, fetch.have)
-                if in_vain < TRIES:
-                    self._clock.wait(_backoff_seconds(in_vain), stop)
-        raise DownloadFailed(f"{why}, {TRIES} times. What came is not used. Run it again later.")
+                # Others have waited for the host as long already: not two minutes for each file.
+                is_silent = health.silent_seconds(self._clock.seconds()) >= SILENCE_SECONDS
+        how_long = f"{in_vain} times" if in_vain >= TRIES else f"and nothing else for {SILENCE_SECONDS:.0f} s"
+        raise DownloadFailed(f"{why}, {how_long}. What came is not used. Run it again later.")
 
     def upload(self, url: str, file: Path, *, content_type: str, on_bytes: OnBytes | None = None) -> None:
         """Send a file to a presigned URL, with the headers that the vendor's reference asks for.
@@ -178,7 +196,7 @@ class _Fetch:
         url: str,
         part: Path,
         stop: threading.Event | None,
-        on_bytes: OnBytes | None,
+        on_bytes: OnBytes,
     ) -> None:
         self._session = session
         self._url = url
@@ -262,8 +280,7 @@ class _Fetch:
                         raise Stopped
                     file.write(chunk)
                     self.have += len(chunk)
-                    if self._on_bytes:
-                        self._on_bytes(self.have, expected)
+                    self._on_bytes(self.have, expected)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 failure = type(error).__name__
             file.flush()

@@ -121,6 +121,32 @@ def test_what_never_comes_whole_is_given_up_after_two_minutes(host, reply, files
     assert 110 <= sum(clock.waited) <= 130
 
 
+def test_a_host_that_sends_nobody_anything_is_waited_for_once_not_for_each_file(host, reply, files, part, clock):
+    host.on("GET /dead", reply(status=503))
+    host.on("GET /late", reply(status=503), reply(body=BYTES))
+    with pytest.raises(errors.DownloadFailed):
+        files.download(f"{host.url}/dead", part)
+    waited, seen = sum(clock.waited), len(host.seen)
+
+    with pytest.raises(errors.DownloadFailed, match="nothing else for 120 s"):
+        files.download(f"{host.url}/dead", part)
+    assert (waited, seen + 1) == (sum(clock.waited), len(host.seen))
+
+    with pytest.raises(errors.DownloadFailed):
+        files.download(f"{host.url}/late", part)
+    files.download(f"{host.url}/late", part)
+    assert BYTES == part.read_bytes()
+
+
+def test_a_host_that_sends_others_something_is_not_silent(host, reply, files, part, clock):
+    host.on("GET /dead", reply(status=503))
+    host.on("GET /file", reply(body=BYTES))
+    for _ in range(2):
+        with pytest.raises(errors.DownloadFailed, match="9 times"):
+            files.download(f"{host.url}/dead", part)
+        files.download(f"{host.url}/file", part)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_an_expired_url_is_told_at_once(host, reply, files, part, status):
     host.on("GET /file", reply(status))
