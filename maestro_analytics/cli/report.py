@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from maestro_analytics.analysis.report.block import Section
 
 WHAT = ("agents", "graders", "questions", "coaching", "all")
 FORMATS = ("table", "csv", "json", "html")
@@ -54,16 +58,18 @@ def report(
     from maestro_analytics.analysis import report as reports
 
     with warehouse.open() as store:
-        coming = reports.in_turn(
-            store,
-            what,
-            min_n=min_n,
-            since=moment(since, option="--since"),
-            until=moment(until, option="--until"),
-            team=team,
-            agent=agent,
-            rubric=rubric,
-            week_zone=week_zone,
+        coming = _watched(
+            reports.in_turn(
+                store,
+                what,
+                min_n=min_n,
+                since=moment(since, option="--since"),
+                until=moment(until, option="--until"),
+                team=team,
+                agent=agent,
+                rubric=rubric,
+                week_zone=week_zone,
+            )
         )
         if kind == "html":
             fresh = store.refreshed_at
@@ -89,6 +95,16 @@ def report(
         _write(text.getvalue(), output)
     else:
         _write(reports.as_csv(parts), output)
+
+
+def _watched(parts: Iterator[Section]) -> Iterator[Section]:
+    """The sections as they come; meanwhile a terminal is told how far it is, and other outputs nothing."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("asking the database") as told:
+        for part in parts:
+            told.update(f"{part.title}: ready, asking on")
+            yield part
 
 
 def _kind_of(output: Path | None) -> str:
