@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -98,6 +100,22 @@ def test_the_page_is_one_file_without_network(data_folder, tmp_path, run):
     assert "<script" not in page
     assert not [word for word in page.split('"') if word.startswith(("http:", "https:")) and "w3.org" not in word]
     assert not list(path.parent.glob("*.part"))
+
+
+def test_a_terminal_is_told_how_far_it_is_and_the_output_holds_nothing_of_it(data_folder):
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", "from maestro_analytics.cli import main; main()", "report", "agents", "--format", "csv"],
+        env=os.environ | {"MAESTRO_DATA": str(data_folder), "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=True,
+    )
+    os.close(theirs)
+    told = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert b"asking the database" in told
+    assert done.stdout.startswith(b"rank,")
 
 
 @pytest.mark.parametrize(
