@@ -56,9 +56,11 @@ class Coached:
 
 def coached_grades(store: Store, choice: Choice, window: Window, *, margin: int = 0) -> list[Coached]:
     """One entry, about whole grades; none without a session that is chosen, or without grades."""
+    # Small queries first: in a report they would wait for the long one of another answer.
+    sessions = _sessions(store, "coaching_sessions", choice)
     scores = store.query("adjusted_trend", **_around(choice, window, margin), every="day", week_zone=choice.week_zone)
     scores = scores.select("person_id", "n", "total", day="period").filter(pl.col("n") > 0)
-    return _gathered(store, scores, _sessions(store, "coaching_sessions", choice))
+    return _gathered(store, scores, sessions)
 
 
 def coached_questions(store: Store, choice: Choice, window: Window) -> list[Coached]:
