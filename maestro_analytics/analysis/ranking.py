@@ -63,7 +63,9 @@ def agent_ranking(
         shrunk_lo=nullable(shrunk.mean - reach),
         shrunk_hi=nullable(shrunk.mean + reach),
         kept=nullable(shrunk.weight),
-    ).sort(["shrunk", "person_id"], descending=[True, False], nulls_last=True)
+    )
+    # Rounded: sums differ in their last digits from run to run, which must not change the places of equal agents.
+    table = table.sort(pl.col("shrunk").round(9), "person_id", descending=[True, False], nulls_last=True)
     draws = max(FEWEST_DRAWS, min(1000, MOST_DRAWN // max(table.height, 1)))
     lo, hi = shrinkage.rank_intervals(table["shrunk"], table["error"], confidence=confidence, draws=draws, seed=seed)
     ahead = shrinkage.probability_above_next(table["shrunk"], table["error"])

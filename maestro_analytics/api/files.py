@@ -28,6 +28,8 @@ from maestro_analytics.settings import is_loopback
 CHUNK_BYTES = 1 << 18
 TRIES = 9
 """In a row that brought nothing: about two minutes, as long as an API that does not answer is waited for."""
+FEWEST_TRIES = 3
+"""Of each file, also when its host has sent nobody anything for as long."""
 LONGEST_WAIT_SECONDS = 30.0
 REDIRECTS = 3
 EXPIRED_STATUSES = (400, 401, 403, 404, 410)
@@ -127,7 +129,8 @@ class FileHost:
                 in_vain = 1 if fetch.have > best else in_vain + 1
                 best = max(best, fetch.have)
                 # Others have waited for the host as long already: not two minutes for each file.
-                is_silent = health.silent_seconds(self._clock.seconds()) >= SILENCE_SECONDS
+                silent_seconds = health.silent_seconds(self._clock.seconds())
+                is_silent = in_vain >= FEWEST_TRIES and silent_seconds >= SILENCE_SECONDS
         how_long = f"{in_vain} times" if in_vain >= TRIES else f"and nothing else for {SILENCE_SECONDS:.0f} s"
         raise DownloadFailed(f"{why}, {how_long}. What came is not used. Run it again later.")
 

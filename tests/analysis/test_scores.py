@@ -267,3 +267,14 @@ def test_a_volume_makes_a_plan_shorter(holding):
     assert known["needed"].item() < free["needed"].item()
     assert known["half_width_now"].item() < free["half_width_now"].item()
     assert free["needed"].item() == analysis.sampling_plan(store, volume={"other": 12})["needed"].item()
+
+
+def test_agents_whose_means_differ_by_an_error_of_rounding_keep_their_places(holding):
+    """DuckDB adds in another order from run to run: a ranking must not depend on it."""
+    scores = {"a": [80.0, 90.0], "b": [80.0000000001, 90.0], "c": [40.0, 50.0], "d": [95.0, 97.0]}
+    grades = grade_rows(
+        gradable_id=[f"{agent}{n}" for agent in scores for n in range(2)],
+        agent_id=[agent for agent in scores for _ in range(2)],
+        rubric_score=[score for each in scores.values() for score in each],
+    )
+    assert ["d", "a", "b", "c"] == analysis.agent_ranking(holding(grades))["person_id"].to_list()
