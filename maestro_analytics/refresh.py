@@ -17,9 +17,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from maestro_analytics import pushback
+from maestro_analytics import push
 from maestro_analytics.api import ApiClient
-from maestro_analytics.api.waiting import Clock
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.errors import (
     ExportFailed,
     InconsistentPages,
@@ -43,7 +43,7 @@ from maestro_analytics.exports import (
 )
 from maestro_analytics.period import WINDOWED, gaps, period_of, vendor_now, without_time_to_come
 from maestro_analytics.settings import Settings
-from maestro_analytics.tables.readers import read_export
+from maestro_analytics.tables.reader import read_export
 from maestro_analytics.tables.schemas import KINDS
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
@@ -169,7 +169,7 @@ def refresh(
             at=now(),
         )
         if master.has_landed():
-            pushback.copy_into(master.connection, settings.data)
+            push.copy_into(master.connection, settings.data)
             master.publish()
             say(f"published {settings.database}")
     return report

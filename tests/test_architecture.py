@@ -16,16 +16,16 @@ MAY_IMPORT = {
     "api": FOUNDATION,
     "exports": FOUNDATION | {"api"},
     "warehouse": FOUNDATION | {"tables", "exports", "api"},
-    "pushback": FOUNDATION | {"api", "warehouse", "tables", "analysis"},
+    "push": FOUNDATION | {"api", "warehouse", "tables", "analysis"},
     "analysis": FOUNDATION | {"warehouse", "tables"},
     "lake": FOUNDATION | {"warehouse", "tables"},
-    "client": FOUNDATION | {"api", "exports", "tables", "pushback"},
+    "client": FOUNDATION | {"api", "exports", "tables", "push"},
     "period": FOUNDATION | {"exports"},
-    "refresh": FOUNDATION | {"api", "exports", "tables", "warehouse", "pushback", "period"},
+    "refresh": FOUNDATION | {"api", "exports", "tables", "warehouse", "push", "period"},
     "cli": FOUNDATION
-    | {"refresh", "exports", "tables", "warehouse", "analysis", "pushback", "lake", "sandbox", "client", "api"},
+    | {"refresh", "exports", "tables", "warehouse", "analysis", "push", "lake", "sandbox", "client", "api"},
 }
-LONGEST_MODULE = 320
+LONGEST_MODULE = 500
 
 
 def room_of(module: str) -> str | None:

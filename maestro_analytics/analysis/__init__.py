@@ -26,30 +26,30 @@ if TYPE_CHECKING:
     from maestro_analytics.analysis.benchmark import alignments as alignments
     from maestro_analytics.analysis.benchmark import benchmark_bias as benchmark_bias
     from maestro_analytics.analysis.benchmark import calibrations as calibrations
-    from maestro_analytics.analysis.coaching import coaching_effect as coaching_effect
-    from maestro_analytics.analysis.coaching import coaching_timeline as coaching_timeline
+    from maestro_analytics.analysis.coaching_effect import coaching_effect as coaching_effect
+    from maestro_analytics.analysis.coaching_effect import coaching_timeline as coaching_timeline
+    from maestro_analytics.analysis.coaching_follow_up import coaching_coverage as coaching_coverage
+    from maestro_analytics.analysis.coaching_follow_up import time_to_coach as time_to_coach
+    from maestro_analytics.analysis.coaching_follow_up import time_to_coach_curve as time_to_coach_curve
+    from maestro_analytics.analysis.coaching_follow_up import todo_completion as todo_completion
+    from maestro_analytics.analysis.csat import csat_link as csat_link
     from maestro_analytics.analysis.drift import grader_drift as grader_drift
     from maestro_analytics.analysis.filters import Filters as Filters
-    from maestro_analytics.analysis.follow_up import coaching_coverage as coaching_coverage
-    from maestro_analytics.analysis.follow_up import time_to_coach as time_to_coach
-    from maestro_analytics.analysis.follow_up import time_to_coach_curve as time_to_coach_curve
-    from maestro_analytics.analysis.follow_up import todo_completion as todo_completion
-    from maestro_analytics.analysis.history import regrades as regrades
-    from maestro_analytics.analysis.history import score_mismatches as score_mismatches
-    from maestro_analytics.analysis.history import score_reconciliation as score_reconciliation
-    from maestro_analytics.analysis.leniency import grader_severity as grader_severity
-    from maestro_analytics.analysis.leniency import grading_effort as grading_effort
-    from maestro_analytics.analysis.points import points_lost as points_lost
-    from maestro_analytics.analysis.points import points_lost_by_team as points_lost_by_team
+    from maestro_analytics.analysis.points_lost import points_lost as points_lost
+    from maestro_analytics.analysis.points_lost import points_lost_by_team as points_lost_by_team
     from maestro_analytics.analysis.ranking import agent_ranking as agent_ranking
+    from maestro_analytics.analysis.regrades import regrades as regrades
+    from maestro_analytics.analysis.regrades import score_mismatches as score_mismatches
+    from maestro_analytics.analysis.regrades import score_reconciliation as score_reconciliation
     from maestro_analytics.analysis.sampling import sampling_plan as sampling_plan
-    from maestro_analytics.analysis.satisfaction import csat_link as csat_link
     from maestro_analytics.analysis.scores import agent_scores as agent_scores
     from maestro_analytics.analysis.scores import grades as grades
     from maestro_analytics.analysis.scores import question_scores as question_scores
     from maestro_analytics.analysis.scores import rubric_scores as rubric_scores
     from maestro_analytics.analysis.scores import section_scores as section_scores
     from maestro_analytics.analysis.scores import team_scores as team_scores
+    from maestro_analytics.analysis.severity import grader_severity as grader_severity
+    from maestro_analytics.analysis.severity import grading_effort as grading_effort
     from maestro_analytics.analysis.trends import control_chart as control_chart
     from maestro_analytics.analysis.trends import pass_rate_chart as pass_rate_chart
     from maestro_analytics.analysis.trends import score_trend as score_trend
@@ -58,16 +58,16 @@ _HOMES = {
     "agreement": ("grader_agreement", "grader_pairs", "question_agreement"),
     "answer": ("Answer",),
     "benchmark": ("alignments", "benchmark_bias", "calibrations"),
-    "coaching": ("coaching_effect", "coaching_timeline"),
+    "coaching_effect": ("coaching_effect", "coaching_timeline"),
     "drift": ("grader_drift",),
     "filters": ("Filters",),
-    "follow_up": ("coaching_coverage", "time_to_coach", "time_to_coach_curve", "todo_completion"),
-    "history": ("regrades", "score_mismatches", "score_reconciliation"),
-    "leniency": ("grader_severity", "grading_effort"),
-    "points": ("points_lost", "points_lost_by_team"),
+    "coaching_follow_up": ("coaching_coverage", "time_to_coach", "time_to_coach_curve", "todo_completion"),
+    "regrades": ("regrades", "score_mismatches", "score_reconciliation"),
+    "severity": ("grader_severity", "grading_effort"),
+    "points_lost": ("points_lost", "points_lost_by_team"),
     "ranking": ("agent_ranking",),
     "sampling": ("sampling_plan",),
-    "satisfaction": ("csat_link",),
+    "csat": ("csat_link",),
     "scores": ("agent_scores", "grades", "question_scores", "rubric_scores", "section_scores", "team_scores"),
     "trends": ("control_chart", "pass_rate_chart", "score_trend"),
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from maestro_analytics.api import endpoints
-from maestro_analytics.api.arguments import email_address, flag, optional_text, required_text
-from maestro_analytics.api.records import Agent
+from maestro_analytics.api.models import Agent
 from maestro_analytics.api.transport import Transport
+from maestro_analytics.api.validation import email_address, flag, optional_text, required_text
 
 
 class AgentCalls(Transport):

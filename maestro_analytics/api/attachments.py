@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from maestro_analytics.api import endpoints
-from maestro_analytics.api.arguments import iso_or_none, optional_text, required_text
-from maestro_analytics.api.files import FileHost, OnBytes
-from maestro_analytics.api.records import Attachment
+from maestro_analytics.api.models import Attachment
+from maestro_analytics.api.transfer import FileHost, OnBytes
 from maestro_analytics.api.transport import Transport
+from maestro_analytics.api.validation import iso_or_none, optional_text, required_text
 from maestro_analytics.errors import InvalidArgument, MaestroError, TryAgain
 
 

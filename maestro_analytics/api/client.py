@@ -9,13 +9,13 @@ from typing import Any
 
 from maestro_analytics.api import endpoints
 from maestro_analytics.api.agents import AgentCalls
-from maestro_analytics.api.arguments import iso_or_none
 from maestro_analytics.api.attachments import AttachmentCalls
+from maestro_analytics.api.clock import Clock, Stopped
 from maestro_analytics.api.coaching import CoachingCalls
-from maestro_analytics.api.export_calls import ExportCalls
+from maestro_analytics.api.exports import ExportCalls
 from maestro_analytics.api.pages import Pages
 from maestro_analytics.api.tickets import LARGEST_BATCH, TicketCalls
-from maestro_analytics.api.waiting import Clock, Stopped
+from maestro_analytics.api.validation import iso_or_none
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.settings import Settings
 

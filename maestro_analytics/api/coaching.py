@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maestro_analytics.api import endpoints
-from maestro_analytics.api.records import CoachingPoint, CoachingSession, Todo
+from maestro_analytics.api.models import CoachingPoint, CoachingSession, Todo
 from maestro_analytics.api.transport import Transport
 
 

@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from maestro_analytics.api import endpoints
-from maestro_analytics.api.arguments import choice, iso_or_none, number, optional_text, required_text
-from maestro_analytics.api.records import Comment, Ticket
+from maestro_analytics.api.models import Comment, Ticket
 from maestro_analytics.api.transport import Transport
+from maestro_analytics.api.validation import choice, iso_or_none, number, optional_text, required_text
 from maestro_analytics.errors import InvalidArgument, MaestroError
 
 LARGEST_BATCH = 500

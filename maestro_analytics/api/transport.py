@@ -16,11 +16,11 @@ import stamina
 import urllib3.exceptions
 from requests.auth import AuthBase
 
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.endpoints import Endpoint
-from maestro_analytics.api.pacing import Pacer
+from maestro_analytics.api.rate_limit import Pacer
 from maestro_analytics.api.redaction import host_and_path, quiet, redact, vendor_message
-from maestro_analytics.api.retrying import Failure, HostHealth, Tries, retry_after_seconds
-from maestro_analytics.api.waiting import Clock
+from maestro_analytics.api.retry import Failure, HostHealth, Tries, retry_after_seconds
 from maestro_analytics.errors import MaestroError, RequestRefused, SettingsError, TokenRefused
 from maestro_analytics.settings import Settings, is_loopback
 

@@ -14,7 +14,7 @@ from types import FrameType
 import typer
 
 from maestro_analytics import errors
-from maestro_analytics.cli import asking, doctor, export, keeping, lake, push, refreshing, report, sandbox
+from maestro_analytics.cli import doctor, export, lake, maintenance, push, query, refresh, report, sandbox
 
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for room in (refreshing, keeping, asking, report, push, export, lake, doctor, sandbox):
+for room in (refresh, maintenance, query, report, push, export, lake, doctor, sandbox):
     room.register(app)
 
 

@@ -14,7 +14,7 @@ from maestro_analytics.cli.options import moment
 
 if TYPE_CHECKING:
     from maestro_analytics.exports import ExportPlan
-    from maestro_analytics.exports.one_off import KeptExports
+    from maestro_analytics.exports.adhoc import KeptExports
 
 Since = Annotated[str, typer.Option(metavar="T", help="From this date or moment on (UTC unless it says otherwise).")]
 Until = Annotated[
@@ -63,7 +63,7 @@ def raw(
       maestro-analytics export raw --since 2026-01-01 --to scores --single-file total_scores
       maestro-analytics export raw --since 2026-01-01 --to january --plan
     """
-    from maestro_analytics.exports.one_off import raw_parameters
+    from maestro_analytics.exports.adhoc import raw_parameters
 
     parameters = raw_parameters(single_file=single_file)
     _export("raw", since, until, to, parameters, max_window=max_window, plan=plan, as_json=as_json)
@@ -108,10 +108,10 @@ def _export(
     as_json: bool,
 ) -> None:
     from maestro_analytics.api import ApiClient
-    from maestro_analytics.api.waiting import Clock
+    from maestro_analytics.api.clock import Clock
     from maestro_analytics.cli import EXIT_PARTIAL
     from maestro_analytics.exports import Window, plan_windows
-    from maestro_analytics.exports.one_off import export_once
+    from maestro_analytics.exports.adhoc import export_once
     from maestro_analytics.exports.progress import progress
     from maestro_analytics.settings import Settings
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maestro_analytics.cli.asking import Format, write
+from maestro_analytics.cli.query import Format, write
 
 if TYPE_CHECKING:
     from maestro_analytics.lake import Written

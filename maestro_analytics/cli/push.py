@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maestro_analytics.cli.options import moment
-from maestro_analytics.pushback.catalogue import METRICS
+from maestro_analytics.push.metrics import METRICS
 
 if TYPE_CHECKING:
-    from maestro_analytics.pushback import PushReport
+    from maestro_analytics.push import PushReport
 
 CATALOGUE = "\n".join(
     f"  {metric.name} ({metric.unit})\n{textwrap.indent(textwrap.fill(metric.description, 72), '    ')}"
@@ -67,7 +67,7 @@ def agent_metrics(
 ) -> None:
     """See `AGENT_METRICS_HELP`, which lists the catalogue."""
     from maestro_analytics.api import ApiClient
-    from maestro_analytics.pushback import Span, push_computed
+    from maestro_analytics.push import Span, push_computed
     from maestro_analytics.settings import Settings
 
     span = Span(period, moment(since, option="--since"), moment(until, option="--until"))
@@ -96,7 +96,7 @@ def file(
       maestro-analytics push file surveys.parquet --kind ticket --json
     """
     from maestro_analytics.api import ApiClient
-    from maestro_analytics.pushback import push_file
+    from maestro_analytics.push import push_file
     from maestro_analytics.settings import Settings
 
     settings = Settings.from_environment()

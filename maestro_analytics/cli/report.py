@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from maestro_analytics.analysis.report.block import Section
+    from maestro_analytics.analysis.report.model import Section
 
 WHAT = ("agents", "graders", "questions", "coaching", "all")
 FORMATS = ("table", "csv", "json", "html")

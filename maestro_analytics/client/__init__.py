@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from maestro_analytics.api import ApiClient
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.tickets import AuthorRole, NewComment
-from maestro_analytics.api.waiting import Clock
 from maestro_analytics.client.exports import ExportResult, Exports
 from maestro_analytics.settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from maestro_analytics.pushback import PushReport
+    from maestro_analytics.push import PushReport
 
 __all__ = ["AuthorRole", "Client", "ExportResult", "Exports", "NewComment"]
 
@@ -104,14 +104,14 @@ class Client(ApiClient):
         return frame_of_tickets(self.get_tickets(ticket_ids))
 
     def push_agent_metrics(self, frame: pl.DataFrame) -> PushReport:
-        """Send agent metrics that changed; see `pushback.push_agent_metrics`. Source: "Create Agent Metrics"."""
-        from maestro_analytics.pushback import push_agent_metrics
+        """Send agent metrics that changed; see `push.push_agent_metrics`. Source: "Create Agent Metrics"."""
+        from maestro_analytics.push import push_agent_metrics
 
         return push_agent_metrics(self, frame)
 
     def push_ticket_metrics(self, frame: pl.DataFrame) -> PushReport:
-        """Send ticket metrics that changed; see `pushback.push_ticket_metrics`. Source: "Create Ticket Metrics"."""
-        from maestro_analytics.pushback import push_ticket_metrics
+        """Send ticket metrics that changed; see `push.push_ticket_metrics`. Source: "Create Ticket Metrics"."""
+        from maestro_analytics.push import push_ticket_metrics
 
         return push_ticket_metrics(self, frame)
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from maestro_analytics.api import ApiClient
 from maestro_analytics.errors import ExportFailed
+from maestro_analytics.exports.adhoc import Calibrations, KeptExports, SingleFile, export_once, raw_parameters
 from maestro_analytics.exports.events import MissedWindow, OnEvent
-from maestro_analytics.exports.life import PollPace
-from maestro_analytics.exports.one_off import Calibrations, KeptExports, SingleFile, export_once, raw_parameters
+from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.exports.progress import progress
 from maestro_analytics.exports.windows import INITIAL_WINDOW
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from maestro_analytics.api.records import Ticket
-from maestro_analytics.exports.one_off import KeptExports
-from maestro_analytics.tables.readers import read_export
-from maestro_analytics.tables.repeats import ROW_NUMBER
+from maestro_analytics.api.models import Ticket
+from maestro_analytics.exports.adhoc import KeptExports
+from maestro_analytics.tables.dedupe import ROW_NUMBER
+from maestro_analytics.tables.reader import read_export
 from maestro_analytics.tables.schemas import GRADE_TABLES, KINDS, UTC_MOMENT
 
 log = logging.getLogger("maestro_analytics.client")

@@ -2,9 +2,9 @@
 
 from maestro_analytics.exports.events import Event, MissedWindow, OnEvent
 from maestro_analytics.exports.ledger import ExportRecord, FileLedger, Ledger
-from maestro_analytics.exports.life import PollPace
+from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.exports.planning import ExportPlan, plan_windows
-from maestro_analytics.exports.run import run_exports
+from maestro_analytics.exports.scheduler import run_exports
 from maestro_analytics.exports.windows import Window, joined, without
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from maestro_analytics.exports.life import PollPace
+from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.exports.windows import INITIAL_WINDOW, Window, cut
 
 TYPICAL_EXPORT_SECONDS = 30.0

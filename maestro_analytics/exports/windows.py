@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from maestro_analytics.api.arguments import iso
+from maestro_analytics.api.validation import iso
 from maestro_analytics.errors import InvalidArgument
 
 SECOND = timedelta(seconds=1)

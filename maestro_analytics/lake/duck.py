@@ -17,7 +17,7 @@ from maestro_analytics.lake.dialect import Params, Variables
 from maestro_analytics.lake.manifest import Part
 from maestro_analytics.lake.shares import Share
 from maestro_analytics.lake.storage import LocalFolder
-from maestro_analytics.warehouse.connections import frame, prepared, quoted
+from maestro_analytics.warehouse.connection import frame, prepared, quoted
 
 ARROW_TYPES = {
     "VARCHAR": pa.string(),

@@ -19,7 +19,7 @@ from functools import reduce
 import duckdb
 
 from maestro_analytics.lake.manifest import NO_MONTH
-from maestro_analytics.warehouse.connections import quoted
+from maestro_analytics.warehouse.connection import quoted
 
 MONTH_OF = "date_graded"
 

@@ -17,9 +17,9 @@ from maestro_analytics.lake.manifest import Manifest
 from maestro_analytics.lake.shares import Share, account_folder, columns_of, made_one, shares_of
 from maestro_analytics.lake.spark import SparkEngine, local_session
 from maestro_analytics.lake.storage import Storage, storage_of
+from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.schemas import TABLES
-from maestro_analytics.tables.table import DUCKDB_TYPES
-from maestro_analytics.warehouse import sqlfiles
+from maestro_analytics.warehouse import sql_files
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -105,8 +105,8 @@ class Lake:
         Raises:
             UnknownName: no such query, or it has no such variable.
         """
-        text = sqlfiles.query(name)
-        known = sqlfiles.variables(text)
+        text = sql_files.query(name)
+        known = sql_files.variables(text)
         for given in variables:
             if given not in known:
                 raise UnknownName(kind=f"variable of the query {name}", name=given, known=known)
@@ -152,7 +152,7 @@ class Lake:
                 self._engine.hold_empty(
                     declared.name, {name: DUCKDB_TYPES[role] for name, role in declared.columns.items()}
                 )
-        views = sqlfiles.texts("views")
+        views = sql_files.texts("views")
         for name in views_in_order(views):
             self._engine.define(name, views[name])
         self.shares = shares

@@ -21,7 +21,7 @@ from maestro_analytics.lake.storage import Storage
 from maestro_analytics.lake.write import SHARES
 from maestro_analytics.tables.coaching import COACHING_TABLES
 from maestro_analytics.tables.schemas import AGENT_GROUPS, AGENT_IDS, AGENTS, CSAT, GRADE_TABLES, TABLES_BY_NAME
-from maestro_analytics.warehouse.connections import quoted
+from maestro_analytics.warehouse.connection import quoted
 
 SNAPSHOTS = {table.name for table in (AGENT_GROUPS, *COACHING_TABLES)}
 OF_GRADES = {table.name for table in GRADE_TABLES}

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from maestro_analytics.errors import EmptyStore, LakeError
-from maestro_analytics.warehouse.connections import frame, open_published_file
+from maestro_analytics.warehouse.connection import frame, open_published_file
 
 PARQUET_TYPES = ("VARCHAR", "DOUBLE", "TIMESTAMP WITH TIME ZONE", "BOOLEAN", "VARCHAR[]")
 """What Spark, DuckDB, Trino and pandas all read alike; the warehouse has no other (no unsigned, no huge integers)."""

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from maestro_analytics.sandbox.centre.chance import RECORD, draws, identifier, mix
-from maestro_analytics.sandbox.centre.coaching import Record
-from maestro_analytics.sandbox.centre.timeline import Centre
 from maestro_analytics.sandbox.clock import Clock
 from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.http import Reply, json_reply
 from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.simulation.chance import RECORD, draws, identifier, mix
+from maestro_analytics.sandbox.simulation.coaching import Record
+from maestro_analytics.sandbox.simulation.timeline import Centre
 from maestro_analytics.sandbox.validation import Field, Refusal, moment_text
 
 DEFAULT_COUNT = 25

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from maestro_analytics.sandbox.centre.chance import TICKET, draws, identifier
-from maestro_analytics.sandbox.centre.timeline import Centre
 from maestro_analytics.sandbox.clock import Clock
 from maestro_analytics.sandbox.http import Reply, json_reply
 from maestro_analytics.sandbox.metrics import batch_of
 from maestro_analytics.sandbox.received import Inbox
 from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.simulation.chance import TICKET, draws, identifier
+from maestro_analytics.sandbox.simulation.timeline import Centre
 from maestro_analytics.sandbox.store import ObjectStore
 from maestro_analytics.sandbox.tickets import Tickets
 from maestro_analytics.sandbox.validation import Field, Refusal, moment_text

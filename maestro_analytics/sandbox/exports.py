@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from maestro_analytics.sandbox.agents import Directory
-from maestro_analytics.sandbox.centre.chance import FILE, draws, identifier
-from maestro_analytics.sandbox.centre.grades import CALIBRATIONS, GRADER_QA, GRADING, Grade
-from maestro_analytics.sandbox.centre.timeline import Centre
 from maestro_analytics.sandbox.clock import Clock
 from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.files.columns import RAW_FILES
@@ -22,6 +19,9 @@ from maestro_analytics.sandbox.files.rows import Row, audit_rows, grades_updated
 from maestro_analytics.sandbox.files.write import Damage, RawSelection, write_raw, write_table
 from maestro_analytics.sandbox.http import Reply, json_reply
 from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.simulation.chance import FILE, draws, identifier
+from maestro_analytics.sandbox.simulation.grades import CALIBRATIONS, GRADER_QA, GRADING, Grade
+from maestro_analytics.sandbox.simulation.timeline import Centre
 from maestro_analytics.sandbox.store import ObjectStore
 from maestro_analytics.sandbox.validation import Field, Refusal
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from maestro_analytics.sandbox.agents import Directory
-from maestro_analytics.sandbox.centre.chance import FILE, draws
 from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.http import Reply, json_reply
 from maestro_analytics.sandbox.received import Inbox, Metric
 from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.simulation.chance import FILE, draws
 from maestro_analytics.sandbox.tickets import Tickets
 from maestro_analytics.sandbox.validation import Field, Refusal, checked, moment_text
 

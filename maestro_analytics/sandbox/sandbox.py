@@ -12,8 +12,6 @@ from types import TracebackType
 from typing import Self
 
 from maestro_analytics.sandbox.agents import Directory
-from maestro_analytics.sandbox.centre.chance import PEOPLE, mix
-from maestro_analytics.sandbox.centre.timeline import Centre
 from maestro_analytics.sandbox.clock import Clock
 from maestro_analytics.sandbox.coaching import CoachingLists
 from maestro_analytics.sandbox.comments import Comments
@@ -24,6 +22,8 @@ from maestro_analytics.sandbox.limits import SlidingWindows
 from maestro_analytics.sandbox.metrics import Metrics
 from maestro_analytics.sandbox.received import Inbox, Received
 from maestro_analytics.sandbox.routing import ROOT, Api
+from maestro_analytics.sandbox.simulation.chance import PEOPLE, mix
+from maestro_analytics.sandbox.simulation.timeline import Centre
 from maestro_analytics.sandbox.store import ObjectStore
 from maestro_analytics.sandbox.tickets import Tickets
 from maestro_analytics.sandbox.truth import Truth

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from maestro_analytics.sandbox.agents import Directory
-from maestro_analytics.sandbox.centre.chance import TICKET, draws, identifier
-from maestro_analytics.sandbox.centre.grades import Ticket
-from maestro_analytics.sandbox.centre.timeline import Centre
 from maestro_analytics.sandbox.clock import Clock
 from maestro_analytics.sandbox.http import Reply, json_reply
 from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.simulation.chance import TICKET, draws, identifier
+from maestro_analytics.sandbox.simulation.grades import Ticket
+from maestro_analytics.sandbox.simulation.timeline import Centre
 from maestro_analytics.sandbox.validation import Field, Refusal, moment_text
 
 ATTRIBUTES: dict[str, str] = {

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maestro_analytics.sandbox.agents import Directory
-from maestro_analytics.sandbox.centre import rubrics
-from maestro_analytics.sandbox.centre.coaching import Record
-from maestro_analytics.sandbox.centre.grades import Version
-from maestro_analytics.sandbox.centre.timeline import Centre
 from maestro_analytics.sandbox.files.columns import COLUMNS, GRADE_FILES
 from maestro_analytics.sandbox.files.rows import GradeRows, Row, audit_rows, csat_row, group_rows
+from maestro_analytics.sandbox.simulation import rubrics
+from maestro_analytics.sandbox.simulation.coaching import Record
+from maestro_analytics.sandbox.simulation.grades import Version
+from maestro_analytics.sandbox.simulation.timeline import Centre
 
 RowDict = dict[str, Any]
 

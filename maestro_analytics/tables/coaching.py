@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandera.polars as pa
 
-from maestro_analytics.tables.table import Role, Table, column, free_text, identity, label, moment
+from maestro_analytics.tables.columns import Role, Table, column, free_text, identity, label, moment
 
 CREATED_AND_UPDATED = {
     "created_at": moment("When the record was created"),

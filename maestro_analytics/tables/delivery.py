@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maestro_analytics.errors import UnreadableFile
-from maestro_analytics.tables.table import Table
+from maestro_analytics.tables.columns import Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from maestro_analytics.tables.columns import Role, Table
 from maestro_analytics.tables.schemas import DELETED_FLAG, RAW_TABLES, TABLES, TABLES_BY_NAME
-from maestro_analytics.tables.table import Role, Table
 
 HEADER_BOUND = 1 << 16
 """Bytes in which the header of a file must stand, blank lines before it included."""

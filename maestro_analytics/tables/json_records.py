@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from maestro_analytics.tables.checks import check_values
+from maestro_analytics.tables.casting import Typed, moment
+from maestro_analytics.tables.columns import DTYPES, Role, Table
 from maestro_analytics.tables.delivery import Refusal
-from maestro_analytics.tables.table import DTYPES, Role, Table
-from maestro_analytics.tables.values import Typed, moment
+from maestro_analytics.tables.validation import check_values
 
 SKIPPED_MEMBER = ""
 

@@ -12,10 +12,10 @@ from maestro_analytics.tables.coaching import COACHING_POINTS as COACHING_POINTS
 from maestro_analytics.tables.coaching import COACHING_SESSIONS as COACHING_SESSIONS
 from maestro_analytics.tables.coaching import COACHING_TABLES
 from maestro_analytics.tables.coaching import TODOS as TODOS
-from maestro_analytics.tables.table import DTYPES as DTYPES
-from maestro_analytics.tables.table import DUCKDB_TYPES as DUCKDB_TYPES
-from maestro_analytics.tables.table import UTC_MOMENT as UTC_MOMENT
-from maestro_analytics.tables.table import Role, Table, column, free_text, identity, label, moment, points
+from maestro_analytics.tables.columns import DTYPES as DTYPES
+from maestro_analytics.tables.columns import DUCKDB_TYPES as DUCKDB_TYPES
+from maestro_analytics.tables.columns import UTC_MOMENT as UTC_MOMENT
+from maestro_analytics.tables.columns import Role, Table, column, free_text, identity, label, moment, points
 
 GRADE_KEY = {"grade_key": identity("Which grade: source, gradable, rubric, agent, type (and grader); made here")}
 

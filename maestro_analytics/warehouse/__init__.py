@@ -6,16 +6,16 @@ What writes is imported when first used: it brings pandera and the API's client,
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from maestro_analytics.warehouse.overview import Overview
+from maestro_analytics.warehouse.status import Overview
 from maestro_analytics.warehouse.store import Store, open
 
 if TYPE_CHECKING:
-    from maestro_analytics.warehouse.books import Account as Account
-    from maestro_analytics.warehouse.books import Landed as Landed
-    from maestro_analytics.warehouse.locking import holder_of as holder_of
+    from maestro_analytics.warehouse.landing.accounting import Account as Account
+    from maestro_analytics.warehouse.landing.accounting import Landed as Landed
+    from maestro_analytics.warehouse.lock import holder_of as holder_of
     from maestro_analytics.warehouse.master import Master as Master
 
-_HOMES = {"Account": "books", "Landed": "books", "Master": "master", "holder_of": "locking"}
+_HOMES = {"Account": "landing.accounting", "Landed": "landing.accounting", "Master": "master", "holder_of": "lock"}
 
 __all__ = ["Account", "Landed", "Master", "Overview", "Store", "holder_of", "open"]
 

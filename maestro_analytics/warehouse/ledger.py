@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import duckdb
 
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.warehouse.connections import changed, frame, value
+from maestro_analytics.warehouse.connection import changed, frame, value
 
 ENDED = ("errored", "timed_out", "failed")
 

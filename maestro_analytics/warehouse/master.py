@@ -16,11 +16,12 @@ from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.settings import is_another_server
 from maestro_analytics.tables.delivery import Delivery
-from maestro_analytics.warehouse import books, landing, people, publishing, runs
-from maestro_analytics.warehouse.books import Landed
-from maestro_analytics.warehouse.connections import frame, open_master_file, prepared, value
+from maestro_analytics.warehouse import agents, landing, publish, runs
+from maestro_analytics.warehouse.connection import frame, open_master_file, prepared, value
+from maestro_analytics.warehouse.landing import accounting
+from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.ledger import DuckLedger
-from maestro_analytics.warehouse.locking import FolderLock
+from maestro_analytics.warehouse.lock import FolderLock
 from maestro_analytics.warehouse.state import create_all
 
 PUBLISHED = "maestro.duckdb"
@@ -92,8 +93,8 @@ class Master:
             if not path.exists() and (folder / PUBLISHED).exists():
                 # The master was lost: what was published is what it was.
                 half_made = path.with_name("recovered.new.duckdb")
-                publishing.copy_file(folder / PUBLISHED, half_made)
-                publishing.replace_durably(half_made, path)
+                publish.copy_file(folder / PUBLISHED, half_made)
+                publish.replace_durably(half_made, path)
             master = cls(folder, path, lock, host=host, port=port)
         except BaseException:
             lock.release()
@@ -175,12 +176,12 @@ class Master:
     def coverage(self, kind: str) -> list[Window]:
         """The stretches of time of which everything of `kind` has landed, in order, none touching the next."""
         with self._working:
-            return books.coverage(self.connection, kind)
+            return accounting.coverage(self.connection, kind)
 
     def resolve_people(self) -> None:
         """Make `agents` and `agent_ids` anew from groups, grades and coaching records. Publishing does it."""
         with self._working:
-            people.resolve(self.connection)
+            agents.resolve(self.connection)
 
     def start_refresh(self, *, since: datetime | None, until: datetime, kinds: Sequence[str], at: datetime) -> int:
         """Enter a run in state.refreshes; returns its id."""
@@ -208,11 +209,11 @@ class Master:
         The file is copied while it is closed: a second handle of it, closed, would drop DuckDB's lock.
         """
         with self._working, self._entering:
-            publishing.prepare(self.connection)
+            publish.prepare(self.connection)
             step("prepared")
             self._close_file()
             try:
-                return publishing.publish(self.path, self.folder / PUBLISHED, step)
+                return publish.publish(self.path, self.folder / PUBLISHED, step)
             finally:
                 self._connection = open_file(self.path)
 
@@ -222,7 +223,7 @@ class Master:
             before = self.path.stat().st_size
             self._close_file()
             try:
-                publishing.compact(self.path)
+                publish.compact(self.path)
             finally:
                 self._connection = open_file(self.path)
             return before, self.path.stat().st_size
@@ -232,7 +233,7 @@ class Master:
         with self._working, self._entering:
             self._close_file()
             try:
-                publishing.replace_durably(new, self.path)
+                publish.replace_durably(new, self.path)
             finally:
                 self._connection = open_file(self.path)
 

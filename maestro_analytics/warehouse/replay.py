@@ -11,11 +11,11 @@ from pathlib import Path
 from maestro_analytics.errors import MaestroError, UnreadableFile
 from maestro_analytics.exports import ExportRecord
 from maestro_analytics.tables.coaching import COACHING_TABLES
-from maestro_analytics.tables.readers import BUDGET, read_export
+from maestro_analytics.tables.reader import BUDGET, read_export
 from maestro_analytics.warehouse import ledger
-from maestro_analytics.warehouse.books import Landed
-from maestro_analytics.warehouse.connections import frame, value
+from maestro_analytics.warehouse.connection import frame, value
 from maestro_analytics.warehouse.landing import land_coaching, read_list
+from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.master import KEPT, Master
 
 CARRIED_OVER = ("exports", "refreshes", "pushes", "account")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import duckdb
 
-from maestro_analytics.warehouse.connections import frame, value
+from maestro_analytics.warehouse.connection import frame, value
 
 
 def start(

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import duckdb
 
+from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import TABLES
-from maestro_analytics.tables.table import DUCKDB_TYPES
-from maestro_analytics.warehouse.connections import quoted
+from maestro_analytics.warehouse.connection import quoted
 
 LAYOUT = 1
 

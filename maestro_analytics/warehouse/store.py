@@ -12,9 +12,9 @@ import polars as pl
 
 from maestro_analytics.errors import EmptyStore, InvalidArgument, UnknownName
 from maestro_analytics.settings import Settings
-from maestro_analytics.warehouse.connections import Parameters, frame, open_published_file
-from maestro_analytics.warehouse.overview import Overview, overview
-from maestro_analytics.warehouse.sqlfiles import lend_views, query, variables
+from maestro_analytics.warehouse.connection import Parameters, frame, open_published_file
+from maestro_analytics.warehouse.sql_files import lend_views, query, variables
+from maestro_analytics.warehouse.status import Overview, overview
 
 
 class Store:

@@ -14,9 +14,9 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from maestro_analytics.tables.columns import DTYPES
 from maestro_analytics.tables.schemas import TABLES, TABLES_BY_NAME
-from maestro_analytics.tables.table import DTYPES
-from maestro_analytics.warehouse.sqlfiles import create_views
+from maestro_analytics.warehouse.sql_files import create_views
 from maestro_analytics.warehouse.state import create_all
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

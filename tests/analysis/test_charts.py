@@ -11,7 +11,7 @@ from centre import START, grade_rows
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
-from maestro_analytics.analysis.charts.look import plain
+from maestro_analytics.analysis.charts.theme import plain
 
 DRAWN = {
     "agreement": "question_agreement",

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from maestro_analytics.warehouse.sqlfiles import sql_folder, texts
+from maestro_analytics.warehouse.sql_files import sql_folder, texts
 
 QUERIES = {name: text for name, text in texts("queries").items() if not name.startswith("metrics_of")}
 OURS = (

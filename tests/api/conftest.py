@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from maestro_analytics.api import ApiClient
-from maestro_analytics.api.waiting import Clock, Stopped
+from maestro_analytics.api.clock import Clock, Stopped
 from maestro_analytics.settings import Settings
 
 TOKEN = "tok-0123456789-secret"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from maestro_analytics import errors
-from maestro_analytics.api.records import Attachment
+from maestro_analytics.api.models import Attachment
 
 CREATE = "POST /api/v1/attachments"
 

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from maestro_analytics import errors
-from maestro_analytics.api.files import FileHost, UrlExpired
-from maestro_analytics.api.waiting import Stopped
+from maestro_analytics.api.clock import Stopped
+from maestro_analytics.api.transfer import FileHost, UrlExpired
 
 BYTES = bytes(range(256)) * 40
 

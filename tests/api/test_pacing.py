@@ -9,7 +9,7 @@ from collections import deque
 import pytest
 
 from maestro_analytics import errors
-from maestro_analytics.api.pacing import Pacer
+from maestro_analytics.api.rate_limit import Pacer
 
 FASTER = 20
 """A minute of the paced processes and of the strict vendor is three seconds here."""
@@ -19,7 +19,7 @@ import sys, threading, time
 from datetime import UTC, datetime
 from pathlib import Path
 from maestro_analytics.api import ApiClient, endpoints
-from maestro_analytics.api.waiting import Clock
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.settings import Settings
 
 url, cache, requests_per_thread, faster = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])

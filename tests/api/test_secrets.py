@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from maestro_analytics import errors
 from maestro_analytics.api import ApiClient, endpoints
-from maestro_analytics.api.files import FileHost, UrlExpired
 from maestro_analytics.api.redaction import redact
+from maestro_analytics.api.transfer import FileHost, UrlExpired
 from maestro_analytics.exports.ledger import FileLedger
-from maestro_analytics.exports.life import PollPace
-from maestro_analytics.exports.run import run_exports
+from maestro_analytics.exports.lifecycle import PollPace
+from maestro_analytics.exports.scheduler import run_exports
 
 QUERY = "X-Amz-Signature=5ec4e7"
 

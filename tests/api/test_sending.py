@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from maestro_analytics import errors
 from maestro_analytics.api import ApiClient, endpoints
-from maestro_analytics.api.waiting import Stopped
+from maestro_analytics.api.clock import Stopped
 from maestro_analytics.settings import Settings
 
 TODO = "GET /api/v1/todos/t1"

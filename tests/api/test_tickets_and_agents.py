@@ -7,7 +7,7 @@ import pytest
 
 from maestro_analytics import errors
 from maestro_analytics.api import ApiClient
-from maestro_analytics.api.records import Comment, Ticket, Todo
+from maestro_analytics.api.models import Comment, Ticket, Todo
 from maestro_analytics.api.tickets import AuthorRole, NewComment
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.settings import Settings

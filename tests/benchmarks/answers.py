@@ -27,7 +27,7 @@ from maestro_analytics import analysis
 from maestro_analytics.analysis import charts as charts
 from maestro_analytics.analysis import report
 from maestro_analytics.tables.schemas import TABLES
-from maestro_analytics.warehouse import Store, sqlfiles
+from maestro_analytics.warehouse import Store, sql_files
 from maestro_analytics.warehouse import open as open_store
 from maestro_analytics.warehouse.state import create_all
 
@@ -133,7 +133,7 @@ def make(path: Path, *, grades: int, questions: int) -> None:
                 text = text.replace(f"${name}", str(value))
             if text.strip():
                 connection.execute(text)
-        sqlfiles.create_views(connection)
+        sql_files.create_views(connection)
     finally:
         connection.close()
 

@@ -19,7 +19,7 @@ import duckdb
 
 from maestro_analytics.lake import Source, open_lake, write_lake
 from maestro_analytics.lake.dialect import views_in_order
-from maestro_analytics.warehouse import sqlfiles
+from maestro_analytics.warehouse import sql_files
 from maestro_analytics.warehouse.state import create_all
 
 QUESTIONS_OF_A_GRADE = 25
@@ -108,8 +108,8 @@ def write_month_by_month(connection: duckdb.DuckDBPyConnection, lake: Path, answ
 
 def ask_both(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
     """The same questions to the database, to DuckDB over the Parquet, and to a Spark of this machine."""
-    for name in views_in_order(sqlfiles.texts("views")):
-        connection.execute(f"create or replace view {name} as {sqlfiles.texts('views')[name]}")
+    for name in views_in_order(sql_files.texts("views")):
+        connection.execute(f"create or replace view {name} as {sql_files.texts('views')[name]}")
     with open_lake(lake) as parquet, open_lake(lake, spark=True) as spark:
         print(f"{'question':45} {'database':>9} {'lake':>9} {'spark':>9}  lake/database  spark/lake")
         for name, question in QUESTIONS.items():
@@ -135,7 +135,7 @@ class Database:
         return self._connection.sql(query).pl()
 
     def query(self, name: str) -> Any:
-        return self.sql(sqlfiles.query(name))
+        return self.sql(sql_files.query(name))
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

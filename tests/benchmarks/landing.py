@@ -115,7 +115,7 @@ def first_rows(source: Path, rows: int | None) -> Iterator[dict[str, str]]:
 
 def ours(source: Path, folder: Path, rows: int | None) -> int:
     from maestro_analytics.exports import Window
-    from maestro_analytics.tables.readers import read_export
+    from maestro_analytics.tables.reader import read_export
     from maestro_analytics.warehouse import Master
 
     start = datetime(2026, 1, 1, tzinfo=UTC)
@@ -240,7 +240,7 @@ def measure(way: str, source: Path, rows: int | None) -> dict[str, float]:
     import polars  # noqa: F401
     import pyarrow.csv  # noqa: F401
 
-    import maestro_analytics.tables.readers
+    import maestro_analytics.tables.reader
     import maestro_analytics.warehouse  # noqa: F401
 
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
@@ -277,7 +277,7 @@ def compare(source: Path, answers: int, ways: list[str]) -> None:
 def redelivery(folder: Path, answers: int) -> None:
     """A tenth of the grades again, onto all of them; beside the bare statements, and publishing beside a plain copy."""
     from maestro_analytics.exports import Window
-    from maestro_analytics.tables.readers import read_export
+    from maestro_analytics.tables.reader import read_export
     from maestro_analytics.tables.schemas import GRADE_TABLES
     from maestro_analytics.warehouse import Master
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from maestro_analytics.cli.asking import Format, write
+from maestro_analytics.cli.query import Format, write
 
 FRAME = pl.DataFrame(
     {

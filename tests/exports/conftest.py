@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from maestro_analytics.api import ApiClient
-from maestro_analytics.api.waiting import Clock
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.exports import FileLedger, Window, run_exports
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.settings import Settings

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 from maestro_analytics import errors
 from maestro_analytics.client.frames import frames_of
 from maestro_analytics.exports import FileLedger, MissedWindow, PollPace
-from maestro_analytics.exports.one_off import KeptExports
+from maestro_analytics.exports.adhoc import KeptExports
 
 KINDS = ("raw", "groups", "audit")
 

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from maestro_analytics.exports.kept import damage, ending
+from maestro_analytics.exports.archive import damage, ending
 
 TEXT = b"gradable_id,comment\n" + b"1,fine\n" * 2_000
 

@@ -10,8 +10,8 @@ import pytest
 
 from maestro_analytics.client.frames import frames_of
 from maestro_analytics.exports import FileLedger, Window
-from maestro_analytics.exports.kept import is_as_received
-from maestro_analytics.exports.one_off import KeptExports
+from maestro_analytics.exports.adhoc import KeptExports
+from maestro_analytics.exports.archive import is_as_received
 from maestro_analytics.exports.windows import cut
 
 PROCESS = '''
@@ -21,7 +21,7 @@ import json, os, signal, sys, time, traceback
 from datetime import datetime
 from pathlib import Path
 from maestro_analytics.api import ApiClient
-from maestro_analytics.api.waiting import Clock
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.exports import FileLedger, Window, run_exports
 from maestro_analytics.exports.events import Polled, Receiving
 from maestro_analytics.settings import Settings

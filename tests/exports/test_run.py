@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from maestro_analytics import errors
-from maestro_analytics.api.waiting import Clock
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.exports import MissedWindow, PollPace, Window, plan_windows, run_exports
+from maestro_analytics.exports.archive import stem
 from maestro_analytics.exports.events import Asked, Planned, Polled, Received, Receiving
-from maestro_analytics.exports.kept import stem
 from maestro_analytics.exports.ledger import ExportRecord
 from maestro_analytics.exports.planning import polls_within
 

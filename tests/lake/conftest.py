@@ -19,8 +19,8 @@ import polars as pl
 import pytest
 
 from maestro_analytics.lake import Source
+from maestro_analytics.tables.columns import DTYPES
 from maestro_analytics.tables.schemas import TABLES, TABLES_BY_NAME
-from maestro_analytics.tables.table import DTYPES
 from maestro_analytics.warehouse.state import create_all
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

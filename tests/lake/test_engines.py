@@ -9,10 +9,10 @@ from polars.testing import assert_frame_equal
 from maestro_analytics import analysis
 from maestro_analytics.lake import open_lake, write_lake
 from maestro_analytics.lake.dialect import views_in_order
-from maestro_analytics.warehouse import sqlfiles
+from maestro_analytics.warehouse import sql_files
 
-VIEWS = sqlfiles.texts("views")
-QUERIES = sqlfiles.texts("queries")
+VIEWS = sql_files.texts("views")
+QUERIES = sql_files.texts("queries")
 GIVEN = {
     "since": datetime(2026, 1, 20, tzinfo=UTC),
     "until": datetime(2026, 4, 10, 12, 30, tzinfo=UTC),
@@ -74,7 +74,7 @@ def same(left: pl.DataFrame, right: pl.DataFrame) -> None:
 
 def given_to(name: str) -> dict:
     """The values of GIVEN for the variables that a query's first lines list, all at once."""
-    return {variable: GIVEN[variable] for variable in sqlfiles.variables(QUERIES[name])}
+    return {variable: GIVEN[variable] for variable in sql_files.variables(QUERIES[name])}
 
 
 @pytest.mark.parametrize("name", VIEWS)

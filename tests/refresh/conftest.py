@@ -12,7 +12,7 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 import maestro_analytics as ma
-from maestro_analytics.api.waiting import Clock
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.exports import PollPace
 from maestro_analytics.refresh import RefreshReport, refresh
 from maestro_analytics.sandbox import Sandbox

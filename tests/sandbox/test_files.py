@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maestro_analytics.sandbox.centre.timeline import Centre
 from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.files import text as file_text
 from maestro_analytics.sandbox.files.columns import LABEL, TEXT
 from maestro_analytics.sandbox.files.write import RawSelection, write_raw
+from maestro_analytics.sandbox.simulation.timeline import Centre
 
 FILES = ("total_scores", "section_scores", "individual_answers", "annotations", "csat")
 

@@ -7,7 +7,7 @@ from statistics import correlation, fmean, stdev
 import pytest
 
 from maestro_analytics.sandbox import Sandbox
-from maestro_analytics.sandbox.centre.rubrics import Question, Rubric, Section, alignment, make_rubrics, score
+from maestro_analytics.sandbox.simulation.rubrics import Question, Rubric, Section, alignment, make_rubrics, score
 from maestro_analytics.sandbox.truth import IDENTITY
 
 

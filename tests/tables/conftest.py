@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from maestro_analytics.tables.delivery import Delivery
-from maestro_analytics.tables.readers import read_export
+from maestro_analytics.tables.reader import read_export
 
 # A busy machine is no failure.
 settings.register_profile("unhurried", deadline=None)

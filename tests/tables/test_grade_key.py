@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maestro_analytics.tables.identity import GRADE_PARTS, grade_key, grade_keys
+from maestro_analytics.tables.grade_key import GRADE_PARTS, grade_key, grade_keys
 
 ORDINARY = {
     "source": "zendesk",

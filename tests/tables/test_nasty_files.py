@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from maestro_analytics.errors import SchemaMismatch, UnreadableFile
-from maestro_analytics.tables.readers import read_export
+from maestro_analytics.tables.reader import read_export
 from maestro_analytics.tables.schemas import CSAT, INDIVIDUAL_ANSWERS, SECTION_SCORES, TOTAL_SCORES
 from tests.tables.conftest import rows_of
 
@@ -249,10 +249,9 @@ def test_the_budget_is_of_the_file_and_not_of_the_export(read):
 
 def test_memory_and_batches_do_not_show_in_the_rows(read, monkeypatch):
     """Many batches, an unsorted file, a bad row in each batch: order, numbers and lines hold across them."""
-    from maestro_analytics.tables import batches
 
-    monkeypatch.setattr(batches, "ROWS_IN_A_BATCH", 100)
-    monkeypatch.setattr(batches, "BLOCK_BYTES", 1 << 12)
+    monkeypatch.setattr(csv_batches, "ROWS_IN_A_BATCH", 100)
+    monkeypatch.setattr(csv_batches, "BLOCK_BYTES", 1 << 12)
     body = "".join(f'{number},{"bad" if number % 97 == 0 else number},"c\n{number}",,z\n' for number in range(5000))
     delivery = read(f"{HEADER}\n{body}")
 
@@ -268,9 +267,9 @@ def test_the_same_file_is_read_alike_by_both_readers(read, monkeypatch):
     text = f"{HEADER}\n{body}1,2\n"
     fast = read(text)
     fast_rows, fast_refusals = csat(fast), fast.refusals
-    from maestro_analytics.tables import readers
+    from maestro_analytics.tables import reader
 
-    monkeypatch.setattr(readers, "fast_batches", readers.slow_batches)
+    monkeypatch.setattr(reader, "fast_batches", reader.slow_batches)
     slow = read(text)
     assert (csat(slow), slow.refusals) == (fast_rows, fast_refusals)
 

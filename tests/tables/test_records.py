@@ -7,11 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from maestro_analytics.tables import records
-from maestro_analytics.tables.batches import NeedsSlowReading, RowCount, fast_batches
+from maestro_analytics.tables.archive import Member
+from maestro_analytics.tables.csv_batches import NeedsSlowReading, RowCount, fast_batches
+from maestro_analytics.tables.csv_records import NEVER_CLOSED, ends_inside_quotes, read_records
 from maestro_analytics.tables.headers import Header
-from maestro_analytics.tables.members import Member
-from maestro_analytics.tables.records import NEVER_CLOSED, ends_inside_quotes, read_records
 
 HEADER = Header(("a", "b", "c"), 6, 1)
 
@@ -110,7 +109,7 @@ def test_a_row_of_the_wrong_width_with_a_long_comment_is_one_row():
 
 
 def test_a_record_beyond_all_bounds_is_not_read_into_memory(monkeypatch):
-    monkeypatch.setattr(records, "RECORD_BOUND", 1000)
+    monkeypatch.setattr(csv_records, "RECORD_BOUND", 1000)
     found = slow(b'1,"2,3\n' + b"4,5,6\n" * 1000)
     assert [record.fault is None for record in found] == [False] + [True] * 1000
 

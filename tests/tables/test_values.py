@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maestro_analytics.tables.table import Role
-from maestro_analytics.tables.values import NULL_WORDS, moment, typed
+from maestro_analytics.tables.casting import NULL_WORDS, moment, typed
+from maestro_analytics.tables.columns import Role
 
 MOMENT = datetime(2018, 8, 13, 12, 34, 56, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 
 from maestro_analytics.errors import UnreadableFile
 from maestro_analytics.warehouse import open as open_published
-from maestro_analytics.warehouse.connections import frame
+from maestro_analytics.warehouse.connection import frame
 
 
 @pytest.fixture

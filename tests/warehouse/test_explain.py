@@ -6,7 +6,7 @@ import pytest
 
 from maestro_analytics.errors import UnknownName
 from maestro_analytics.warehouse import open
-from maestro_analytics.warehouse.explain import explain
+from maestro_analytics.warehouse.lineage import explain
 from tests.warehouse.desk import ANSWER, KEY, NOTE, SURVEY, TOTAL
 
 ANSWER_ID = "16906fb5ce9d57646fa38362_5310985_AatxWWtXWKcfiN34E_0072999_GRADER_grading"

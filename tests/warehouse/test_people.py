@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maestro_analytics.warehouse.people import people_of
+from maestro_analytics.warehouse.agents import people_of
 from tests.warehouse.desk import TOTAL, csv_text
 
 GROUPS = {"agent_ids": pl.List(pl.String), "agent_email": pl.String, "agent_name": pl.String, "available": pl.Boolean}

@@ -1,6 +1,6 @@
 """A refused row keeps its raw text, line, column and reason, and can be read again."""
 
-from maestro_analytics.tables.table import Role
+from maestro_analytics.tables.columns import Role
 from maestro_analytics.warehouse.replay import retry_quarantine
 from tests.warehouse.desk import ANSWER, START, TOTAL, csv_text, raw_zip, zipped
 
@@ -62,10 +62,10 @@ def test_the_grade_of_a_refused_row_does_not_keep_its_earlier_version(desk):
 
 def test_retry_after_a_fix_lands_what_can_be_read_now(desk, monkeypatch):
     """The fix here: a reader that takes the score for the text that it is."""
-    from maestro_analytics.tables import checks
+    from maestro_analytics.tables import validation
 
     desk.land_rows(total_scores=[*many(100), TOTAL | {"rubric_score": "75 %"}], individual_answers=[ANSWER])
-    understood = checks.typed
+    understood = validation.typed
 
     def typed(text, roles):
         column = text.schema.get_field_index("rubric_score")
@@ -75,7 +75,7 @@ def test_retry_after_a_fix_lands_what_can_be_read_now(desk, monkeypatch):
             text = text.set_column(column, "rubric_score", pc.replace_substring(text.column(column), " %", ""))
         return understood(text, roles)
 
-    monkeypatch.setattr(checks, "typed", typed)
+    monkeypatch.setattr(validation, "typed", typed)
     (outcome,) = list(retry_quarantine(desk.master))
 
     assert outcome.landed.rows["total_scores"] == 101

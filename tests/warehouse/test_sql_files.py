@@ -7,8 +7,8 @@ import duckdb
 import pytest
 
 from maestro_analytics.warehouse import open
-from maestro_analytics.warehouse.dictionary import data_dictionary
-from maestro_analytics.warehouse.sqlfiles import grain, sql_folder, texts, variables
+from maestro_analytics.warehouse.data_dictionary import data_dictionary
+from maestro_analytics.warehouse.sql_files import grain, sql_folder, texts, variables
 from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv_text
 
 FILES = [(folder, name) for folder in ("views", "queries") for name in texts(folder)]
@@ -95,7 +95,7 @@ def test_the_grain_of_a_view_holds(stores, view):
 
 
 def test_the_data_dictionary_is_current():
-    """Made anew with `python -m maestro_analytics.warehouse.dictionary`."""
+    """Made anew with `python -m maestro_analytics.warehouse.data_dictionary`."""
     assert (sql_folder() / "README.md").read_text(encoding="utf-8") == data_dictionary()
 
 

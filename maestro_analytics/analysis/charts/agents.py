@@ -8,7 +8,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.look import (
+from maestro_analytics.analysis.charts.labels import names, told_apart, with_n, within
+from maestro_analytics.analysis.charts.theme import (
     BLUE,
     FAINT,
     GREY,
@@ -23,7 +24,6 @@ from maestro_analytics.analysis.charts.look import (
     span,
     tips,
 )
-from maestro_analytics.analysis.charts.naming import names, told_apart, with_n, within
 
 STANDING = {"above": BLUE, "below": ORANGE, "": GREY}
 STANDING_WORDS = {"above": "above the mean of all", "below": "below the mean of all", "": "cannot be told from it"}

@@ -7,7 +7,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from maestro_analytics.analysis.charts.look import (
+from maestro_analytics.analysis.charts.labels import names, told_apart, with_n
+from maestro_analytics.analysis.charts.theme import (
     BLUE,
     GREEN,
     GREY,
@@ -21,7 +22,6 @@ from maestro_analytics.analysis.charts.look import (
     span,
     tips,
 )
-from maestro_analytics.analysis.charts.naming import names, told_apart, with_n
 
 
 def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:

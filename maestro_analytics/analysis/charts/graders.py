@@ -7,7 +7,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from maestro_analytics.analysis.charts.look import (
+from maestro_analytics.analysis.charts.labels import names, told_apart, with_n, within, without_domain
+from maestro_analytics.analysis.charts.theme import (
     BLUE,
     CELL_INK,
     FAINT,
@@ -24,7 +25,6 @@ from maestro_analytics.analysis.charts.look import (
     span,
     tips,
 )
-from maestro_analytics.analysis.charts.naming import names, told_apart, with_n, within, without_domain
 
 VERDICTS = {"strict": ORANGE, "lenient": BLUE, "cannot be told apart": GREY}
 

@@ -8,7 +8,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.look import (
+from maestro_analytics.analysis.charts.labels import names, with_n
+from maestro_analytics.analysis.charts.theme import (
     BLUE,
     GREY,
     ORANGE,
@@ -20,7 +21,6 @@ from maestro_analytics.analysis.charts.look import (
     span,
     tips,
 )
-from maestro_analytics.analysis.charts.naming import names, with_n
 
 
 def precision(plan: pl.DataFrame, *, half_width: float = 5.0, width: int = WIDTH) -> Any:

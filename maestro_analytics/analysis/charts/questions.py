@@ -9,7 +9,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.look import (
+from maestro_analytics.analysis.charts.labels import names, short, told_apart, with_n, within
+from maestro_analytics.analysis.charts.theme import (
     BLUE,
     CELL_INK,
     GREY,
@@ -24,7 +25,6 @@ from maestro_analytics.analysis.charts.look import (
     span,
     tips,
 )
-from maestro_analytics.analysis.charts.naming import names, short, told_apart, with_n, within
 
 
 def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:

@@ -8,9 +8,9 @@
 `maestro-analytics report` is this on the command line.
 """
 
-from maestro_analytics.analysis.report.asking import KINDS, in_turn, sections
-from maestro_analytics.analysis.report.block import Block, Section
+from maestro_analytics.analysis.report.collect import KINDS, in_turn, sections
 from maestro_analytics.analysis.report.files import as_csv, as_json, csv_folder
+from maestro_analytics.analysis.report.model import Block, Section
 from maestro_analytics.analysis.report.page import page
 from maestro_analytics.analysis.report.terminal import show
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from maestro_analytics.analysis.agreement import grader_agreement, grader_pairs, question_agreement
 from maestro_analytics.analysis.benchmark import benchmark_bias
-from maestro_analytics.analysis.coaching import coaching_effect, coaching_timeline
-from maestro_analytics.analysis.drift import grader_drift
-from maestro_analytics.analysis.follow_up import (
+from maestro_analytics.analysis.coaching_effect import coaching_effect, coaching_timeline
+from maestro_analytics.analysis.coaching_follow_up import (
     coaching_coverage,
     time_to_coach,
     time_to_coach_curve,
     todo_completion,
 )
-from maestro_analytics.analysis.leniency import grader_severity
-from maestro_analytics.analysis.points import points_lost, points_lost_by_team
+from maestro_analytics.analysis.drift import grader_drift
+from maestro_analytics.analysis.points_lost import points_lost, points_lost_by_team
 from maestro_analytics.analysis.ranking import agent_ranking
-from maestro_analytics.analysis.report.block import Column, Piece
+from maestro_analytics.analysis.report.model import Column, Piece
 from maestro_analytics.analysis.scores import team_scores
+from maestro_analytics.analysis.severity import grader_severity
 from maestro_analytics.analysis.trends import control_chart
 
 NOTE = Column("Note", ("reason",), "text")

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
-from maestro_analytics.analysis.report.block import Section
+from maestro_analytics.analysis.report.model import Section
 from maestro_analytics.errors import InvalidArgument
 
 SCHEMA_VERSION = 1

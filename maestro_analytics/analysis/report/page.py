@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from maestro_analytics.analysis.report.block import Block, Section, cells, heading_lines, with_something_to_say
+from maestro_analytics.analysis.report.model import Block, Section, cells, heading_lines, with_something_to_say
 from maestro_analytics.analysis.report.style import STYLE
 
 WIDE, NARROW = 760, 340
@@ -114,7 +114,7 @@ def _drawn(block: Block, width: int, mark: str) -> tuple[str, str]:
 
 def _at_home(svg: str, mark: str) -> str:
     """Colours become the page's; ids become unique, because several pictures stand on one page."""
-    from maestro_analytics.analysis.charts.look import PALETTE
+    from maestro_analytics.analysis.charts.theme import PALETTE
 
     for name, colour in PALETTE.items():
         svg = re.sub(rf'="{colour}"', f'="var(--{name})"', svg, flags=re.IGNORECASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from maestro_analytics.analysis.report.block import Section, cells, heading_lines, with_something_to_say
+from maestro_analytics.analysis.report.model import Section, cells, heading_lines, with_something_to_say
 
 PIPED_WIDTH = 140
 

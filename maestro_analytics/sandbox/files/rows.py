@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from maestro_analytics.sandbox.centre.chance import AUDIT, draws, mix
-from maestro_analytics.sandbox.centre.grades import Grade, Ticket, Version, answers
-from maestro_analytics.sandbox.centre.people import Person
-from maestro_analytics.sandbox.centre.timeline import Centre
+from maestro_analytics.sandbox.simulation.chance import AUDIT, draws, mix
+from maestro_analytics.sandbox.simulation.grades import Grade, Ticket, Version, answers
+from maestro_analytics.sandbox.simulation.people import Person
+from maestro_analytics.sandbox.simulation.timeline import Centre
 
 Row = tuple[object, ...]
 

@@ -9,9 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-from maestro_analytics.sandbox.centre.chance import FILE, draws
-from maestro_analytics.sandbox.centre.grades import Grade, Ticket
-from maestro_analytics.sandbox.centre.timeline import Centre
 from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.files.columns import (
     COLUMNS,
@@ -24,6 +21,9 @@ from maestro_analytics.sandbox.files.columns import (
 )
 from maestro_analytics.sandbox.files.rows import GradeRows, Row, csat_row
 from maestro_analytics.sandbox.files.text import RENDER, Style, deleted_flag
+from maestro_analytics.sandbox.simulation.chance import FILE, draws
+from maestro_analytics.sandbox.simulation.grades import Grade, Ticket
+from maestro_analytics.sandbox.simulation.timeline import Centre
 
 _CHUNK = 100
 _LEFT_OUT = {

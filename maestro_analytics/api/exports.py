@@ -1,0 +1,108 @@
+"""Asking for exports, and looking at how they are doing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from maestro_analytics.api import endpoints
+from maestro_analytics.api.clock import Clock
+from maestro_analytics.api.transport import Transport
+from maestro_analytics.errors import RequestRefused, TryAgain
+from maestro_analytics.settings import Settings
+
+EXPORT_REQUESTS = {
+    "raw": endpoints.REQUEST_RAW_EXPORT,
+    "groups": endpoints.REQUEST_GROUPS_EXPORT,
+    "audit": endpoints.REQUEST_AUDIT_EXPORT,
+}
+_OTHER_FORM_STATUSES = (400, 404, 405, 410, 422)
+
+
+@dataclass(frozen=True)
+class ExportState:
+    """What the vendor says about an export.
+
+    Attributes:
+        status: `requested`, `in_progress`, `complete`, `errored`, or a word that the reference does not have.
+        data_url: presigned, on another host; empty when there is nothing to download. Never shown.
+    """
+
+    status: str
+    data_url: str
+
+    def __repr__(self) -> str:
+        return f"ExportState(status={self.status!r}, data_url={'...' if self.data_url else ''!r})"
+
+
+POLL_FORMS = (endpoints.GET_EXPORT_DATA, endpoints.EXPORT_DATA_BY_ID, endpoints.GET_EXPORT_DATA_BY_QUERY)
+
+
+class ExportCalls(Transport):
+    """The exports part of the client.
+
+    The reference polls with `GET /get-export-data` and a JSON body, newer documentation with `GET /export-data/:id`; a
+    proxy may drop the body of a GET, so the query is the last resort. Which of them this host takes is found out with
+    the first export and kept.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        super().__init__(settings, clock=clock)
+        self._poll_form: endpoints.Endpoint | None = None
+        self._poll_lock = threading.Lock()
+
+    def request_export(self, kind: str, parameters: Mapping[str, Any], *, stop: threading.Event | None = None) -> str:
+        """Ask for an export of `kind` ("raw", "groups", "audit"), and return its id.
+
+        Raises:
+            TryAgain: the answer named no id, or what `send` raises.
+        """
+        endpoint = EXPORT_REQUESTS[kind]
+        answer = self.send(endpoint, parameters, stop=stop)
+        export_id = answer.get("exportId") if isinstance(answer, dict) else None
+        if not isinstance(export_id, str | int) or not str(export_id).strip():
+            raise TryAgain(
+                f"{self.host} took the request for a {kind} export but named no id. Try again later.",
+                endpoint=endpoint.path,
+            )
+        return str(export_id)
+
+    def export_state(self, export_id: str, *, stop: threading.Event | None = None) -> ExportState:
+        """How an export is doing.
+
+        Raises:
+            RequestRefused: status 404: the vendor does not know the id.
+        """
+        if self._poll_form is not None:
+            return self._look(self._poll_form, export_id, stop)
+        with self._poll_lock:
+            if self._poll_form is None:
+                return self._find_form(export_id, stop)
+        return self._look(self._poll_form, export_id, stop)
+
+    def _find_form(self, export_id: str, stop: threading.Event | None) -> ExportState:
+        refusals: list[RequestRefused] = []
+        for form in POLL_FORMS:
+            try:
+                state = self._look(form, export_id, stop)
+            except RequestRefused as refused:
+                if refused.status not in _OTHER_FORM_STATUSES:
+                    raise
+                refusals.append(refused)
+            else:
+                self._poll_form = form
+                return state
+        # No form knows the id. One that speaks of a missing export, not of its own parameters, is believed.
+        raise next((refused for refused in refusals if refused.status == 404), refusals[0])
+
+    def _look(self, form: endpoints.Endpoint, export_id: str, stop: threading.Event | None) -> ExportState:
+        if form is endpoints.EXPORT_DATA_BY_ID:
+            answer = self.send(form, stop=stop, export_id=export_id)
+        else:
+            answer = self.send(form, {"exportId": export_id}, stop=stop)
+        if not isinstance(answer, dict):
+            answer = {}
+        data_url = answer.get("dataUrl")
+        return ExportState(str(answer.get("status") or ""), data_url if isinstance(data_url, str) else "")

@@ -1,0 +1,309 @@
+"""Files on other hosts, by presigned URL: the token never goes there.
+
+A download is resumed where it broke off, checked against the length that was announced, and has its final name only
+when all of it is on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+
+from maestro_analytics.api.clock import Clock, Stopped
+from maestro_analytics.api.redaction import host_and_path
+from maestro_analytics.api.retry import SILENCE_SECONDS, HostHealth
+from maestro_analytics.api.transport import CONNECT_SECONDS, READ_SECONDS, plain_session
+from maestro_analytics.errors import DownloadFailed, UploadFailed
+from maestro_analytics.settings import is_loopback
+
+CHUNK_BYTES = 1 << 18
+TRIES = 9
+"""In a row that brought nothing: about two minutes, as long as an API that does not answer is waited for."""
+FEWEST_TRIES = 3
+"""Of each file, also when its host has sent nobody anything for as long."""
+LONGEST_WAIT_SECONDS = 30.0
+REDIRECTS = 3
+EXPIRED_STATUSES = (400, 401, 403, 404, 410)
+"""What object stores answer to a URL whose time is over, or whose object is not there (yet)."""
+
+OnBytes = Callable[[int, int | None], None]
+"""Called with the bytes so far and the bytes announced (None: unknown)."""
+
+
+class UrlExpired(Exception):
+    """The store does not take this URL (any more): a fresh one is needed."""
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A file that is wholly on the disk.
+
+    Attributes:
+        sha256: of its bytes, hexadecimal.
+        size: in bytes.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class _Broken(Exception):
+    """One try that broke off; what came so far is kept for the next."""
+
+
+def check_place(url: str, *, sent_on_from: str = "") -> str:
+    """The URL, when it is https or on this machine itself.
+
+    Args:
+        url: absolute, or relative to `sent_on_from`.
+
+    Raises:
+        DownloadFailed: it is neither.
+    """
+    try:
+        url = urljoin(sent_on_from, url)
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        host, url = "", ""
+    if host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+        return url
+    raise DownloadFailed(f"{host_and_path(url) if url else 'what the vendor named'} is no https address")
+
+
+class FileHost:
+    """Downloads and uploads by presigned URL, in sessions that know no token. Safe to share between threads."""
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
+        self._healths: dict[str, HostHealth] = {}
+
+    def download(
+        self, url: str, part: Path, *, stop: threading.Event | None = None, on_bytes: OnBytes | None = None
+    ) -> Downloaded:
+        """Fetch `url` into `part` (replaced when it exists), and make sure that it is on the disk.
+
+        Raises:
+            UrlExpired: the store refuses the URL.
+            DownloadFailed: nine tries in a row brought no more of it, its host sent nothing to anybody for two minutes,
+                or the URL is not https.
+            Stopped: `stop` was set.
+        """
+        parts = urlsplit(check_place(url))
+        health = self._healths.setdefault(parts.netloc, HostHealth())
+
+        def came(have: int, expected: int | None) -> None:
+            health.answered()
+            if on_bytes:
+                on_bytes(have, expected)
+
+        part.unlink(missing_ok=True)
+        with plain_session(parts.hostname or "") as session:
+            fetch = _Fetch(session, url, part, stop, came)
+            best, in_vain, is_silent = 0, 0, False
+            while in_vain < TRIES and not is_silent:
+                if in_vain:
+                    self._clock.wait(_backoff_seconds(in_vain), stop)
+                health.tried(self._clock.seconds())
+                try:
+                    fetch.once()
+                except UrlExpired:
+                    health.answered()
+                    raise
+                except _Broken as broken:
+                    why = str(broken)
+                else:
+                    health.answered()
+                    return fetch.finish()
+                # A download that breaks off again and again still comes to its end, as long as it gets further.
+                in_vain = 1 if fetch.have > best else in_vain + 1
+                best = max(best, fetch.have)
+                # Others have waited for the host as long already: not two minutes for each file.
+                silent_seconds = health.silent_seconds(self._clock.seconds())
+                is_silent = in_vain >= FEWEST_TRIES and silent_seconds >= SILENCE_SECONDS
+        how_long = f"{in_vain} times" if in_vain >= TRIES else f"and nothing else for {SILENCE_SECONDS:.0f} s"
+        raise DownloadFailed(f"{why}, {how_long}. What came is not used. Run it again later.")
+
+    def upload(self, url: str, file: Path, *, content_type: str, on_bytes: OnBytes | None = None) -> None:
+        """Send a file to a presigned URL, with the headers that the vendor's reference asks for.
+
+        Raises:
+            UploadFailed: the store refused it, or could not be reached in nine tries.
+        """
+        headers = {"Content-Type": content_type, "x-amz-server-side-encryption": "AES256"}
+        size = file.stat().st_size
+        shown = host_and_path(url)
+        with plain_session(urlsplit(check_place(url)).hostname or "") as session:
+            for number in range(1, TRIES + 1):
+                with file.open("rb") as source:
+                    # requests announces no length for an empty stream, and stores take no upload without one.
+                    data = _Counted(source, size, on_bytes) if size else b""
+                    try:
+                        status = session.put(
+                            url,
+                            data=data,
+                            headers=headers,
+                            allow_redirects=False,
+                            timeout=(CONNECT_SECONDS, READ_SECONDS),
+                        ).status_code
+                        why = f"{status} from {shown}"
+                    except requests.RequestException as error:
+                        status, why = 0, f"no answer from {shown} ({type(error).__name__})"
+                if 200 <= status < 300:
+                    return
+                if 300 <= status < 500 and status not in (408, 429):
+                    break
+                if number < TRIES:
+                    self._clock.wait(_backoff_seconds(number))
+        raise UploadFailed(f"{file.name} could not be sent: {why}. Presigned addresses are valid for 10 minutes.")
+
+
+class _Counted:
+    """A file that tells how much of it was read."""
+
+    def __init__(self, source: IO[bytes], size: int, on_bytes: OnBytes | None) -> None:
+        self._source = source
+        self._size = size
+        self._on_bytes = on_bytes
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._source.read(size)
+        if chunk and self._on_bytes:
+            self._on_bytes(self._source.tell(), self._size)
+        return chunk
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.read(CHUNK_BYTES):
+            yield chunk
+
+
+class _Fetch:
+    """One download over several connections."""
+
+    def __init__(
+        self,
+        session: requests.Session,
+        url: str,
+        part: Path,
+        stop: threading.Event | None,
+        on_bytes: OnBytes,
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._part = part
+        self._stop = stop
+        self._on_bytes = on_bytes
+        self._validator: str | None = None
+        self.have = 0
+
+    def once(self) -> None:
+        """Get the rest, or all of it.
+
+        Raises:
+            _Broken: it broke off, or is not what was announced.
+            UrlExpired: see `FileHost.download`.
+        """
+        response = self._answer()
+        with response:
+            if response.status_code in EXPIRED_STATUSES:
+                raise UrlExpired(f"{response.status_code} from {host_and_path(self._url)}")
+            if response.status_code == 416:
+                self.have = 0
+            if response.status_code not in (200, 206):
+                raise _Broken(f"{response.status_code} from {host_and_path(self._url)}")
+            if response.status_code == 206 and not self._continues(response):
+                self.have = 0
+                raise _Broken(f"{host_and_path(self._url)} sent another part of the file than was asked for")
+            if response.status_code == 200:
+                self.have = 0
+            encoded = response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
+            tag = response.headers.get("ETag", "")
+            # A weak tag does not promise the same bytes, and an encoded body has other offsets than the file.
+            self._validator = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
+            self._write(response, encoded=encoded)
+
+    def finish(self) -> Downloaded:
+        """Hash what came."""
+        digest = hashlib.sha256()
+        with self._part.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        return Downloaded(self._part, digest.hexdigest(), self._part.stat().st_size)
+
+    def _answer(self) -> requests.Response:
+        headers = {"Accept-Encoding": "identity"}
+        if self.have:
+            headers["Range"] = f"bytes={self.have}-"
+            if self._validator:
+                headers["If-Range"] = self._validator
+        url = self._url
+        for _ in range(REDIRECTS + 1):
+            failure = ""
+            try:
+                response = self._session.get(
+                    url, headers=headers, stream=True, allow_redirects=False, timeout=(CONNECT_SECONDS, READ_SECONDS)
+                )
+            except requests.RequestException as error:
+                failure = type(error).__name__
+            if failure:
+                raise _Broken(f"no answer from {host_and_path(url)} ({failure})")
+            place = response.headers.get("Location")
+            if response.status_code not in (301, 302, 303, 307, 308) or not place:
+                return response
+            response.close()
+            url = check_place(place, sent_on_from=url)
+        raise _Broken(f"{host_and_path(self._url)} sends us in circles")
+
+    def _continues(self, response: requests.Response) -> bool:
+        return response.headers.get("Content-Range", "").replace(" ", "").startswith(f"bytes{self.have}-")
+
+    def _write(self, response: requests.Response, *, encoded: bool) -> None:
+        announced = _number(response.headers.get("Content-Length"))
+        expected = None if announced is None or encoded else self.have + announced
+        failure = ""
+        with self._part.open("r+b" if self.have else "wb") as file:
+            file.truncate(self.have)
+            file.seek(self.have)
+            try:
+                for chunk in response.raw.stream(CHUNK_BYTES, decode_content=encoded):
+                    if self._stop is not None and self._stop.is_set():
+                        raise Stopped
+                    file.write(chunk)
+                    self.have += len(chunk)
+                    self._on_bytes(self.have, expected)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                failure = type(error).__name__
+            file.flush()
+            os.fsync(file.fileno())
+        if encoded and failure:
+            self.have = 0
+        if not failure and expected is not None and self.have != expected:
+            failure = f"{self.have} bytes of {expected}"
+            if self.have > expected:
+                self.have = 0
+        if failure:
+            raise _Broken(f"the download from {host_and_path(self._url)} broke off ({failure})")
+
+
+def _backoff_seconds(tries: int) -> float:
+    return min(2.0 ** (tries - 1), LONGEST_WAIT_SECONDS)
+
+
+def _number(text: Any) -> int | None:
+    try:
+        return int(text)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,232 @@
+"""`status`, `replay`, `quarantine` and `compact`: what lies in the data folder, and keeping it in order."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from maestro_analytics.cli.query import Format, rows_of, write
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from maestro_analytics.warehouse.replay import Reread
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(status)
+    app.command()(replay)
+    group = typer.Typer(
+        name="quarantine",
+        help="Rows that were refused: kept with their raw text, file, line and reason.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    group.command("list")(quarantine_list)
+    group.command("retry")(quarantine_retry)
+    group.command("export")(quarantine_export)
+    app.add_typer(group)
+    app.command()(compact)
+
+
+def status(as_json: AsJson = False) -> None:
+    """How fresh and how complete the published database is: coverage and gaps, rows, quarantine, errors, requests.
+
+    \b
+    Examples:
+      maestro-analytics status
+      maestro-analytics status --json
+    """
+    import maestro_analytics as ma
+
+    with ma.open() as qa:
+        seen = qa.overview()
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "schema_version": 1,
+                    "database": str(seen.path),
+                    "host": seen.host,
+                    "published_at": seen.published_at.isoformat() if seen.published_at else None,
+                    "newest_grade": seen.newest_grade.isoformat() if seen.newest_grade else None,
+                    "tables": seen.rows,
+                    "coverage": rows_of(seen.coverage),
+                    "gaps": rows_of(seen.gaps),
+                    "quarantine": rows_of(seen.quarantine),
+                    "not_landed": rows_of(seen.unlanded),
+                    "refreshes": rows_of(seen.refreshes),
+                    "requests_last_day": seen.requests_last_day,
+                    "bytes": seen.bytes,
+                },
+                ensure_ascii=False,
+            )
+        )
+        return
+    for line in seen.lines():
+        print(line)
+    for row in seen.unlanded.iter_rows(named=True):
+        print(f"not landed: {row['kind']} export {row['seq']} ({row['status']}): {row['error']}")
+    for row in seen.refreshes.head(1).iter_rows(named=True):
+        error = f": {row['error']}" if row["error"] else ""
+        print(f"last refresh: {row['started_at']:%Y-%m-%d %H:%M} UTC, {row['status']}{error}")
+    print(f"API calls of the last 24 hours: {seen.requests_last_day:,}")
+    print(f"size: {seen.bytes / 2**20:,.1f} MiB")
+    for table, rows in seen.rows.items():
+        print(f"  {table:<20}{rows:>14,}")
+
+
+def replay(
+    as_json: AsJson = False,
+    without_missing: Annotated[
+        bool, typer.Option("--without-missing", help="Go on though kept files are gone; their rows are lost.")
+    ] = False,
+) -> None:
+    """Rebuild everything from the kept files, without the network: the same result to the row, or a better reader's.
+
+    The new database takes the old one's place at the end, in one step: a replay that is stopped has changed nothing.
+
+    \b
+    Examples:
+      maestro-analytics replay
+      maestro-analytics replay --json
+    """
+    from maestro_analytics.errors import EmptyStore
+    from maestro_analytics.settings import Settings
+    from maestro_analytics.warehouse import Master
+    from maestro_analytics.warehouse.replay import replay as read_all
+
+    settings = Settings.from_environment()
+    with Master.open(settings.data, command="replay") as master:
+        if not master.has_landed() and not any(master.exports_folder.iterdir()):
+            raise EmptyStore(path=settings.database)
+        outcomes = list(_told(read_all(master, without_missing=without_missing)))
+        master.publish()
+    _conclude(outcomes, database=str(settings.database), as_json=as_json)
+
+
+def quarantine_list(
+    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows) or parquet.")] = Format.TABLE,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at the most.")] = 100,
+) -> None:
+    """Show the refused rows, the newest first.
+
+    \b
+    Examples:
+      maestro-analytics quarantine list
+      maestro-analytics quarantine list --format json --limit 1000
+    """
+    write(_quarantined().head(limit), form)
+
+
+def quarantine_export(
+    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows) or parquet.")] = Format.CSV,
+) -> None:
+    """Write all refused rows to standard output.
+
+    \b
+    Example:
+      maestro-analytics quarantine export > refused.csv
+    """
+    write(_quarantined(), form)
+
+
+def quarantine_retry(as_json: AsJson = False) -> None:
+    """Read the kept files that have refused rows again, after a fix, and land what is good now.
+
+    \b
+    Example:
+      maestro-analytics quarantine retry
+    """
+    from maestro_analytics.errors import EmptyStore
+    from maestro_analytics.settings import Settings
+    from maestro_analytics.warehouse import Master
+    from maestro_analytics.warehouse.replay import retry_quarantine
+
+    settings = Settings.from_environment()
+    with Master.open(settings.data, command="quarantine retry") as master:
+        if not master.has_landed():
+            raise EmptyStore(path=settings.database)
+        outcomes = list(_told(retry_quarantine(master)))
+        master.publish()
+    _conclude(outcomes, database=str(settings.database), as_json=as_json)
+
+
+def compact() -> None:
+    """Give the space that deleted rows left back to the disk. Loses nothing.
+
+    \b
+    Example:
+      maestro-analytics compact
+    """
+    from maestro_analytics.errors import EmptyStore
+    from maestro_analytics.settings import Settings
+    from maestro_analytics.warehouse import Master
+
+    settings = Settings.from_environment()
+    if not settings.database.exists():
+        raise EmptyStore(path=settings.database)
+    with Master.open(settings.data, command="compact") as master:
+        before, after = master.compact()
+        master.publish()
+    print(f"{before / 2**20:,.1f} MiB before, {after / 2**20:,.1f} MiB after")
+
+
+def _quarantined() -> pl.DataFrame:
+    import maestro_analytics as ma
+
+    columns = ("table_name", "file", "member", "line", "column_name", "reason", "raw", "export_id", "quarantined_at")
+    with ma.open() as qa:
+        refused = qa.sql("from state.quarantine").select(*columns, "file_refused")
+    return refused.sort("quarantined_at", "file", "line", descending=[True, False, False])
+
+
+def _told(outcomes: Iterable[Reread]) -> Iterable[Reread]:
+    for outcome in outcomes:
+        name = outcome.file.name if outcome.file else str(outcome.export)
+        refused = [file.error for file in outcome.landed.refused] if outcome.landed else []
+        errors = [outcome.error] if outcome.error else refused
+        rows = sum(outcome.landed.rows.values()) if outcome.landed else 0
+        print(f"{name}: {rows:,} rows" + "".join(f"; {type(e).__name__}: {e}" for e in errors), file=sys.stderr)
+        yield outcome
+
+
+def _conclude(outcomes: list[Reread], *, database: str, as_json: bool) -> None:
+    """Say what came of all files, and leave with 5 or 6 where one was refused."""
+    from maestro_analytics.cli import exit_code, worst
+
+    tables: dict[str, int] = {}
+    quarantined = 0
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    for outcome in outcomes:
+        if outcome.landed is None:
+            continue
+        quarantined += outcome.landed.quarantined
+        errors += [file.error for file in outcome.landed.refused if file.error not in errors]
+        for table, rows in outcome.landed.rows.items():
+            tables[table] = tables.get(table, 0) + rows
+    code = worst(exit_code(error) for error in errors)
+    report = {
+        "schema_version": 1,
+        "status": "partial" if errors else "complete",
+        "files": len(outcomes),
+        "tables": tables,
+        "quarantined": quarantined,
+        "database": database,
+        "errors": [{"error": type(error).__name__, "message": str(error)} for error in errors],
+    }
+    if as_json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        for table, rows in tables.items():
+            print(f"{table:<20}{rows:>12,}")
+        print(f"{'quarantined':<20}{quarantined:>12,}")
+        print(f"{report['status']}: {database}, from {len(outcomes)} kept files")
+    raise typer.Exit(code)

@@ -1,0 +1,244 @@
+"""One export's life: planned, asked for, polled, downloaded, kept. Each step is in the ledger before the next one."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from maestro_analytics.api.client import ApiClient
+from maestro_analytics.api.clock import Clock, Stopped
+from maestro_analytics.api.redaction import redact
+from maestro_analytics.api.transfer import FileHost, UrlExpired
+from maestro_analytics.errors import (
+    DownloadFailed,
+    ExportFailed,
+    MaestroError,
+    RequestRefused,
+    TryAgain,
+    Unreachable,
+)
+from maestro_analytics.exports import archive
+from maestro_analytics.exports.events import Asked, Noticed, OnEvent, Polled, Receiving
+from maestro_analytics.exports.ledger import ExportRecord, Ledger
+from maestro_analytics.exports.windows import Window
+
+EXPORT_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    "raw": {"includeCalibrations": "all", "includeGraderQA": True, "includeDeleted": True},
+    "groups": {"includeUnavailable": True},
+    "audit": {},
+}
+"""What is asked for: everything, so that nothing has to be asked for again."""
+
+FRESH_URLS = 5
+POLLS_BEFORE_KNOWN = 3
+"""Polls for which a vendor may not know yet the id that it just gave."""
+
+
+class ExportEnded(ExportFailed):
+    """An export ended `errored`, or did not end in time (`timed_out`): a smaller window may do."""
+
+    def __init__(self, message: str, *, status: str, export: ExportRecord) -> None:
+        self.status = status
+        self.export = export
+        super().__init__(message, export_id=export.export_id, window=export.window)
+
+
+class UnknownExport(ExportFailed):
+    """The vendor does not know an export's id."""
+
+
+@dataclass(frozen=True)
+class PollPace:
+    """When an export is looked at: `first_seconds` after it was asked for, then each time `factor` later."""
+
+    first_seconds: float = 2.0
+    factor: float = 1.5
+    longest_seconds: float = 30.0
+
+
+class PollShare:
+    """Keeps the polls of all exports within half of the minute's budget; the rest is for asking, and for others."""
+
+    def __init__(self, per_minute: int, clock: Clock) -> None:
+        self._most = max(per_minute // 2, 1)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._times: deque[float] = deque()
+
+    def wait_for_turn(self, stop: threading.Event) -> None:
+        while True:
+            with self._lock:
+                now = self._clock.seconds()
+                while self._times and self._times[0] <= now - 60:
+                    self._times.popleft()
+                if len(self._times) < self._most:
+                    self._times.append(now)
+                    return
+                seconds = self._times[0] + 60 - now
+            self._clock.wait(seconds, stop)
+
+
+@dataclass
+class Lives:
+    """What all exports of a run share.
+
+    Attributes:
+        timeout_seconds: after which an export that does not end is given up; counted from when it was asked for,
+            or picked up again.
+        halt: ends every wait and download; nothing is written to the ledger after it.
+    """
+
+    client: ApiClient
+    files: FileHost
+    ledger: Ledger
+    folder: Path
+    parameters: Mapping[str, Mapping[str, Any]]
+    pace: PollPace
+    share: PollShare
+    timeout_seconds: float
+    emit: OnEvent
+    halt: threading.Event
+    unknown_statuses: set[str] = field(default_factory=set)
+    asking: threading.Lock = field(default_factory=threading.Lock)
+
+    def ask(self, kind: str, window: Window | None) -> ExportRecord:
+        """Ask for an export. Its record is in the ledger before the request, its id before this returns.
+
+        One at a time: a process that is killed then leaves at most one export behind whose id nobody knows.
+        """
+        with self.asking:
+            self._check()
+            record = self.ledger.plan(kind, window, self.client.clock.utc())
+            try:
+                parameters = {**self.parameters.get(kind, {}), **(window.parameters() if window else {})}
+                export_id = self.client.request_export(kind, parameters, stop=self.halt)
+            except MaestroError as error:
+                self.fail(record, status="failed", error=str(error))
+                raise
+            # Also when halted meanwhile: the id is what makes asking again needless.
+            self.ledger.asked(record.seq, export_id)
+        record = replace(record, export_id=export_id, status="requested")
+        self.emit(Asked(record))
+        return record
+
+    def fail(self, record: ExportRecord, *, status: str, error: str) -> None:
+        """Note that an export came to nothing; what a killed run left of its download goes too."""
+        self._check()
+        self.ledger.failed(record.seq, status=status, error=error)
+        self._part(record).unlink(missing_ok=True)
+
+    def finish(self, record: ExportRecord, *, is_new: bool) -> ExportRecord:
+        """Poll an export until it is complete, and keep its file.
+
+        Raises:
+            ExportEnded: `errored`, or not in time.
+            UnknownExport: the vendor does not know it.
+            DownloadFailed: its bytes could not be had.
+        """
+        data_url = self._wait_for_url(record, is_new=is_new)
+        completed_at = self.client.clock.utc()
+        if not data_url:
+            self._check()
+            self.ledger.empty(record.seq, completed_at)
+            record = replace(record, status="empty")
+        else:
+            path, sha256, size = self._download(record, data_url)
+            self._check()
+            self.ledger.received(record.seq, file=path, sha256=sha256, bytes=size, completed_at=completed_at)
+            record = replace(record, status="received", file=path, sha256=sha256, bytes=size)
+        return record
+
+    def _part(self, record: ExportRecord) -> Path:
+        return self.folder / f"{archive.stem(record)}.part"
+
+    def _check(self) -> None:
+        if self.halt.is_set():
+            raise Stopped
+
+    def _wait_for_url(self, record: ExportRecord, *, is_new: bool) -> str:
+        """The URL of a complete export's file, empty when there is nothing to download."""
+        clock = self.client.clock
+        started = clock.seconds()
+        delay = self.pace.first_seconds if is_new else 0.0
+        polls = 0
+        said = "nothing"
+        while True:
+            waited = clock.seconds() - started
+            if polls and waited >= self.timeout_seconds:
+                raise ExportEnded(
+                    f"the {record} did not end within {self.timeout_seconds:.0f} s (it was {said!r} at the last look)",
+                    status="timed_out",
+                    export=record,
+                )
+            clock.wait(min(delay, max(self.timeout_seconds - waited, 0.0)), self.halt)
+            self.share.wait_for_turn(self.halt)
+            polls += 1
+            delay = min(max(delay, self.pace.first_seconds) * self.pace.factor, self.pace.longest_seconds)
+            try:
+                state = self.client.export_state(record.export_id or "", stop=self.halt)
+            except Unreachable:
+                raise
+            except TryAgain:
+                continue
+            except RequestRefused as refused:
+                if refused.status != 404:
+                    raise
+                if is_new and polls < POLLS_BEFORE_KNOWN:
+                    continue
+                raise UnknownExport(
+                    f"the vendor does not know the {record}", export_id=record.export_id, window=record.window
+                ) from None
+            said = redact(state.status)
+            self.emit(Polled(record, said, clock.seconds() - started))
+            match state.status.strip().lower():
+                case "complete":
+                    return state.data_url
+                case "errored":
+                    raise ExportEnded(f'the {record} ended "errored"', status="errored", export=record)
+                case "requested" | "in_progress":
+                    continue
+                case _ if said not in self.unknown_statuses:
+                    self.unknown_statuses.add(said)
+                    self.emit(
+                        Noticed(f"an export has the status {said!r}, which the reference does not have; still waiting")
+                    )
+
+    def _download(self, record: ExportRecord, data_url: str) -> tuple[Path, str, int]:
+        """The kept file, its sha256 and its size."""
+        part = self._part(record)
+
+        def on_bytes(received: int, expected: int | None) -> None:
+            self.emit(Receiving(record, received, expected))
+
+        why = ""
+        for number in range(FRESH_URLS):
+            if number:
+                self.client.clock.wait(min(2.0 ** (number - 1), 15.0), self.halt)
+                try:
+                    data_url = self.client.export_state(record.export_id or "", stop=self.halt).data_url
+                except Unreachable:
+                    raise
+                except TryAgain as error:
+                    why, data_url = str(error), ""
+                    continue
+                if not data_url:
+                    why = "a complete export no longer says where its file is"
+                    continue
+            try:
+                downloaded = self.files.download(data_url, part, stop=self.halt, on_bytes=on_bytes)
+            except UrlExpired as expired:
+                why = str(expired)
+                continue
+            why = archive.damage(part)
+            if not why:
+                path = part.with_suffix(archive.ending(part))
+                archive.keep(part, path)
+                return path, downloaded.sha256, downloaded.size
+        raise DownloadFailed(
+            f"the file of the {record} could not be had ({why}, with {FRESH_URLS} fresh URLs). Run it again later.",
+            export_id=record.export_id,
+        )

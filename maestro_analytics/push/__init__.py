@@ -1,0 +1,45 @@
+"""Computed metrics back to the vendor: what changed, in batches, with a ledger of what the vendor acknowledged.
+
+Names are imported when first used: the command line's help wants only the catalogue.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from maestro_analytics.push.compute import Span as Span
+    from maestro_analytics.push.metrics import METRICS as METRICS
+    from maestro_analytics.push.mirror import copy_into as copy_into
+    from maestro_analytics.push.push import push_agent_metrics as push_agent_metrics
+    from maestro_analytics.push.push import push_computed as push_computed
+    from maestro_analytics.push.push import push_file as push_file
+    from maestro_analytics.push.push import push_ticket_metrics as push_ticket_metrics
+    from maestro_analytics.push.report import PushReport as PushReport
+
+_HOMES = {
+    "METRICS": "metrics",
+    "PushReport": "report",
+    "Span": "compute",
+    "copy_into": "mirror",
+    "push_agent_metrics": "push",
+    "push_computed": "push",
+    "push_file": "push",
+    "push_ticket_metrics": "push",
+}
+
+__all__ = [
+    "METRICS",
+    "PushReport",
+    "Span",
+    "copy_into",
+    "push_agent_metrics",
+    "push_computed",
+    "push_file",
+    "push_ticket_metrics",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,132 @@
+"""Metrics computed from the published database, as the frame that a push takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.push.entries import KEY, SLOT
+from maestro_analytics.push.metrics import PERIODS, Metric
+from maestro_analytics.tables.columns import UTC_MOMENT
+from maestro_analytics.warehouse import Store
+
+DECIMALS = 9
+"""Values are rounded, because a mean summed in another order differs in its last bits, and that is no change."""
+
+COMPUTED_SCHEMA: dict[str, Any] = {
+    "agent_id": pl.String,
+    "metric_id": pl.String,
+    "metric_value": pl.Float64,
+    "timestamp": UTC_MOMENT,
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which grades count, and by what they are divided.
+
+    Attributes:
+        period: `week` (from Monday), `month` or `all`, in UTC.
+        since, until: half-open, aware; None for no bound.
+    """
+
+    period: str = "all"
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.period not in PERIODS:
+            raise InvalidArgument(f"--period {self.period!r}: choose from {', '.join(PERIODS)}")
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise InvalidArgument("--since must be before --until")
+
+    def cut_periods(self) -> list[str]:
+        """A sentence for each bound that cuts a week or month in two."""
+        bounds = {"--since": self.since, "--until": self.until}
+        return [
+            f"{option} {bound:%Y-%m-%dT%H:%M:%SZ} lies within a {self.period}: the values of that {self.period} "
+            f"count only a part of it, and replace those of the whole {self.period} at the vendor"
+            for option, bound in bounds.items()
+            if bound is not None and bound != start_of_period(bound, self.period)
+        ]
+
+
+def start_of_period(moment: datetime, period: str) -> datetime:
+    """The first moment of the UTC week or month that holds `moment`; the moment itself for `all`."""
+    if period == "all":
+        return moment
+    day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day.replace(day=1) if period == "month" else day - timedelta(days=day.weekday())
+
+
+@dataclass
+class _Rows:
+    """The queries of one push, each run once."""
+
+    store: Store
+    span: Span
+    _had: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def __call__(self, query: str, *, all_time: bool = False) -> pl.DataFrame:
+        if query not in self._had:
+            span = {"period": self.span.period, "since": self.span.since, "until": self.span.until}
+            variables = {} if all_time else {name: value for name, value in span.items() if value is not None}
+            self._had[query] = self.store.query(query, **variables)
+        return self._had[query]
+
+
+def compute_metrics(store: Store, metrics: Sequence[Metric], span: Span, *, ids: pl.DataFrame) -> pl.DataFrame:
+    """The values of some metrics as a frame with the API's field names.
+
+    One row per person, metric and period; a person without a value has none. `timestamp` is the first moment of the
+    week or month; over all, midnight UTC of the day of the newest record counted for that person.
+
+    Args:
+        ids: the ids of each person, the one to send under first (`people.ids_of_each_person`).
+    """
+    rows = _Rows(store, span)
+    people = ids.unique("person_id", keep="first", maintain_order=True)
+    frames = [pl.DataFrame(schema=COMPUTED_SCHEMA)]
+    for metric in metrics:
+        values = metric.compute(rows).join(people, on="person_id", how="left")
+        frames.append(
+            values.filter(pl.col("metric_value").is_not_null()).select(
+                # The views give a person to every id, so this is for a grade of no person that we know.
+                agent_id=pl.coalesce("agent_id", "person_id"),
+                metric_id=pl.lit(metric.name),
+                metric_value=pl.col("metric_value").cast(pl.Float64).round(DECIMALS),
+                timestamp=pl.coalesce(pl.col("period_start").cast(UTC_MOMENT), pl.col("newest").dt.truncate("1d")).cast(
+                    UTC_MOMENT
+                ),
+            )
+        )
+    return pl.concat(frames).sort("timestamp", "agent_id", "metric_id")
+
+
+def no_longer_computed(
+    entries: pl.DataFrame, ledger: pl.DataFrame, metrics: Sequence[Metric], span: Span
+) -> pl.DataFrame:
+    """Keys that the vendor was told of, and that a new computation of the same span does not have any more: news only.
+
+    Their grades were deleted, or count for another day now. Over all, only what is newer than the value of today: an
+    older one is what the value was on that day.
+    """
+    since = None if span.since is None else start_of_period(span.since, span.period)
+    asked_for = pl.col("metric_id").is_in([metric.name for metric in metrics])
+    if since is not None:
+        asked_for &= pl.col("timestamp") >= since
+    if span.until is not None:
+        asked_for &= pl.col("timestamp") < span.until
+    at_vendor = pl.col("acknowledged_hash").is_not_null() | pl.col("may_have_arrived").is_not_null()
+    gone = ledger.filter(asked_for & at_vendor & ~pl.col("withdrawn")).join(entries, on=KEY, how="anti")
+    if span.period == "all":
+        newest = entries.group_by(SLOT).agg(newest=pl.col("timestamp").max())
+        gone = gone.join(newest, on=SLOT, how="left").filter(
+            pl.col("newest").is_null() | (pl.col("timestamp") > pl.col("newest"))
+        )
+    return gone.select(KEY)

@@ -1,0 +1,259 @@
+"""The line of a push, from a frame to the vendor:
+
+    frame -> checked entries -> difference to the ledger -> batches -> vendor
+                                     ^------- ledger <-------/
+
+Nothing here opens the master database, which a refresh may be holding; what agents there are is read from the
+published file, and the ledger is a file of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from maestro_analytics import warehouse
+from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError, TryAgain
+from maestro_analytics.push.agent_ids import ids_of_each_person, known_agents, next_ids
+from maestro_analytics.push.compute import Span, compute_metrics, no_longer_computed
+from maestro_analytics.push.diff import Plan, plan_push, plan_repeats, withdraw
+from maestro_analytics.push.entries import KEY, Kind, api_moment, entries_of
+from maestro_analytics.push.files import read_metrics_file
+from maestro_analytics.push.ledger import PushLedger, read_ledger, refuse_another_account
+from maestro_analytics.push.metrics import metrics_named
+from maestro_analytics.push.mirror import show_in_published
+from maestro_analytics.push.report import PushReport
+from maestro_analytics.push.send import Sending
+from maestro_analytics.push.validate import Checked, check_entries
+from maestro_analytics.settings import Settings
+from maestro_analytics.warehouse.lock import FolderLock
+
+
+class MetricsClient(Protocol):
+    """What is needed of an `api.ApiClient`."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def requests_made(self) -> int: ...
+
+    def agent_metrics_batch(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]: ...
+
+    def ticket_metrics_batch(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]: ...
+
+
+def push_agent_metrics(client: MetricsClient, frame: pl.DataFrame) -> PushReport:
+    """Send a frame of agent metrics with the API's field names: what changed since it was last acknowledged.
+
+    Args:
+        frame: `agent_id` (an id or e-mail address), `metric_id`, `metric_value`, `timestamp` (aware, or ISO 8601 text).
+
+    Returns:
+        The report; rows that cannot be sent, and entries that the vendor refused, are in `rejected` with a reason.
+
+    Raises:
+        InvalidArgument: a column is missing, misspelt, or of a type that cannot be meant.
+        AnotherRefresh: another push is running on this data folder.
+        SettingsError: the data folder belongs to another account, or the token was refused.
+        TryAgain, Unreachable: the vendor could not be told everything; push again and it goes on.
+    """
+    return _push_and_raise(client, frame, Kind.AGENT)
+
+
+def push_ticket_metrics(client: MetricsClient, frame: pl.DataFrame) -> PushReport:
+    """Send a frame of ticket metrics with the API's field names; otherwise as `push_agent_metrics`.
+
+    Args:
+        frame: `ticket_id`, `source_id`, `agent_id`, `metric_id`, `metric_value`, `timestamp`; `ticket_event_id` and
+            `metric_deleted` if wanted. A deletion needs a `metric_value` too.
+    """
+    return _push_and_raise(client, frame, Kind.TICKET)
+
+
+def _push_and_raise(client: MetricsClient, frame: pl.DataFrame, kind: Kind) -> PushReport:
+    checked = check_entries(frame, kind=kind, known_agents=_agents_of(client.settings))
+    report = push_checked(checked, kind=kind, settings=client.settings, client=lambda: client)
+    if report.stopped_by is not None:
+        raise report.stopped_by
+    return report
+
+
+def push_computed(
+    names: Sequence[str],
+    span: Span,
+    *,
+    settings: Settings,
+    client: Callable[[], MetricsClient],
+    dry_run: bool = False,
+) -> PushReport:
+    """Compute metrics of the catalogue from the published database, and send what changed.
+
+    Raises:
+        UnknownName, EmptyStore, AnotherRefresh, SettingsError.
+    """
+    metrics = metrics_named(names)
+    with _published(settings) as store:
+        ledger = read_ledger(settings.data, Kind.AGENT, host=settings.host)
+        ids = ids_of_each_person(store, ledger)
+        frame = compute_metrics(store, metrics, span, ids=ids)
+        checked = check_entries(frame, kind=Kind.AGENT, known_agents=known_agents(store))
+    checked.warnings += span.cut_periods()
+    return push_checked(
+        checked,
+        kind=Kind.AGENT,
+        settings=settings,
+        client=client,
+        dry_run=dry_run,
+        gone=lambda ledger: no_longer_computed(checked.entries, ledger, metrics, span),
+        next_id=next_ids(ids, ledger),
+    )
+
+
+def push_file(
+    path: Path, kind: str, *, settings: Settings, client: Callable[[], MetricsClient], dry_run: bool = False
+) -> PushReport:
+    """Send what changed of a user's own CSV or Parquet file.
+
+    Args:
+        kind: `agent` or `ticket`.
+
+    Raises:
+        InvalidArgument, AnotherRefresh, SettingsError.
+    """
+    if kind not in tuple(Kind):
+        raise InvalidArgument(f"--kind {kind!r}: choose from {', '.join(Kind)}")
+    frame, ragged = read_metrics_file(path)
+    checked = check_entries(frame, kind=Kind(kind), known_agents=_agents_of(settings))
+    checked.refused[:0] = ragged
+    return push_checked(checked, kind=Kind(kind), settings=settings, client=client, dry_run=dry_run)
+
+
+def push_checked(
+    checked: Checked,
+    *,
+    kind: Kind,
+    settings: Settings,
+    client: Callable[[], MetricsClient],
+    dry_run: bool = False,
+    gone: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+    next_id: Mapping[str, str] | None = None,
+) -> PushReport:
+    """Send what of the checked entries changed, and what an earlier push left unknown.
+
+    Args:
+        client: makes the client, and is not called when nothing is to be sent.
+        dry_run: say what would be sent; nothing is sent and nothing written.
+        gone: the keys of the ledger's rows that nothing stands behind any more.
+        next_id: the same person's next id, to try when the vendor takes nothing under one; none for entries whose id
+            was chosen by the user.
+    """
+    report = PushReport(kind.value, dry_run, rejected=list(checked.refused), warnings=list(checked.warnings))
+    if dry_run:
+        rows = read_ledger(settings.data, kind, host=settings.host)
+        withdrawn = _tell_gone(report, rows, gone)
+        plan = plan_push(checked.entries, withdraw(rows, withdrawn))
+        _tell_plan(report, plan)
+        report.repeated = plan.repeats.height
+        report.requests = plan.batches
+        report.changes = plan.told()
+        return report
+    with _turn_to_push(settings.data, kind):
+        with PushLedger.open(settings.data, host=settings.host) as ledger:
+            ledger.refused_here(kind, checked.refused_entries)
+            rows = ledger.rows(kind)
+            withdrawn = _tell_gone(report, rows, gone)
+            ledger.withdrawn(kind, withdrawn)
+            plan = plan_push(checked.entries, withdraw(rows, withdrawn))
+            _tell_plan(report, plan)
+            sends = bool(plan.sendings)
+            if sends:
+                _send(plan, ledger, kind, client(), report, next_id or {})
+        if sends or checked.refused_entries:
+            report.warnings += show_in_published(settings)
+    return report
+
+
+def _send(
+    plan: Plan,
+    ledger: PushLedger,
+    kind: Kind,
+    client: MetricsClient,
+    report: PushReport,
+    next_id: Mapping[str, str],
+) -> None:
+    send_batch = client.agent_metrics_batch if kind is Kind.AGENT else client.ticket_metrics_batch
+    made_before = client.requests_made
+    news, again = Sending(send_batch, ledger, kind), Sending(send_batch, ledger, kind)
+    try:
+        news.send(plan.sendings)
+        news.try_other_ids(plan.sendings, next_id)
+        # Seldom any: a newer value was refused, so the one before it must stand behind the older ones again.
+        again.send(entries_of(plan_repeats(ledger.rows(kind))))
+    except (SettingsError, TryAgain) as error:
+        report.stopped_by = error
+    changed = {entry.key for entry in entries_of(plan.changes)}
+    report.requests = client.requests_made - made_before
+    taken = {news.given_as.get(key, key) for key in news.acknowledged}
+    report.sent = len(changed & taken)
+    report.repeated = len(taken - changed) + len(again.acknowledged)
+    report.resent = news.resent + again.resent
+    # A repetition that is refused too says nothing new about its entry.
+    rejected = again.rejected | news.rejected_under_every_id()
+    unknown = news.unknown | again.unknown
+    report.rejected += [entry.facts(reason) for entry, reason in rejected.values()]
+    report.unknown += [entry.facts(reason) for entry, reason in unknown.values()]
+
+
+@contextmanager
+def _turn_to_push(data_folder: Path, kind: Kind) -> Iterator[None]:
+    """One push at a time for each data folder. The turn ends with the process, however that ends."""
+    inner = data_folder / "pushing"
+    inner.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(data_folder, inner)
+    lock.acquire(f"push of {kind} metrics")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _tell_gone(
+    report: PushReport, rows: pl.DataFrame, gone: Callable[[pl.DataFrame], pl.DataFrame] | None
+) -> pl.DataFrame:
+    keys = gone(rows) if gone is not None else rows.clear().select(KEY)
+    if keys.height:
+        first = keys.row(0, named=True)
+        report.warnings.append(
+            f"{keys.height} values that the vendor was told are not computed any more (such as {first['metric_id']} of "
+            f"{first['agent_id']} at {api_moment(first['timestamp'])}): their grades are gone or count for another "
+            "day, or they were of another --period. The API has no way to take an agent metric back."
+        )
+    return keys
+
+
+def _tell_plan(report: PushReport, plan: Plan) -> None:
+    report.planned = plan.changes.height
+    report.unchanged = plan.unchanged
+
+
+def _agents_of(settings: Settings) -> set[str] | None:
+    """The account's agents as the published database knows them; None without one."""
+    try:
+        with _published(settings) as store:
+            return known_agents(store)
+    except EmptyStore:
+        return None
+
+
+@contextmanager
+def _published(settings: Settings) -> Iterator[warehouse.Store]:
+    """The published database, if it is of the account that the push would go to."""
+    with warehouse.open(settings.database) as store:
+        for host in store.sql("select host from state.account where host is not null")["host"]:
+            refuse_another_account(settings.data, known_host=host, host=settings.host)
+        yield store

@@ -1,0 +1,147 @@
+"""Rows of text -> rows that keep their table's promises, and a reason for each that does not.
+
+Three things can be wrong with a row: a text that its column's role cannot read (found where it is cast, because the
+null that a failed cast leaves passes any nullable column), a promise of the pandera schema (identity is there,
+numbers are finite, types are right), and a lack of all columns of which the table needs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandera.errors
+import polars as pl
+import pyarrow as pa
+
+from maestro_analytics.tables.casting import WHAT_IT_IS_NOT, Typed, typed
+from maestro_analytics.tables.columns import DTYPES, Role, Table
+from maestro_analytics.tables.grade_key import GRADE_PARTS, REQUIRED_PARTS, grade_keys
+from maestro_analytics.tables.schemas import DELETED_FLAG, GRADE_TABLES
+
+SHOWN_CHARACTERS = 60
+"""How much of a text that was refused stands in the reason; all of it is in the raw row."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a row is refused: the first wrong column (None when it is several at once), and everything that is wrong."""
+
+    column_name: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The rows of a batch, sorted out. Row numbers count from the batch's first row.
+
+    Attributes:
+        live: rows to land, all columns of the table and those unknown to it.
+        live_rows: their row numbers.
+        flagged: rows that the vendor marks as deleted: `GRADE_PARTS` and `grade_key`; None without any.
+        problems: row number -> why it is refused.
+        named_keys: grade keys of refused rows, where they could be read.
+    """
+
+    live: pl.DataFrame
+    live_rows: pl.Series
+    flagged: pl.DataFrame | None
+    problems: dict[int, Problem]
+    named_keys: list[str]
+
+
+def check(text: pa.Table, table: Table, roles: Mapping[str, Role]) -> Checked:
+    """Type and check the rows of `text`, whose columns are `roles`; columns that the table has besides are null."""
+    values = typed(text, roles)
+    missing = [name for name in table.file_columns if name not in roles]
+    return check_values(values, table, missing=missing, text=text)
+
+
+def check_values(values: Typed, table: Table, *, missing: list[str], text: pa.Table | None) -> Checked:
+    """Sort out rows that are typed already; `text` is what the reasons quote."""
+    frame = values.frame.with_columns(
+        pl.lit(None, dtype=DTYPES[table.file_columns[name]]).alias(name) for name in missing
+    )
+    is_grade = table in GRADE_TABLES
+    has_flag = DELETED_FLAG in frame.columns
+    flags = frame.get_column(DELETED_FLAG).fill_null(False) if has_flag and is_grade else None
+    if has_flag:
+        frame = frame.drop(DELETED_FLAG)
+    if is_grade:
+        frame = frame.with_columns(grade_keys(frame))
+    problems = _problems(frame, table, values.unreadable, text)
+    if flags is not None and not flags.any():
+        flags = None
+    if not problems and flags is None:
+        return Checked(frame, pl.int_range(0, frame.height, dtype=pl.Int64, eager=True), None, {}, [])
+    return _sorted_out(frame, flags, problems, is_grade=is_grade)
+
+
+def _sorted_out(
+    frame: pl.DataFrame, flags: pl.Series | None, problems: dict[int, Problem], *, is_grade: bool
+) -> Checked:
+    numbered = frame.with_row_index("row number").with_columns(pl.col("row number").cast(pl.Int64))
+    is_bad = pl.col("row number").is_in(list(problems))
+    named_keys: list[str] = []
+    flagged = None
+    if is_grade:
+        has_key = pl.all_horizontal(pl.col(part).is_not_null() for part in REQUIRED_PARTS)
+        if flags is not None:
+            # A deletion is obeyed if it is known which grade it is of, whatever else is wrong with its row.
+            obeyed = numbered.filter(flags & (has_key | ~is_bad))
+            flagged = obeyed.select(*GRADE_PARTS, "grade_key")
+            problems = {
+                row: problem for row, problem in problems.items() if row not in set(obeyed.get_column("row number"))
+            }
+            numbered = numbered.filter(~pl.col("row number").is_in(obeyed.get_column("row number").to_list()))
+        named_keys = numbered.filter(is_bad & has_key).get_column("grade_key").unique().to_list()
+    live = numbered.filter(~is_bad)
+    return Checked(live.drop("row number"), live.get_column("row number"), flagged, problems, named_keys)
+
+
+def _problems(
+    frame: pl.DataFrame, table: Table, unreadable: dict[str, pl.Series], text: pa.Table | None
+) -> dict[int, Problem]:
+    found: dict[int, dict[str, str]] = {}
+    for name, failed in unreadable.items():
+        role = table.file_columns.get(name, Role.FLAG)
+        for row in failed.arg_true().to_list():
+            found.setdefault(row, {})[name] = f"{_quoted(text, name, row)} is not {WHAT_IT_IS_NOT[role]}"
+    for name, row, reason in _broken_promises(frame, table):
+        found.setdefault(row, {}).setdefault(name, reason)
+    if table.one_of:
+        lacks_all = frame.select(pl.all_horizontal(pl.col(name).is_null() for name in table.one_of)).to_series()
+        for row in lacks_all.arg_true().to_list():
+            found.setdefault(row, {}).setdefault(table.one_of[0], f"none of {', '.join(table.one_of)} is given")
+    order = {name: position for position, name in enumerate(frame.columns)}
+    problems = {}
+    for row, reasons in found.items():
+        names = sorted(reasons, key=lambda name: order.get(name, len(order)))
+        problems[row] = Problem(names[0], "; ".join(f"{name}: {reasons[name]}" for name in names))
+    return problems
+
+
+def _broken_promises(frame: pl.DataFrame, table: Table) -> list[tuple[str, int, str]]:
+    """(column, row, reason) for all that the table's schema finds."""
+    try:
+        table.schema.validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        broken = []
+        for case in cases.iter_rows(named=True):
+            if case["index"] is None:
+                raise AssertionError(f"{table.name}: {case}") from errors
+            if case["check"] == "not_nullable":
+                reason = "is missing, and the row has no identity without it"
+            else:
+                reason = f"{case['failure_case']} is no {case['check']} number"
+            broken.append((str(case["column"]), int(case["index"]), reason))
+        return broken
+    return []
+
+
+def _quoted(text: pa.Table | None, name: str, row: int) -> str:
+    value: Any = text.column(name)[row].as_py() if text is not None else None
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN_CHARACTERS else shown[:SHOWN_CHARACTERS] + "..."

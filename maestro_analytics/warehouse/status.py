@@ -1,0 +1,142 @@
+"""How fresh and how complete a database is: what `status` prints and a notebook shows."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from maestro_analytics.warehouse.connection import frame, value
+
+TRY_NEXT = (
+    'qa.sql("select * from grades limit 10")',
+    'qa.query("agent_scores")',
+    'qa.sql("select * from state.coverage")',
+)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What is known of a database as a whole.
+
+    Attributes:
+        published_at: when it was published; None for a master that never was.
+        rows: table -> rows.
+        coverage: one row per stretch of time covered: `kind`, `window_start`, `window_end`.
+        gaps: one row per stretch between two covered ones: `kind`, `gap_start`, `gap_end`.
+        quarantine: one row per table with refused rows: `table_name`, `rows`, `of_refused_files`.
+        unlanded: one row per export that failed, timed out, or of which a file was refused, and that no later export
+            of the same time has made good: `seq`, `kind`, `window_start`, `window_end`, `status`, `error`.
+        refreshes: the last ten runs, the newest first.
+        requests_last_day: API calls of the runs of the last 24 hours.
+        bytes: size of the file.
+    """
+
+    path: Path
+    host: str | None
+    published_at: datetime | None
+    newest_grade: datetime | None
+    rows: dict[str, int]
+    coverage: pl.DataFrame
+    gaps: pl.DataFrame
+    quarantine: pl.DataFrame
+    unlanded: pl.DataFrame
+    refreshes: pl.DataFrame
+    requests_last_day: int
+    bytes: int
+
+    def lines(self) -> list[str]:
+        """For people, a line each."""
+        when = f"{self.published_at:%Y-%m-%d %H:%M} UTC" if self.published_at else "never"
+        lines = [f"{self.path}: published {when}" + (f", account {self.host}" if self.host else "")]
+        lines += [
+            f"covered {kind}: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+            for kind, start, end in self.coverage.iter_rows()
+        ]
+        lines += [
+            f"missing {kind}: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+            for kind, start, end in self.gaps.iter_rows()
+        ]
+        lines += [f"quarantined: {rows} of {name}" for name, rows, _ in self.quarantine.iter_rows()]
+        return lines
+
+    def text(self) -> str:
+        width = max(len(name) for name in self.rows)
+        tables = [f"  {name:<{width}}  {rows:>12,}" for name, rows in self.rows.items()]
+        return "\n".join([*self.lines(), "rows:", *tables, "try next:", *(f"  {each}" for each in TRY_NEXT)])
+
+    def html(self) -> str:
+        body = "".join(
+            f'<tr><td style="text-align:left">{name}</td><td>{rows:,}</td></tr>' for name, rows in self.rows.items()
+        )
+        facts = "".join(f"<li>{html.escape(line)}</li>" for line in self.lines())
+        tries = "".join(f"<li><code>{html.escape(each)}</code></li>" for each in TRY_NEXT)
+        return (
+            f"<ul>{facts}</ul><table><thead><tr><th style='text-align:left'>table</th><th>rows</th></tr></thead>"
+            f"<tbody>{body}</tbody></table><p>Try next:</p><ul>{tries}</ul>"
+        )
+
+
+def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
+    """Look at a database, published or master."""
+    from maestro_analytics.tables.schemas import TABLES
+
+    covered = frame(connection, "select kind, window_start, window_end from state.coverage order by kind, window_start")
+    gaps = frame(
+        connection,
+        """
+        with following as (
+            select kind, window_end as gap_start,
+                lead(window_start) over (partition by kind order by window_start) as gap_end
+            from state.coverage
+        )
+        select * from following where gap_start < gap_end order by kind, gap_start
+        """,
+    )
+    quarantine = frame(
+        connection,
+        "select table_name, count(*) as rows, count(*) filter (where file_refused) as of_refused_files "
+        "from state.quarantine group by table_name order by table_name",
+    )
+    unlanded = frame(
+        connection,
+        """
+        select seq, kind, window_start, window_end, status, error
+        from state.exports as failed
+        where status in ('partial', 'unreadable', 'errored', 'timed_out', 'failed')
+            and not exists (
+                select * from state.coverage as covered
+                where covered.kind = failed.kind
+                    and covered.window_start <= failed.window_start and covered.window_end >= failed.window_end
+            )
+            and not exists (
+                select * from state.snapshots as taken
+                where failed.kind = 'groups' and taken.table_name = 'agent_groups' and taken.export_seq > failed.seq
+            )
+        order by seq
+        """,
+    )
+    refreshes = frame(connection, "select * from state.refreshes order by refresh_id desc limit 10")
+    requests = value(
+        connection,
+        "select coalesce(sum(requests), 0)::bigint from state.refreshes where started_at > now() - interval 24 hours",
+    )
+    account = frame(connection, "select host, published_at from state.account").row(0)
+    return Overview(
+        path=path,
+        host=account[0],
+        published_at=account[1],
+        newest_grade=frame(connection, "select max(date_graded) as moment from total_scores").item(),
+        rows={table.name: int(value(connection, f"select count(*) from {table.name}")) for table in TABLES},
+        coverage=covered,
+        gaps=gaps,
+        quarantine=quarantine,
+        unlanded=unlanded,
+        refreshes=refreshes,
+        requests_last_day=int(requests),
+        bytes=path.stat().st_size,
+    )
