@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from maestro_analytics.errors import SchemaMismatch, UnreadableFile
+from maestro_analytics.tables import csv_batches
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.tables.schemas import CSAT, INDIVIDUAL_ANSWERS, SECTION_SCORES, TOTAL_SCORES
 from tests.tables.conftest import rows_of

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from maestro_analytics.tables import csv_records
 from maestro_analytics.tables.archive import Member
 from maestro_analytics.tables.csv_batches import NeedsSlowReading, RowCount, fast_batches
 from maestro_analytics.tables.csv_records import NEVER_CLOSED, ends_inside_quotes, read_records
