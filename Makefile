@@ -39,11 +39,11 @@ bench: .venv/.benched
 
 .venv/.installed: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing into .venv (a few minutes the first time)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab]'
 	touch $@
 
 .venv/.developed: .venv/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,lab,lake,spark,excel,mcp]'
 	touch $@
 
 .venv/.benched: .venv/.developed
