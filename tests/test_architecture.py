@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings"}
+FOUNDATION = {"errors", "settings", "extras"}
 
 MAY_IMPORT = {
     "errors": set(),
+    "extras": {"errors"},
     "settings": {"errors"},
     "sandbox": set(),
     "tables": {"errors"},

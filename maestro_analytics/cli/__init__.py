@@ -1,6 +1,6 @@
 """The command line. Data goes to standard output, everything else to standard error.
 
-Each module of this room adds its commands with `register`; what a failure means is decided here alone.
+Each module of this room adds its commands with `register`. `main` turns errors into messages and exit codes.
 Imports stay inside the commands, so that `--help` answers at once.
 """
 
@@ -8,28 +8,38 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable
 from types import FrameType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
+import maestro_analytics
 from maestro_analytics import errors
-from maestro_analytics.cli import doctor, export, lake, maintenance, push, query, refresh, report, sandbox
+from maestro_analytics.cli import doctor, exit_codes, export, lake, maintenance, push, query, refresh, report, sandbox
+from maestro_analytics.cli.exit_codes import exit_code
+from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
 
-EXIT_BUG = 1
-EXIT_USAGE = 2
-EXIT_SETTINGS = 3
-EXIT_UNREACHABLE = 4
-EXIT_REFUSED_FILE = 5
-EXIT_PARTIAL = 6
-EXIT_BUSY = 75
-EXIT_INTERRUPTED = 130
+
+class Commands(TyperGroup):
+    """All commands. A reader that closes the pipe early, such as `head`, ends them without an error message."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            discard(sys.stdout)
+            raise typer.Exit(exit_codes.BROKEN_PIPE) from None
+
 
 app = typer.Typer(
+    cls=Commands,
     name="maestro-analytics",
-    help="MaestroQA grades and coaching as DuckDB tables, answers and metrics.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -37,34 +47,27 @@ for room in (refresh, maintenance, query, report, push, export, lake, doctor, sa
     room.register(app)
 
 
-def exit_code(error: BaseException) -> int:
-    """The exit code that an error stands for; the table is in the README, under "Commands"."""
-    meanings: list[tuple[type[BaseException], int]] = [
-        (errors.SettingsError, EXIT_SETTINGS),
-        (errors.TooManyBadRows, EXIT_REFUSED_FILE),
-        (errors.Unreachable, EXIT_UNREACHABLE),
-        (errors.AnotherRefresh, EXIT_BUSY),
-        (errors.InvalidArgument, EXIT_USAGE),
-        (errors.EmptyStore, EXIT_SETTINGS),
-        (errors.MaestroError, EXIT_PARTIAL),
-        (KeyboardInterrupt, EXIT_INTERRUPTED),
-    ]
-    return next((code for kind, code in meanings if isinstance(error, kind)), EXIT_BUG)
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"maestro-analytics {maestro_analytics.__version__}")
+        raise typer.Exit
 
 
-def worst(codes: Iterable[int]) -> int:
-    """Where several hold, the first of 1, 2, 75, 3, 5, 4, 6; 0 where none does."""
-    found = set(codes)
-    order = (
-        EXIT_BUG,
-        EXIT_USAGE,
-        EXIT_BUSY,
-        EXIT_SETTINGS,
-        EXIT_REFUSED_FILE,
-        EXIT_UNREACHABLE,
-        EXIT_PARTIAL,
-    )
-    return next((code for code in order if code in found), 0)
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """MaestroQA grades and coaching as DuckDB tables, statistics and metrics.
+
+    \b
+    Examples:
+      maestro-analytics refresh --sandbox    fill a database from a built-in contact centre, without an account
+      maestro-analytics refresh              bring the database up to date
+      maestro-analytics report agents        what the grades say about agents
+      maestro-analytics sql "select * from grades limit 10"
+    """
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
@@ -74,16 +77,27 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 def main() -> None:
     """Entry point of `maestro-analytics`."""
     signal.signal(signal.SIGTERM, _stop)
+    use_utf8()
     try:
-        app(standalone_mode=True)
-    except KeyboardInterrupt:
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        error.show() if hasattr(error, "show") else print(error, file=sys.stderr)
+        _end(error, error.exit_code, said=True)
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted; what had landed stays", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
-    except OSError as error:
-        # A folder that cannot be written, a full disk: the environment, and no bug.
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"{type(error).__name__}: {place}{error.strerror or error}", file=sys.stderr)
-        sys.exit(EXIT_SETTINGS)
-    except errors.MaestroError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(exit_code(error))
+        _end(KeyboardInterrupt("interrupted; what had landed stays"), exit_codes.INTERRUPTED, said=True)
+    except (OSError, errors.MaestroError, MemoryError) as error:
+        _end(error, exit_code(error))
+
+
+def _end(error: BaseException, code: int, *, said: bool = False) -> None:
+    """Report an error to people and, with `--json`, to programs; then exit."""
+    message = str(error)
+    if isinstance(error, OSError):
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or message
+    if not said:
+        print(f"{type(error).__name__}: {message}", file=sys.stderr)
+    if "--json" in sys.argv and not JsonOutput.is_printed:
+        told = [{"error": type(error).__name__, "message": message}]
+        emit_json({"status": "failed", "errors": told, "warnings": [], "exit_code": code})
+    sys.exit(code)

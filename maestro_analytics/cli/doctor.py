@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.cli.exit_codes import exit_code, worst
+from maestro_analytics.cli.output import AsJson, emit_json
+
 if TYPE_CHECKING:
     from maestro_analytics.settings import Settings
 
 LEAST_FREE_GIB = 2.0
 LARGEST_CLOCK_ERROR_SECONDS = 30.0
-TOOLS = ("maestro-analytics", "duckdb", "polars", "pandera", "pyarrow", "requests", "jupyterlab")
+TOOLS = ("maestro-analytics", "duckdb", "polars", "pandera", "pyarrow", "requests")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
     offline: Annotated[bool, typer.Option("--offline", help="Leave the vendor's API alone.")] = False,
 ) -> None:
     """Look at the token, the host, the clock, the disk, the locks and the versions. Makes one API call.
@@ -53,14 +55,13 @@ def doctor(
       maestro-analytics doctor
       maestro-analytics doctor --offline --json
     """
-    from maestro_analytics.cli import worst
     from maestro_analytics.settings import Settings
 
     settings = Settings.from_environment()
     findings = [*_versions(), *_folders(settings), *_database(settings)]
     findings += [Finding("account", "ok", "not asked (--offline)")] if offline else list(_account(settings))
     if as_json:
-        print(json.dumps({"schema_version": 1, "findings": [asdict(finding) for finding in findings]}))
+        emit_json({"findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
             print(f"{finding.state:<8}  {finding.what:<10}  {finding.says}")
@@ -92,7 +93,6 @@ def _folders(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    from maestro_analytics.cli import exit_code
     from maestro_analytics.errors import MaestroError
     from maestro_analytics.warehouse import holder_of
     from maestro_analytics.warehouse import open as open_published
@@ -119,7 +119,6 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 def _account(settings: Settings) -> Iterator[Finding]:
     from maestro_analytics.api import ApiClient
-    from maestro_analytics.cli import exit_code
     from maestro_analytics.errors import MaestroError
 
     try:

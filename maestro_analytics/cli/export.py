@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.options import moment
+from maestro_analytics.cli.output import AsJson, emit_json
 
 if TYPE_CHECKING:
     from maestro_analytics.exports import ExportPlan
@@ -23,7 +24,6 @@ Until = Annotated[
 To = Annotated[Path, typer.Option(metavar="DIR", help="The folder that the files are kept in.")]
 PlanOnly = Annotated[bool, typer.Option("--plan", help="Say what would be asked for, and ask for nothing.")]
 MaxWindow = Annotated[str, typer.Option(metavar="LENGTH", help="Longest window of one export: 7d, 12h, 15m.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -109,7 +109,6 @@ def _export(
 ) -> None:
     from maestro_analytics.api import ApiClient
     from maestro_analytics.api.clock import Clock
-    from maestro_analytics.cli import EXIT_PARTIAL
     from maestro_analytics.exports import Window, plan_windows
     from maestro_analytics.exports.adhoc import export_once
     from maestro_analytics.exports.progress import progress
@@ -143,7 +142,7 @@ def _export(
         )
     _print_kept(kept, as_json=as_json)
     if kept.missed:
-        raise typer.Exit(EXIT_PARTIAL)
+        raise typer.Exit(exit_codes.PARTIAL)
 
 
 def _length(text: str) -> timedelta:
@@ -160,14 +159,11 @@ def _print_plan(plan: ExportPlan, *, as_json: bool) -> None:
     windows = [(kind, window) for kind, pieces in plan.windows.items() for window in pieces]
     if as_json:
         bounds = [
-            {
-                "kind": kind,
-                "start": window.start.isoformat() if window else None,
-                "end": window.end.isoformat() if window else None,
-            }
+            {"kind": kind}
+            | ({"window_start": window.start.isoformat(), "window_end": window.end.isoformat()} if window else {})
             for kind, window in windows
         ]
-        typer.echo(json.dumps({"schema_version": 1, "windows": bounds, "calls": plan.calls, "minutes": plan.minutes}))
+        emit_json({"windows": bounds, "calls": plan.calls, "minutes": plan.minutes})
         return
     for kind, window in windows:
         typer.echo(f"{kind} {window}" if window else f"{kind}, as of now")
@@ -195,7 +191,7 @@ def _print_kept(kept: KeptExports, *, as_json: bool) -> None:
             }
             for window in kept.missed
         ]
-        typer.echo(json.dumps({"schema_version": 1, "kind": kept.kind, "exports": exports, "missed": missed}))
+        emit_json({"kind": kept.kind, "exports": exports, "missed": missed})
         return
     for file in kept.files:
         typer.echo(file)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maestro_analytics.cli.query import Format, write
+from maestro_analytics.cli.output import AsJson, Format, emit_json, write
 
 if TYPE_CHECKING:
     from maestro_analytics.lake import Written
 
 Place = Annotated[str, typer.Argument(metavar="PATH", help="A folder or s3://BUCKET/FOLDER.", show_default=False)]
 Account = Annotated[str | None, typer.Option(metavar="NAME", help="Which account, where the lake holds several.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -80,7 +78,7 @@ def show(path: Place, account: Account = None, as_json: AsJson = False) -> None:
     shares = published_shares(path, account=account)
     if as_json:
         listed = [{"place": share.storage.place} | share.manifest.model_dump(mode="json") for share in shares]
-        print(json.dumps({"schema_version": 1, "shares": listed}))
+        emit_json({"shares": listed})
         return
     rows = [
         {
@@ -129,7 +127,7 @@ def sql(
 
 def _report(written: Written, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"schema_version": 1} | asdict(written)))
+        emit_json(asdict(written))
         return
     print(
         f"{written.place}: {sum(written.rows.values())} rows in {len(written.rows)} tables; "

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maestro_analytics.cli.query import Format, rows_of, write
+from maestro_analytics.cli.exit_codes import exit_code, worst
+from maestro_analytics.cli.output import AsJson, Format, emit_json, rows_of, write
 
 if TYPE_CHECKING:
     import polars as pl
 
     from maestro_analytics.warehouse.replay import Reread
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -49,25 +47,21 @@ def status(as_json: AsJson = False) -> None:
     with ma.open() as qa:
         seen = qa.overview()
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "schema_version": 1,
-                    "database": str(seen.path),
-                    "host": seen.host,
-                    "published_at": seen.published_at.isoformat() if seen.published_at else None,
-                    "newest_grade": seen.newest_grade.isoformat() if seen.newest_grade else None,
-                    "tables": seen.rows,
-                    "coverage": rows_of(seen.coverage),
-                    "gaps": rows_of(seen.gaps),
-                    "quarantine": rows_of(seen.quarantine),
-                    "not_landed": rows_of(seen.unlanded),
-                    "refreshes": rows_of(seen.refreshes),
-                    "requests_last_day": seen.requests_last_day,
-                    "bytes": seen.bytes,
-                },
-                ensure_ascii=False,
-            )
+        emit_json(
+            {
+                "database": str(seen.path),
+                "host": seen.host,
+                "published_at": seen.published_at.isoformat() if seen.published_at else None,
+                "newest_grade": seen.newest_grade.isoformat() if seen.newest_grade else None,
+                "tables": seen.rows,
+                "coverage": rows_of(seen.coverage),
+                "gaps": rows_of(seen.gaps),
+                "quarantine": rows_of(seen.quarantine),
+                "not_landed": rows_of(seen.unlanded),
+                "refreshes": rows_of(seen.refreshes),
+                "requests_last_day": seen.requests_last_day,
+                "bytes": seen.bytes,
+            }
         )
         return
     for line in seen.lines():
@@ -200,8 +194,6 @@ def _told(outcomes: Iterable[Reread]) -> Iterable[Reread]:
 
 def _conclude(outcomes: list[Reread], *, database: str, as_json: bool) -> None:
     """Say what came of all files, and leave with 5 or 6 where one was refused."""
-    from maestro_analytics.cli import exit_code, worst
-
     tables: dict[str, int] = {}
     quarantined = 0
     errors = [outcome.error for outcome in outcomes if outcome.error]
@@ -214,7 +206,6 @@ def _conclude(outcomes: list[Reread], *, database: str, as_json: bool) -> None:
             tables[table] = tables.get(table, 0) + rows
     code = worst(exit_code(error) for error in errors)
     report = {
-        "schema_version": 1,
         "status": "partial" if errors else "complete",
         "files": len(outcomes),
         "tables": tables,
@@ -223,7 +214,7 @@ def _conclude(outcomes: list[Reread], *, database: str, as_json: bool) -> None:
         "errors": [{"error": type(error).__name__, "message": str(error)} for error in errors],
     }
     if as_json:
-        print(json.dumps(report, ensure_ascii=False))
+        emit_json(report)
     else:
         for table, rows in tables.items():
             print(f"{table:<20}{rows:>12,}")

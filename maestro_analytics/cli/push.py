@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.options import moment
+from maestro_analytics.cli.output import AsJson, emit_json
 from maestro_analytics.push.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ CATALOGUE = "\n".join(
 )
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -109,14 +109,12 @@ def file(
 
 def _finish(report: PushReport, *, as_json: bool) -> None:
     """Print the report, then leave with the exit code that it stands for."""
-    from maestro_analytics.cli import EXIT_PARTIAL
-
     for warning in report.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+        emit_json(report.as_json())
     else:
         typer.echo("\n".join(report.lines()))
     if report.stopped_by is not None:
         raise report.stopped_by
-    raise typer.Exit(0 if report.is_complete else EXIT_PARTIAL)
+    raise typer.Exit(0 if report.is_complete else exit_codes.PARTIAL)

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from datetime import date, time, timedelta
-from decimal import Decimal
-from enum import StrEnum
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maestro_analytics.cli.output import AsJson, Format, emit_json, rows_of, write
+
 if TYPE_CHECKING:
-    import polars as pl
-
     from maestro_analytics.warehouse.lineage import Explanation
-
-
-class Format(StrEnum):
-    """How a frame is written to standard output."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +40,9 @@ def sql(
 
     text = sys.stdin.read() if query == "-" else query
     if form is Format.PARQUET and sys.stdout.isatty():
-        raise InvalidArgument("Parquet is no text for a terminal: redirect it, as in `--format parquet > FILE`.")
+        raise InvalidArgument(
+            "Parquet is binary and is not written to a terminal: redirect it, as in `--format parquet > FILE`."
+        )
     with ma.open() as qa:
         try:
             frame = qa.sql(text)
@@ -63,70 +51,9 @@ def sql(
     write(frame, form)
 
 
-def write(frame: pl.DataFrame, form: Format) -> None:
-    """Write `frame` to standard output."""
-    import polars as pl
-
-    if form is Format.PARQUET:
-        frame.write_parquet(sys.stdout.buffer)
-    elif form is Format.JSON:
-        print(json.dumps(rows_of(frame), ensure_ascii=False))
-    elif form is Format.CSV:
-        nested = [
-            name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype in (pl.Binary, pl.Duration)
-        ]
-        flat = frame.with_columns(pl.Series(name, _texts(frame[name]), dtype=pl.String) for name in nested)
-        sys.stdout.write(flat.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ"))
-    else:
-        # Text of the vendor must not steer the terminal.
-        shown = frame.with_columns(pl.col(pl.String).str.replace_all(r"[\x00-\x08\x0B-\x1F\x7F-\x9F]", "\ufffd"))
-        with pl.Config(
-            tbl_rows=200,
-            tbl_cols=-1,
-            tbl_hide_dataframe_shape=True,
-            tbl_hide_column_data_types=True,
-            fmt_str_lengths=60,
-            tbl_width_chars=-1,
-        ):
-            print(shown)
-        print(f"{frame.height} rows", file=sys.stderr)
-
-
-def _texts(column: pl.Series) -> list[str | None]:
-    """Lists and structures as JSON text, bytes in hexadecimal, durations in seconds."""
-    plain = [_plain(value) for value in column.to_list()]
-    return [
-        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in plain
-    ]
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: moments in ISO 8601, bytes in hexadecimal, durations in seconds, NaN as null."""
-    if isinstance(value, dict):
-        return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return value
-
-
-def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame as JSON values; see `_plain`."""
-    return [_plain(row) for row in frame.to_dicts()]
-
-
 def explain(
     name: Annotated[str, typer.Argument(metavar="GRADE_KEY|ANSWER_ID", help="A grade_key, or a vendor answer id.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """One grade: its rows, its versions, the file and line each came from, and its coaching.
 
@@ -141,8 +68,7 @@ def explain(
     with ma.open() as qa:
         explanations = explained(qa, name)
     if as_json:
-        grades = [_as_json(explanation) for explanation in explanations]
-        print(json.dumps({"schema_version": 1, "grades": grades}, ensure_ascii=False, default=str))
+        emit_json({"grades": [_as_json(explanation) for explanation in explanations]})
         return
     for explanation in explanations:
         _print(explanation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.options import choices, moment
+from maestro_analytics.cli.output import AsJson, emit_json
 
 if TYPE_CHECKING:
     from maestro_analytics.refresh import RefreshReport
@@ -45,7 +46,7 @@ def refresh(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Against an embedded sandbox, in the folder `sandbox` of the data folder.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring the database up to date and publish it.
 
@@ -76,10 +77,10 @@ def refresh(
             report = _run(settings, since=first, until=end, kinds=kinds, again=again, hurried=sandbox)
         except MaestroError as error:
             if as_json:
-                print(json.dumps(RefreshReport(database=settings.database, errors=[error]).as_json()))
+                emit_json(RefreshReport(database=settings.database, errors=[error]).as_json())
             raise
     if as_json:
-        print(json.dumps(report.as_json(), ensure_ascii=False))
+        emit_json(report.as_json())
     else:
         _print_report(report)
     raise typer.Exit(_exit_code(report))
@@ -127,11 +128,10 @@ def _run(
 
 def _exit_code(report: RefreshReport) -> int:
     """The first of 3, 5, 4, 6 that holds; an interruption before all of them."""
-    from maestro_analytics.cli import EXIT_INTERRUPTED, EXIT_PARTIAL, exit_code, worst
-
     if report.interrupted:
-        return EXIT_INTERRUPTED
-    return worst([*(exit_code(error) for error in report.errors), *([EXIT_PARTIAL] if report.gaps else [])])
+        return exit_codes.INTERRUPTED
+    gaps = [exit_codes.PARTIAL] if report.gaps else []
+    return exit_codes.worst([*map(exit_codes.exit_code, report.errors), *gaps])
 
 
 @contextmanager
@@ -190,7 +190,7 @@ def _print_plan(
         for window in pieces
     ]
     if as_json:
-        print(json.dumps({"schema_version": 1, "windows": windows, "calls": planned.calls, "minutes": planned.minutes}))
+        emit_json({"windows": windows, "calls": planned.calls, "minutes": planned.minutes})
         return
     for window in windows:
         span = f"  {window['window_start']} to {window['window_end']}" if "window_start" in window else "  as it is now"

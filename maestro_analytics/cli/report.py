@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.extras import require
+
 if TYPE_CHECKING:
     from maestro_analytics.analysis.report.model import Section
 
@@ -138,6 +140,8 @@ def lab(
     from maestro_analytics.analysis.notebooks import copy_notebooks
     from maestro_analytics.settings import Settings
 
+    if open_lab:
+        require("lab", for_what="`lab`")
     for line in copy_notebooks(folder):
         typer.echo(line, err=True)
     typer.echo(str(folder.absolute()))

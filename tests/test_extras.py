@@ -1,0 +1,23 @@
+"""Optional dependencies: what is missing is named in one line, with the command that installs it."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from maestro_analytics.errors import SettingsError
+from maestro_analytics.extras import PACKAGES, require
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("extra", PACKAGES)
+def test_an_extra_installs_the_packages_that_it_stands_for(extra):
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert sorted(requirement.split(">")[0] for requirement in declared[extra]) == sorted(PACKAGES[extra])
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(PACKAGES, "excel", ("a_package_that_does_not_exist",))
+    with pytest.raises(SettingsError, match=r"--format xlsx.*pip install 'maestro-analytics\[excel\]'"):
+        require("excel", for_what="`--format xlsx`")
