@@ -12,6 +12,10 @@ demo: .venv/.installed
 	MAESTRO_DATA=$(DEMO_DATA) $(MAESTRO) refresh --sandbox
 	MAESTRO_DATA=$(DEMO_DATA)/sandbox $(MAESTRO) report agents
 	MAESTRO_DATA=$(DEMO_DATA)/sandbox $(MAESTRO) report all --format html --output $(DEMO_DATA)/sandbox/report.html
+	@printf '\nOpen %s in a browser, or try:\n' data/sandbox/report.html
+	@printf '  %s\n' "$(MAESTRO) report coaching" \
+	    "$(MAESTRO) sql 'select * from ordinary_grades limit 5'" \
+	    "$(MAESTRO) lab"
 
 test: lint types unit notebooks
 

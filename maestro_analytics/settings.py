@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         """The published database."""
         return self.data.absolute() / "maestro.duckdb"
 
+    @property
+    def sandbox_database(self) -> Path:
+        """The database that `refresh --sandbox` publishes, in a folder of its own."""
+        return self.data.absolute() / "sandbox" / "maestro.duckdb"
+
 
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse.connection import Parameters, frame, open_published_file
 from maestro_analytics.warehouse.sql_files import lend_views, query, variables
 from maestro_analytics.warehouse.status import Overview, overview
+
+log = logging.getLogger("maestro_analytics.warehouse")
 
 
 class Store:
@@ -129,9 +132,19 @@ class Store:
 
 
 def open(path: Path | str | None = None) -> Store:
-    """The published database, read-only: that of the settings' data folder, or the one at `path`.
+    """Open the published database read-only.
+
+    Args:
+        path: the database file. Default: that of the data folder in the settings. If only the sandbox has been
+            refreshed there, the sandbox's database is opened, and a warning is logged.
 
     Raises:
         EmptyStore: nothing has been refreshed yet.
     """
-    return Store(Path(path) if path is not None else Settings.from_environment().database)
+    if path is not None:
+        return Store(Path(path))
+    settings = Settings.from_environment()
+    if not settings.database.exists() and settings.sandbox_database.exists():
+        log.warning("%s does not exist: using the sandbox's data in %s", settings.database, settings.sandbox_database)
+        return Store(settings.sandbox_database)
+    return Store(settings.database)
