@@ -10,69 +10,44 @@ Every answer takes the same keyword arguments to narrow it down (`Filters`) and 
 also says its question, period, time axis and caveat (`answer.about`). Every aggregate has n, n_na, an interval, method,
 reliable and reason. Charts of the same answers are in `maestro_analytics.analysis.charts`.
 
-Names are imported when first used: scipy and altair cost a second.
+`charts` and `report` are imported when first used, because altair takes half a second; scipy is imported inside the
+functions that need it, for the same reason.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from maestro_analytics.analysis.agreement import grader_agreement, grader_pairs, question_agreement
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.benchmark import alignments, benchmark_bias, calibrations
+from maestro_analytics.analysis.coaching_effect import coaching_effect, coaching_timeline
+from maestro_analytics.analysis.coaching_follow_up import (
+    coaching_coverage,
+    time_to_coach,
+    time_to_coach_curve,
+    todo_completion,
+)
+from maestro_analytics.analysis.csat import csat_link
+from maestro_analytics.analysis.drift import grader_drift
+from maestro_analytics.analysis.filters import Filters
+from maestro_analytics.analysis.points_lost import points_lost, points_lost_by_team
+from maestro_analytics.analysis.ranking import agent_ranking
+from maestro_analytics.analysis.regrades import regrades, score_mismatches, score_reconciliation
+from maestro_analytics.analysis.sampling import sampling_plan
+from maestro_analytics.analysis.scores import (
+    agent_scores,
+    grades,
+    question_scores,
+    rubric_scores,
+    section_scores,
+    team_scores,
+)
+from maestro_analytics.analysis.severity import grader_severity, grading_effort
+from maestro_analytics.analysis.trends import control_chart, pass_rate_chart, score_trend
+
 if TYPE_CHECKING:
     from maestro_analytics.analysis import charts as charts
     from maestro_analytics.analysis import report as report
-    from maestro_analytics.analysis.agreement import grader_agreement as grader_agreement
-    from maestro_analytics.analysis.agreement import grader_pairs as grader_pairs
-    from maestro_analytics.analysis.agreement import question_agreement as question_agreement
-    from maestro_analytics.analysis.answer import Answer as Answer
-    from maestro_analytics.analysis.benchmark import alignments as alignments
-    from maestro_analytics.analysis.benchmark import benchmark_bias as benchmark_bias
-    from maestro_analytics.analysis.benchmark import calibrations as calibrations
-    from maestro_analytics.analysis.coaching_effect import coaching_effect as coaching_effect
-    from maestro_analytics.analysis.coaching_effect import coaching_timeline as coaching_timeline
-    from maestro_analytics.analysis.coaching_follow_up import coaching_coverage as coaching_coverage
-    from maestro_analytics.analysis.coaching_follow_up import time_to_coach as time_to_coach
-    from maestro_analytics.analysis.coaching_follow_up import time_to_coach_curve as time_to_coach_curve
-    from maestro_analytics.analysis.coaching_follow_up import todo_completion as todo_completion
-    from maestro_analytics.analysis.csat import csat_link as csat_link
-    from maestro_analytics.analysis.drift import grader_drift as grader_drift
-    from maestro_analytics.analysis.filters import Filters as Filters
-    from maestro_analytics.analysis.points_lost import points_lost as points_lost
-    from maestro_analytics.analysis.points_lost import points_lost_by_team as points_lost_by_team
-    from maestro_analytics.analysis.ranking import agent_ranking as agent_ranking
-    from maestro_analytics.analysis.regrades import regrades as regrades
-    from maestro_analytics.analysis.regrades import score_mismatches as score_mismatches
-    from maestro_analytics.analysis.regrades import score_reconciliation as score_reconciliation
-    from maestro_analytics.analysis.sampling import sampling_plan as sampling_plan
-    from maestro_analytics.analysis.scores import agent_scores as agent_scores
-    from maestro_analytics.analysis.scores import grades as grades
-    from maestro_analytics.analysis.scores import question_scores as question_scores
-    from maestro_analytics.analysis.scores import rubric_scores as rubric_scores
-    from maestro_analytics.analysis.scores import section_scores as section_scores
-    from maestro_analytics.analysis.scores import team_scores as team_scores
-    from maestro_analytics.analysis.severity import grader_severity as grader_severity
-    from maestro_analytics.analysis.severity import grading_effort as grading_effort
-    from maestro_analytics.analysis.trends import control_chart as control_chart
-    from maestro_analytics.analysis.trends import pass_rate_chart as pass_rate_chart
-    from maestro_analytics.analysis.trends import score_trend as score_trend
-
-_HOMES = {
-    "agreement": ("grader_agreement", "grader_pairs", "question_agreement"),
-    "answer": ("Answer",),
-    "benchmark": ("alignments", "benchmark_bias", "calibrations"),
-    "coaching_effect": ("coaching_effect", "coaching_timeline"),
-    "drift": ("grader_drift",),
-    "filters": ("Filters",),
-    "coaching_follow_up": ("coaching_coverage", "time_to_coach", "time_to_coach_curve", "todo_completion"),
-    "regrades": ("regrades", "score_mismatches", "score_reconciliation"),
-    "severity": ("grader_severity", "grading_effort"),
-    "points_lost": ("points_lost", "points_lost_by_team"),
-    "ranking": ("agent_ranking",),
-    "sampling": ("sampling_plan",),
-    "csat": ("csat_link",),
-    "scores": ("agent_scores", "grades", "question_scores", "rubric_scores", "section_scores", "team_scores"),
-    "trends": ("control_chart", "pass_rate_chart", "score_trend"),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_ROOMS = ("charts", "report", "statistics")
 
 __all__ = [
     "Answer",
@@ -115,12 +90,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in ("charts", "report"):
         return import_module(f"{__name__}.{name}")
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted(__all__)
