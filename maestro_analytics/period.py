@@ -9,13 +9,11 @@ from datetime import datetime, timedelta
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.exports.windows import without
+from maestro_analytics.kinds import EXPORT_KINDS, WINDOWED
 
 FIRST_PERIOD = timedelta(days=90)
 UNTIL_MARGIN = timedelta(minutes=1)
 """What the vendor commits late carries an earlier time stamp: the newest minute is left to the next run."""
-
-WINDOWED = ("raw", "audit")
-SNAPSHOT = "groups"
 
 LONGEST_CLOCK_ERROR = timedelta(days=1)
 """A vendor whose clock is further off than this does not tell the time."""
@@ -38,9 +36,7 @@ class Period:
             for kind in WINDOWED
             if kind in self.kinds
         }
-        if SNAPSHOT in self.kinds:
-            wanted[SNAPSHOT] = None
-        return wanted
+        return wanted | {kind: None for kind in self.kinds if kind in EXPORT_KINDS and kind not in WINDOWED}
 
 
 def period_of(

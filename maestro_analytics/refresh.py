@@ -41,14 +41,12 @@ from maestro_analytics.exports import (
     plan_windows,
     run_exports,
 )
-from maestro_analytics.period import WINDOWED, gaps, period_of, vendor_now, without_time_to_come
+from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWED
+from maestro_analytics.period import gaps, period_of, vendor_now, without_time_to_come
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.reader import read_export
-from maestro_analytics.tables.schemas import KINDS
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
-
-COACHING = "coaching"
 
 Say = Callable[[str], None]
 
@@ -104,7 +102,7 @@ def refresh(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-    kinds: Sequence[str] = tuple(KINDS),
+    kinds: Sequence[str] = tuple(TABLES_OF),
     again: bool = False,
     pace: PollPace | None = None,
     stop: Event | None = None,
@@ -141,7 +139,7 @@ def refresh(
             since=since, until=until, kinds=kinds, again=again, first_since=master.first_since(), now=now()
         )
         report = RefreshReport(database=settings.database)
-        report.tables = {table.name: 0 for kind in period.kinds for table in KINDS[kind]}
+        report.tables = {table: 0 for kind in period.kinds for table in TABLES_OF[kind]}
         run = master.start_refresh(since=period.since, until=period.until, kinds=period.kinds, at=now())
         try:
             wanted = period.wanted({kind: master.coverage(kind) for kind in WINDOWED})
@@ -218,12 +216,12 @@ def _land_coaching(
     now: Callable[[], datetime],
 ) -> None:
     """The coaching lists, complete each time: records change and vanish long after they were created."""
-    for table in KINDS[COACHING]:
+    for table in COACHING_LISTS:
         if stop.is_set():
             raise KeyboardInterrupt
         taken_at = now()
         try:
-            landed = master.land_coaching(table.name, client.list_all(table.name, stop=stop), taken_at=taken_at)
+            landed = master.land_coaching(table, client.list_all(table, stop=stop), taken_at=taken_at)
         except Unreachable:
             raise
         except (InconsistentPages, RequestRefused, TooManyBadRows, TryAgain) as error:
@@ -256,7 +254,7 @@ def plan(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-    kinds: Sequence[str] = tuple(KINDS),
+    kinds: Sequence[str] = tuple(TABLES_OF),
     again: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ExportPlan:

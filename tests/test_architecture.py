@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings", "extras"}
+FOUNDATION = {"errors", "settings", "extras", "kinds"}
 
 MAY_IMPORT = {
     "errors": set(),
     "extras": {"errors"},
+    "kinds": set(),
     "settings": {"errors"},
     "sandbox": set(),
-    "tables": {"errors"},
+    "tables": {"errors", "kinds"},
     "api": FOUNDATION,
     "exports": FOUNDATION | {"api"},
     "warehouse": FOUNDATION | {"tables", "exports", "api"},

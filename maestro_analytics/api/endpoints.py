@@ -10,6 +10,7 @@ from enum import Enum
 from urllib.parse import quote
 
 from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.kinds import EXPORT_KINDS
 
 
 class Repeat(Enum):
@@ -54,17 +55,14 @@ class Endpoint:
         return self.path.format(**{name: quote(value, safe="") for name, value in path_parameters.items()})
 
 
-REQUEST_RAW_EXPORT = Endpoint(
-    "ask for a raw export", "POST", "/request-raw-export", "body", Repeat.FREELY, "Request A “Raw” Export"
-)
-REQUEST_GROUPS_EXPORT = Endpoint(
-    "ask for a groups export", "POST", "/request-groups-export", "body", Repeat.FREELY,
-    "Request an “agent groups” export",
-)  # fmt: skip
-REQUEST_AUDIT_EXPORT = Endpoint(
-    "ask for an audit-log export", "POST", "/request-audit-log-export", "body", Repeat.FREELY,
-    "Request an “audit logs” export",
-)  # fmt: skip
+REQUEST_EXPORT = {
+    kind.name: Endpoint(
+        f"ask for a {kind.name} export", "POST", kind.request_path, "body", Repeat.FREELY, kind.reference
+    )
+    for kind in EXPORT_KINDS.values()
+}
+"""Kind of export -> the endpoint that asks for it."""
+
 GET_EXPORT_DATA = Endpoint(
     "look at an export", "GET", "/get-export-data", "body", Repeat.FREELY, "Retrieve the results of an export"
 )
@@ -129,4 +127,7 @@ CREATE_AGENT_METRICS = Endpoint(
     "create agent metrics", "POST", "/agent-metrics-batch", "body", Repeat.WHEN_ANSWERED, "Create Agent Metrics"
 )
 
-ENDPOINTS = tuple(value for value in list(globals().values()) if isinstance(value, Endpoint))
+ENDPOINTS = (
+    *REQUEST_EXPORT.values(),
+    *(value for value in list(globals().values()) if isinstance(value, Endpoint)),
+)

@@ -13,11 +13,6 @@ from maestro_analytics.api.transport import Transport
 from maestro_analytics.errors import RequestRefused, TryAgain
 from maestro_analytics.settings import Settings
 
-EXPORT_REQUESTS = {
-    "raw": endpoints.REQUEST_RAW_EXPORT,
-    "groups": endpoints.REQUEST_GROUPS_EXPORT,
-    "audit": endpoints.REQUEST_AUDIT_EXPORT,
-}
 _OTHER_FORM_STATUSES = (400, 404, 405, 410, 422)
 
 
@@ -54,12 +49,12 @@ class ExportCalls(Transport):
         self._poll_lock = threading.Lock()
 
     def request_export(self, kind: str, parameters: Mapping[str, Any], *, stop: threading.Event | None = None) -> str:
-        """Ask for an export of `kind` ("raw", "groups", "audit"), and return its id.
+        """Ask for an export of a kind of `EXPORT_KINDS`, and return its id.
 
         Raises:
             TryAgain: the answer named no id, or what `send` raises.
         """
-        endpoint = EXPORT_REQUESTS[kind]
+        endpoint = endpoints.REQUEST_EXPORT[kind]
         answer = self.send(endpoint, parameters, stop=stop)
         export_id = answer.get("exportId") if isinstance(answer, dict) else None
         if not isinstance(export_id, str | int) or not str(export_id).strip():

@@ -12,6 +12,7 @@ import typer
 from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.options import moment
 from maestro_analytics.cli.output import AsJson, emit_json
+from maestro_analytics.kinds import AUDIT, GROUPS, RAW
 
 if TYPE_CHECKING:
     from maestro_analytics.exports import ExportPlan
@@ -66,7 +67,7 @@ def raw(
     from maestro_analytics.exports.adhoc import raw_parameters
 
     parameters = raw_parameters(single_file=single_file)
-    _export("raw", since, until, to, parameters, max_window=max_window, plan=plan, as_json=as_json)
+    _export(RAW.name, since, until, to, parameters, max_window=max_window, plan=plan, as_json=as_json)
 
 
 def groups(to: To, plan: PlanOnly = False, as_json: AsJson = False) -> None:
@@ -76,7 +77,7 @@ def groups(to: To, plan: PlanOnly = False, as_json: AsJson = False) -> None:
     Example:
       maestro-analytics export groups --to groups
     """
-    _export("groups", None, None, to, None, plan=plan, as_json=as_json)
+    _export(GROUPS.name, None, None, to, None, plan=plan, as_json=as_json)
 
 
 def audit(
@@ -93,7 +94,7 @@ def audit(
     Example:
       maestro-analytics export audit --since 2026-01-01 --until 2026-01-08 --to audit
     """
-    _export("audit", since, until, to, None, max_window=max_window, plan=plan, as_json=as_json)
+    _export(AUDIT.name, since, until, to, None, max_window=max_window, plan=plan, as_json=as_json)
 
 
 def _export(

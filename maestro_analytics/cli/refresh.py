@@ -16,12 +16,11 @@ import typer
 from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.options import choices, moment
 from maestro_analytics.cli.output import AsJson, emit_json
+from maestro_analytics.kinds import COACHING, TABLES_OF
 
 if TYPE_CHECKING:
     from maestro_analytics.refresh import RefreshReport
     from maestro_analytics.settings import Settings
-
-KINDS = ("raw", "groups", "audit", "coaching")
 
 SANDBOX_DAYS = 180
 SANDBOX_AGENTS = 24
@@ -64,7 +63,7 @@ def refresh(
     from maestro_analytics.refresh import RefreshReport
     from maestro_analytics.settings import Settings
 
-    kinds = choices(only, option="--only", known=KINDS)
+    kinds = choices(only, option="--only", known=tuple(TABLES_OF))
     first, end = moment(since, option="--since"), moment(until, option="--until")
     settings = Settings.from_environment()
     if sandbox and first is None:
@@ -195,7 +194,7 @@ def _print_plan(
     for window in windows:
         span = f"  {window['window_start']} to {window['window_end']}" if "window_start" in window else "  as it is now"
         print(f"{window['kind']:<9}{span}")
-    if "coaching" in kinds:
+    if COACHING in kinds:
         print("coaching   coaching points, coaching sessions and to-dos, whole: one call a page")
     print(
         f"{len(windows)} exports, about {planned.calls} calls and {planned.minutes:g} minutes at "

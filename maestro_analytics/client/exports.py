@@ -17,6 +17,7 @@ from maestro_analytics.exports.events import MissedWindow, OnEvent
 from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.exports.progress import progress
 from maestro_analytics.exports.windows import INITIAL_WINDOW
+from maestro_analytics.kinds import AUDIT, GROUPS, RAW
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,7 +101,7 @@ class Exports:
             single_file=single_file, calibrations=calibrations, grader_qa=grader_qa, deleted=deleted
         )
         window = (since, until or self._client.clock.utc() - MINUTE)
-        return self._once("raw", window, parameters, to, max_window, partial, pace, on_event)
+        return self._once(RAW.name, window, parameters, to, max_window, partial, pace, on_event)
 
     def audit_logs(
         self,
@@ -118,7 +119,7 @@ class Exports:
         Source: "Request an “audit logs” export".
         """
         window = (since, until or self._client.clock.utc() - MINUTE)
-        return self._once("audit", window, {}, to, max_window, partial, pace, on_event)
+        return self._once(AUDIT.name, window, {}, to, max_window, partial, pace, on_event)
 
     def groups(
         self,
@@ -130,7 +131,7 @@ class Exports:
     ) -> ExportResult:
         """The agent groups and who is in them, as of now. Source: "Request an “agent groups” export"."""
         parameters = {"includeUnavailable": include_unavailable}
-        return self._once("groups", None, parameters, to, INITIAL_WINDOW, False, pace, on_event)
+        return self._once(GROUPS.name, None, parameters, to, INITIAL_WINDOW, False, pace, on_event)
 
     def _once(
         self,

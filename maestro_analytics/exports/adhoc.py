@@ -17,9 +17,10 @@ from maestro_analytics.api import ApiClient
 from maestro_analytics.api.validation import choice
 from maestro_analytics.exports.events import MissedWindow, OnEvent
 from maestro_analytics.exports.ledger import ExportRecord, FileLedger
-from maestro_analytics.exports.lifecycle import EXPORT_PARAMETERS, PollPace
+from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.exports.scheduler import run_exports
 from maestro_analytics.exports.windows import INITIAL_WINDOW, Window
+from maestro_analytics.kinds import EXPORT_KINDS
 
 LEDGER_FOLDER = ".asked-for"
 """In the target folder: what was asked for, so that the same call after a kill picks it up."""
@@ -48,7 +49,7 @@ class KeptExports:
     """Exports that were asked for once, with their files.
 
     Attributes:
-        kind: "raw", "groups" or "audit".
+        kind: a kind of `EXPORT_KINDS`.
         exports: in the order in which they were asked for; those with nothing to download have no file.
         missed: windows that could not be had. Empty when all is well.
     """
@@ -107,7 +108,7 @@ def export_once(
         TokenRefused, Unreachable: what was received stays in the folder.
     """
     window = Window(since, until) if since is not None and until is not None else None
-    asked = dict(EXPORT_PARAMETERS[kind] if parameters is None else parameters)
+    asked = dict(EXPORT_KINDS[kind].parameters if parameters is None else parameters)
     call = json.dumps([client.settings.base_url, kind, str(window), asked], sort_keys=True)
     name = f"{kind}-{hashlib.sha256(call.encode()).hexdigest()[:16]}.jsonl"
     ledger = FileLedger(folder / LEDGER_FOLDER / name)

@@ -20,7 +20,7 @@ class ExportRecord:
 
     Attributes:
         seq: the order in which exports were asked for; of two versions of a grade, that of the higher one counts.
-        kind: "raw", "groups" or "audit".
+        kind: a kind of `EXPORT_KINDS`.
         window: None for groups, a snapshot.
         export_id: the vendor's; None until it is known.
         status: planned, requested, received, empty, landed, errored, timed_out or failed.

@@ -25,13 +25,7 @@ from maestro_analytics.exports import archive
 from maestro_analytics.exports.events import Asked, Noticed, OnEvent, Polled, Receiving
 from maestro_analytics.exports.ledger import ExportRecord, Ledger
 from maestro_analytics.exports.windows import Window
-
-EXPORT_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    "raw": {"includeCalibrations": "all", "includeGraderQA": True, "includeDeleted": True},
-    "groups": {"includeUnavailable": True},
-    "audit": {},
-}
-"""What is asked for: everything, so that nothing has to be asked for again."""
+from maestro_analytics.kinds import EXPORT_KINDS
 
 FRESH_URLS = 5
 POLLS_BEFORE_KNOWN = 3
@@ -96,7 +90,7 @@ class Lives:
     files: FileHost
     ledger: Ledger
     folder: Path
-    parameters: Mapping[str, Mapping[str, Any]]
+    parameters: Mapping[str, Mapping[str, Any]] | None
     pace: PollPace
     share: PollShare
     timeout_seconds: float
@@ -114,7 +108,8 @@ class Lives:
             self._check()
             record = self.ledger.plan(kind, window, self.client.clock.utc())
             try:
-                parameters = {**self.parameters.get(kind, {}), **(window.parameters() if window else {})}
+                chosen = EXPORT_KINDS[kind].parameters if self.parameters is None else self.parameters[kind]
+                parameters = {**chosen, **(window.parameters() if window else {})}
                 export_id = self.client.request_export(kind, parameters, stop=self.halt)
             except MaestroError as error:
                 self.fail(record, status="failed", error=str(error))

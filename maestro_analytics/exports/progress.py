@@ -22,6 +22,7 @@ from maestro_analytics.exports.events import (
     Receiving,
 )
 from maestro_analytics.exports.ledger import ExportRecord
+from maestro_analytics.kinds import WINDOWED
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -63,7 +64,7 @@ def sentence(event: Event) -> str | None:
             parts = [
                 f"{kind} of {_days(seconds)}" if seconds else kind
                 for kind, seconds in seconds_by_kind.items()
-                if seconds or kind == "groups"
+                if seconds or kind not in WINDOWED
             ]
             taken_up = f"{resumed} exports of an earlier run" if resumed != 1 else "1 export of an earlier run"
             parts += [taken_up] if resumed else []

@@ -30,7 +30,6 @@ from maestro_analytics.exports.backlog import Backlog
 from maestro_analytics.exports.events import Asked, Event, Halved, MissedWindow, OnEvent, Planned, Received
 from maestro_analytics.exports.ledger import ExportRecord, Ledger
 from maestro_analytics.exports.lifecycle import (
-    EXPORT_PARAMETERS,
     ExportEnded,
     Lives,
     PollPace,
@@ -38,6 +37,7 @@ from maestro_analytics.exports.lifecycle import (
     UnknownExport,
 )
 from maestro_analytics.exports.windows import INITIAL_WINDOW, SMALLEST_WINDOW, Window, joined, without
+from maestro_analytics.kinds import EXPORT_KINDS
 
 REPEATS = 2
 """How often an export is asked for again when it was not its window that failed."""
@@ -223,7 +223,7 @@ def run_exports(
     initial_window: timedelta = INITIAL_WINDOW,
     smallest_window: timedelta = SMALLEST_WINDOW,
     timeout_seconds: float | None = None,
-    parameters: Mapping[str, Mapping[str, Any]] = EXPORT_PARAMETERS,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
     pace: PollPace | None = None,
     on_event: OnEvent | None = None,
     stop: threading.Event | None = None,
@@ -237,13 +237,13 @@ def run_exports(
     Close it (`contextlib.closing`) before the ledger: it stops its threads then, and again when it is interrupted.
 
     Args:
-        wanted: kind ("raw", "audit") -> windows; "groups" -> None, a snapshot.
+        wanted: kind -> windows; None for a snapshot.
         folder: where files are kept; made when it is not there.
         in_flight: exports made at the same time.
         initial_window: length of the first windows, and the longest; a window that ends `errored` or does not end is
             asked for in halves, down to `smallest_window`.
         timeout_seconds: after which an export that does not end is given up; default from the settings.
-        parameters: kind -> parameters of the request besides the dates.
+        parameters: kind -> parameters of the request besides the dates; default those of `EXPORT_KINDS`.
         on_event: called for each thing that happens, one at a time.
         stop: ends everything at once when set, as an interrupt does.
 
@@ -256,8 +256,10 @@ def run_exports(
     if in_flight < 1 or smallest < timedelta(seconds=1):
         raise InvalidArgument("in_flight must be at least 1, and a window at least a second")
     for kind, windows in wanted.items():
-        if kind not in EXPORT_PARAMETERS or (windows is None) != (kind == "groups"):
-            raise InvalidArgument(f"wanted must hold windows of raw or audit, or None of groups, not {kind}: {windows}")
+        if kind not in EXPORT_KINDS or (windows is None) == EXPORT_KINDS[kind].windowed:
+            raise InvalidArgument(
+                f"wanted must hold windows of a windowed kind, or None of a snapshot, not {kind}: {windows}"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     halt = threading.Event()
     kinds = {name: Backlog(name, largest=initial_window, smallest=smallest) for name in wanted}

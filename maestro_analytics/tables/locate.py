@@ -11,7 +11,7 @@ from maestro_analytics.tables.casting import NULL_WORDS
 from maestro_analytics.tables.csv_batches import records_of
 from maestro_analytics.tables.grade_key import GRADE_PARTS, REQUIRED_PARTS, grade_key
 from maestro_analytics.tables.headers import HEADER_BOUND, Columns, match, read_header, recognise
-from maestro_analytics.tables.schemas import GRADE_TABLES, KINDS
+from maestro_analytics.tables.schemas import GRADE_TABLES, RAW_TABLES
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def places_of_grades(path: Path, keys: Collection[str], *, hints: Collection[str
             try:
                 with member.open() as stream:
                     header = read_header(stream.read(HEADER_BOUND))
-                table = recognise(header.names, KINDS["raw"], file_name=member.name) if header else None
+                table = recognise(header.names, RAW_TABLES, file_name=member.name) if header else None
                 if header is None or table not in GRADE_TABLES:
                     continue
                 columns = match(header, table)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pandera.polars as pa
 
+from maestro_analytics.kinds import TABLES_OF
 from maestro_analytics.tables.coaching import COACHING_POINTS as COACHING_POINTS
 from maestro_analytics.tables.coaching import COACHING_SESSIONS as COACHING_SESSIONS
 from maestro_analytics.tables.coaching import COACHING_TABLES
@@ -245,13 +246,8 @@ RAW_TABLES = (*GRADE_TABLES, CSAT)
 TABLES = (*RAW_TABLES, AGENT_GROUPS, AUDIT_LOGS, *COACHING_TABLES, AGENTS, AGENT_IDS, GRADE_HISTORY)
 TABLES_BY_NAME = {table.name: table for table in TABLES}
 
-KINDS: dict[str, tuple[Table, ...]] = {
-    "raw": RAW_TABLES,
-    "groups": (AGENT_GROUPS,),
-    "audit": (AUDIT_LOGS,),
-    "coaching": COACHING_TABLES,
-}
-"""What `refresh --only` can name, and the tables that each kind delivers."""
+KINDS = {kind: tuple(TABLES_BY_NAME[name] for name in names) for kind, names in TABLES_OF.items()}
+"""What `refresh --only` can name -> the tables that each kind fills."""
 
 DELETED_FLAG = "is_deleted"
 """A column of raw exports that is read and obeyed, and stored in no table."""

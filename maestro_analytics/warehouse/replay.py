@@ -10,6 +10,7 @@ from pathlib import Path
 
 from maestro_analytics.errors import MaestroError, UnreadableFile
 from maestro_analytics.exports import ExportRecord
+from maestro_analytics.kinds import COACHING, EXPORT_KINDS
 from maestro_analytics.tables.coaching import COACHING_TABLES
 from maestro_analytics.tables.reader import BUDGET, read_export
 from maestro_analytics.warehouse import ledger
@@ -22,7 +23,7 @@ CARRIED_OVER = ("exports", "refreshes", "pushes", "account")
 """What no kept file tells."""
 
 _HAD_A_RESULT = "status in ('received', 'empty', 'landed', 'partial', 'unreadable')"
-_KEPT_NAME = re.compile(r"(raw|groups|audit)-([0-9]+)-(.+)\.(?:zip|csv)")
+_KEPT_NAME = re.compile(rf"({'|'.join(EXPORT_KINDS)})-([0-9]+)-(.+)\.(?:zip|csv)")
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def retry_quarantine(master: Master, *, budget: float = BUDGET) -> Iterator[Rere
         f"{_HAD_A_RESULT} and file is not null and (status in ('partial', 'unreadable') or seq in "
         "(select export_seq from state.quarantine))"
     )
-    lists = frame(master.connection, "select distinct table_name from state.quarantine where kind = 'coaching'")
+    lists = frame(master.connection, "select distinct table_name from state.quarantine where kind = ?", [COACHING])
     for export in exports:
         yield reread(master, export, budget=budget)
     for table_name in sorted(lists.get_column("table_name")):

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from maestro_analytics.kinds import GROUPS
 from maestro_analytics.warehouse.connection import frame, value
 
 TRY_NEXT = (
@@ -115,10 +116,11 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
             )
             and not exists (
                 select * from state.snapshots as taken
-                where failed.kind = 'groups' and taken.table_name = 'agent_groups' and taken.export_seq > failed.seq
+                where failed.kind = $kind and taken.table_name = $table and taken.export_seq > failed.seq
             )
         order by seq
         """,
+        {"kind": GROUPS.name, "table": GROUPS.tables[0]},
     )
     refreshes = frame(connection, "select * from state.refreshes order by refresh_id desc limit 10")
     requests = value(

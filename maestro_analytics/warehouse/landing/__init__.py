@@ -16,6 +16,7 @@ import duckdb
 
 from maestro_analytics.errors import TooManyBadRows, UnreadableFile
 from maestro_analytics.exports import ExportRecord
+from maestro_analytics.kinds import COACHING, GROUPS
 from maestro_analytics.tables.delivery import Delivery, RefusedFile, StagedTable
 from maestro_analytics.tables.json_records import read_records
 from maestro_analytics.tables.reader import BUDGET, refusals_frame
@@ -61,7 +62,7 @@ def land(
         prepare_fates(connection, delivery, source)
         step("fates prepared")
     tables = dict(delivery.tables) if delivery else {}
-    if export.kind == "groups" and not landed.refused:
+    if export.kind == GROUPS.name and not landed.refused:
         # A snapshot without a row, or with nothing to download, says that there are no groups.
         tables.setdefault(AGENT_GROUPS.name, StagedTable(AGENT_GROUPS))
     with transaction(connection):
@@ -117,7 +118,7 @@ def land_coaching(
     taken_at = taken_at.replace(microsecond=0)
     kept = kept_folder / f"coaching-{table_name}.ndjson.gz"
     rows, refusals = read_records(records, table)
-    source = Source("coaching", None, None, f"{kept_folder.name}/{kept.name}", taken_at)
+    source = Source(COACHING, None, None, f"{kept_folder.name}/{kept.name}", taken_at)
     if len(refusals) > BUDGET * len(records):
         raise TooManyBadRows(
             f"{len(refusals)} of {len(records)} records of {table_name} were refused, more than the budget of "
@@ -133,7 +134,7 @@ def land_coaching(
         keep_list(kept, records, taken_at)
         step("list kept")
     with transaction(connection):
-        connection.execute("delete from state.quarantine where kind = 'coaching' and table_name = ?", [table_name])
+        connection.execute("delete from state.quarantine where kind = ? and table_name = ?", [COACHING, table_name])
         account = Account(
             table_name,
             read=len(records),
