@@ -1,4 +1,4 @@
-"""Comparing agents without being fooled by noise."""
+"""Comparing agents: who is ahead, and which gaps are larger than noise."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics import shrinkage
-from maestro_analytics.analysis.summaries import nullable, summed, with_mean
+from maestro_analytics.analysis.grader_cells import compare_agents
+from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg
+from maestro_analytics.analysis.summaries import summed, with_mean
 
-SHRUNK = "shrunk (method of moments), rank intervals from simulated ranks"
+METHOD = "mixed model of agent, grader, rubric and month; shrunk; ranks from joint draws"
 MOST_DRAWN, FEWEST_DRAWS = 1_000_000, 250
 """Ranks are drawn 1,000 times; of thousands of agents less often: 250 draws place an end to a 25th of the interval."""
 
@@ -22,76 +23,92 @@ def agent_ranking(
     *,
     min_n: int = 10,
     confidence: float = 0.95,
+    simultaneous: bool = False,
     seed: int = 0,
     **filters: Unpack[Filters],
 ) -> Answer:
-    """Who is ahead, and which gaps are more than noise?
+    """Who is ahead, and which gaps are larger than noise?
 
-    One row per person, best first. Never a bare league table: few grades make extreme means, so each mean is drawn
-    towards the mean of all by as much as its own noise demands, and each rank comes with the ranks it could as well
-    be. Where several rubrics were used, each grade is first moved by the gap between its rubric's mean and the mean of
-    all, so that nobody is ahead for having an easy rubric.
+    One row per person, best first within each component. Few grades make extreme means, and a strict grader makes low
+    ones, so agents are compared by a mixed model of agent, grader, rubric and month: each mean is estimated under an
+    average grader and drawn towards the mean of all by as much as its own noise demands. The spread between agents is
+    not known and is integrated over. Agents whom no common grader, rubric or month connects are in different
+    components and are not compared: `rank`, `stands_out` and `ahead_of_next` hold within a component.
+
+    Args:
+        simultaneous: rank intervals that hold for all agents together; by default each holds for its agent alone.
 
     Columns
-        rank                   Int64    by the shrunk mean
+        rank                   Int64    by the shrunk mean, within the component
         rank_lo, rank_hi       Int64    the ranks that are compatible with the data
         person_id, agent_name
         n, n_na                Int64
-        mean, lo, hi           Float64  mean of the (rubric-adjusted) percents and its interval
-        shrunk, shrunk_lo, shrunk_hi    what is left when noise is taken out: the best guess of the next grades' mean
+        mean, lo, hi           Float64  mean of the (rubric-adjusted) percents as graded, and its interval
+        shrunk, shrunk_lo, shrunk_hi    best guess of the mean of further grades under an average grader
         kept                   Float64  share of the agent's own gap that is kept, 0 to 1
-        stands_out             String   "above" or "below" where the shrunk interval leaves out the mean of all, else ""
-        ahead_of_next          Float64  probability of being truly ahead of the next in the table
-        gap_is_noise           Boolean  that probability is below `confidence`
+        stands_out             String   "above" or "below" the mean of the component, else ""; only reliable rows; at
+                                        most 5 % of those named are expected to be wrong (Benjamini-Hochberg)
+        ahead_of_next          Float64  probability of a higher mean than the next agent of the component
+        not_settled            Boolean  that probability is below `confidence`
+        component, agents_compared   Int64   component (1 is the largest) and its number of agents
         method, reliable, reason
 
-    Caveat: an agent's grades depend on who graded them; see `grader_severity`.
-    Source: sql/queries/agent_scores.sql. Errors: see `Filters`.
+    Source: sql/queries/agent_scores.sql, grader_cells.sql, person_numbers.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     # No threshold is needed here: with that of the other scores, a report asks once for all.
     frame = rubric_adjusted(store.query("agent_scores", **choice.variables, threshold=80.0)).filter(pl.col("n") > 0)
-    rubrics = int(frame["rubric_id"].n_unique())
-    table = with_mean(summed(frame, ["person_id"], first=["agent_name"]), min_n=min_n, confidence=confidence).sort(
-        "person_id"
-    )
-    shrunk = shrinkage.shrink(table["n"], table["mean"].fill_null(0), table["sd"].fill_null(0))
-    reach = _normal_quantile(confidence) * shrunk.error
-    table = table.with_columns(
-        shrunk=nullable(shrunk.mean),
-        error=nullable(shrunk.error),
-        shrunk_lo=nullable(shrunk.mean - reach),
-        shrunk_hi=nullable(shrunk.mean + reach),
-        kept=nullable(shrunk.weight),
-    )
-    # Rounded: sums differ in their last digits from run to run, which must not change the places of equal agents.
-    table = table.sort(pl.col("shrunk").round(9), "person_id", descending=[True, False], nulls_last=True)
+    table = with_mean(summed(frame, ["person_id"], first=["agent_name"]), min_n=min_n, confidence=confidence)
     draws = max(FEWEST_DRAWS, min(1000, MOST_DRAWN // max(table.height, 1)))
-    lo, hi = shrinkage.rank_intervals(table["shrunk"], table["error"], confidence=confidence, draws=draws, seed=seed)
-    ahead = shrinkage.probability_above_next(table["shrunk"], table["error"])
+    compared = compare_agents(store, choice, confidence=confidence, draws=draws, seed=seed, simultaneous=simultaneous)
+    reason = pl.col("reason")
+    table = (
+        table.join(compared.agents, on="person_id", how="left", nulls_equal=True)
+        .with_columns(
+            reason=pl.when(reason != "")
+            .then(reason)
+            .when(pl.col("agents_compared") < 2)
+            .then(pl.lit("no common grader, rubric or month connects the agent with others: not compared"))
+            .when(pl.col("shrunk_lo").is_null())
+            .then(pl.lit("too few repeated grades to say how much single grades vary: not compared"))
+            .otherwise(reason)
+        )
+        .with_columns(reliable=pl.col("reason") == "")
+        # Rounded: sums differ in their last digits from run to run, which must not change the places of equal agents.
+        .sort("component", pl.col("shrunk").round(9), "person_id", descending=[False, True, False], nulls_last=True)
+    )
+    doubt = (2 * pl.min_horizontal("above", 1 - pl.col("above"))).fill_null(1.0)
+    tests = table.select(pl.when("reliable").then(doubt).otherwise(None).fill_null(float("nan")))
+    flagged = benjamini_hochberg(tests.to_series().to_numpy(), rate=1 - confidence)
     table = table.with_columns(
-        rank=pl.int_range(1, pl.len() + 1),
-        rank_lo=pl.Series(lo.astype(np.int64), dtype=pl.Int64),
-        rank_hi=pl.Series(hi.astype(np.int64), dtype=pl.Int64),
-        ahead_of_next=nullable(ahead) if table.height else pl.lit(None, pl.Float64),
-        stands_out=pl.when(pl.col("shrunk_lo") > shrunk.centre)
+        rank=pl.int_range(1, pl.len() + 1).over("component").cast(pl.Int64),
+        rank_lo=pl.col("rank_lo").cast(pl.Int64),
+        rank_hi=pl.col("rank_hi").cast(pl.Int64),
+        stands_out=pl.when(pl.Series(flagged) & (pl.col("above") > 0.5))
         .then(pl.lit("above"))
-        .when(pl.col("shrunk_hi") < shrunk.centre)
+        .when(pl.Series(flagged))
         .then(pl.lit("below"))
         .otherwise(pl.lit("")),
-        method=pl.lit(SHRUNK + (f", {rubrics} rubrics adjusted" if rubrics > 1 else "")),
-    ).with_columns(gap_is_noise=pl.col("ahead_of_next") < confidence)
+        method=pl.lit(METHOD + (", rank intervals simultaneous" if simultaneous else "")),
+        not_settled=pl.col("ahead_of_next") < confidence,
+    )
     columns = (
         "rank", "rank_lo", "rank_hi", "person_id", "agent_name", "n", "n_na", "mean", "lo", "hi", "shrunk", "shrunk_lo",
-        "shrunk_hi", "kept", "stands_out", "ahead_of_next", "gap_is_noise", "method", "reliable", "reason",
+        "shrunk_hi", "kept", "stands_out", "ahead_of_next", "not_settled", "component", "agents_compared", "method",
+        "reliable", "reason",
     )  # fmt: skip
-    spread = (
-        f"Agents differ by about {shrunk.between_sd:.1f} points around {shrunk.centre:.1f}, single grades by "
-        f"{shrunk.within_sd:.1f}. {int((table['stands_out'] != '').sum())} of {table.height} agents stand out."
-        if table.height
-        else ""
-    )
-    return Answer.of(table.select(columns), choice, question="Who is ahead, and which gaps are noise?", caveat=spread)
+    caveat = ""
+    if table.height and not np.isnan(compared.within_sd):
+        caveat = (
+            f"Agents differ by about {compared.between_sd:.1f} points, graders by {compared.grader_sd:.1f}, single "
+            f"grades by {compared.within_sd:.1f}. {int(flagged.sum())} of {table.height} agents stand out; at most "
+            f"{100 * (1 - confidence):.0f} % of those are expected to be wrong. A rank interval holds for "
+            f"{'all agents together' if simultaneous else 'one agent at a time'}."
+        )
+    components = table["component"].n_unique()
+    if components > 1:
+        caveat += f" {components} groups of agents share no grader, rubric or month: compare within a component only."
+    return Answer.of(table.select(columns), choice, question="Who is ahead, and which gaps are settled?", caveat=caveat)
 
 
 def rubric_adjusted(frame: pl.DataFrame) -> pl.DataFrame:
@@ -108,9 +125,3 @@ def rubric_adjusted(frame: pl.DataFrame) -> pl.DataFrame:
         squares=s2 + 2 * by * s1 + n * by**2,
         cubes=s3 + 3 * by * s2 + 3 * by**2 * s1 + n * by**3,
     )
-
-
-def _normal_quantile(confidence: float) -> float:
-    from scipy import special
-
-    return float(special.ndtri(0.5 + confidence / 2))

@@ -9,7 +9,8 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.benchmark import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics.codes import Codes, renumbered
+from maestro_analytics.analysis.grader_cells import scored_cells
+from maestro_analytics.analysis.statistics.codes import renumbered
 from maestro_analytics.analysis.statistics.severity import grader_effects
 from maestro_analytics.analysis.summaries import nullable
 
@@ -46,7 +47,7 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     from scipy import special
 
     choice = Choice.of(store, filters)
-    cells = store.query("grader_cells", **choice.variables, week_zone=choice.week_zone)
+    cells = scored_cells(store, choice).filter(pl.col("grader").is_not_null())
     raw = cells.group_by("grader").agg(pl.col("n", "n_na", "total").sum())
     scored = cells.filter(pl.col("n") > 0)
     names = scored["grader"].unique().sort()
@@ -62,7 +63,7 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
             *(scored[column].to_numpy().astype(float) for column in ("n", "total", "squares")),
             agent=renumbered(scored["person"].to_numpy()),
             grader=scored["grader"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy(),
-            other=[renumbered(scored["rubric"].to_numpy()), renumbered(_months(scored["month"]))],
+            other=[renumbered(scored["rubric"].to_numpy()), renumbered(scored["month"].to_numpy())],
         )
         freedom = max(effects.degrees_of_freedom, 1.0)
         reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * effects.error
@@ -106,12 +107,6 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
         question="Which graders are strict and which lenient? Percent points.",
         caveat=caveat,
     )
-
-
-def _months(month: pl.Series) -> Codes:
-    """Months as numbers: since the first of them, and 0 where a grade has none."""
-    first = month.to_physical()  # days since 1970
-    return (first - first.min() + 1 if first.count() else first).fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:

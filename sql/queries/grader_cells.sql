@@ -1,4 +1,4 @@
--- One row per grader, person, rubric and month: counts and sums of score_percent, from which grader severity is solved.
+-- One row per grader, person, rubric and day: counts and sums of score_percent, from which graders and agents are compared.
 -- Persons and rubrics are numbers from 1, in order of their ids; 0 is one that is not known.
 -- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
 -- until       timestamptz  optional, default: everything; grades reported before it
@@ -44,25 +44,24 @@ placed as (
         coalesce(people.person, 0) as person,
         coalesce(rubrics.rubric, 0) as rubric,
         cast(
-            date_trunc('month', chosen.date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')) as date
-        ) as month,
+            date_trunc('day', chosen.date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')) as date
+        ) as day,
         chosen.score_percent
     from chosen
     left join people on people.person_id = chosen.person_id
     left join rubrics on rubrics.rubric_id = chosen.rubric_id
-    where chosen.grader is not null
 ),
 cells as (
     select
         grader,
         person,
         rubric,
-        month,
+        day,
         count(score_percent) as n,
         count(*) - count(score_percent) as n_na,
         sum(score_percent) as total,
         sum(score_percent * score_percent) as squares
     from placed
-    group by grader, person, rubric, month
+    group by grader, person, rubric, day
 )
 select * from cells

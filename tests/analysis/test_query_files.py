@@ -10,7 +10,8 @@ QUERIES = {name: text for name, text in texts("queries").items() if not name.sta
 OURS = (
     "adjusted_trend", "agent_scores", "benchmarks", "coached_questions", "coaching_sessions", "csat_pairs",
     "daily_question_scores", "grader_cells", "grades", "grading_effort", "known_names", "low_grades",
-    "paired_answers", "paired_scores", "question_scores", "regrades", "score_mismatches", "score_reconciliation",
+    "paired_answers", "paired_scores", "person_numbers", "question_scores", "regrades", "score_mismatches",
+    "score_reconciliation",
     "score_trend", "section_scores", "team_members", "todo_ages",
 )  # fmt: skip
 GRAIN = {
@@ -21,13 +22,14 @@ GRAIN = {
     "daily_question_scores": ("question_id", "person_id", "day"),
     "csat_pairs": ("person_id", "source", "score_percent", "csat_score"),
     "adjusted_trend": ("period", "person_id"),
-    "grader_cells": ("grader", "person", "rubric", "month"),
+    "grader_cells": ("grader", "person", "rubric", "day"),
     "grades": ("grade_key",),
     "grading_effort": ("grader",),
     "known_names": ("kind", "name"),
     "low_grades": ("grade_key",),
     "paired_answers": ("unit", "question_id", "grader"),
     "paired_scores": ("source", "gradable_id", "rubric_id", "person_id", "grader"),
+    "person_numbers": ("person",),
     "question_scores": ("rubric_id", "section_id", "question_id", "person_id"),
     "regrades": ("grader", "rubric_id"),
     "score_mismatches": ("grade_key",),

@@ -27,10 +27,23 @@ def test_shrunk_means_predict_better_than_raw_ones():
     assert np.mean((found.mean - truth) ** 2) < 0.6 * np.mean((means - truth) ** 2)
 
 
-def test_agents_who_do_not_differ_are_all_at_the_mean():
+def test_agents_who_hardly_differ_are_drawn_close_to_the_mean_but_not_to_one_score():
+    """An estimated spread of 0 would give all of them the same score; the spread is integrated over instead."""
     found = shrinkage.shrink([10, 20, 30], [85.0, 85.1, 84.9], [12.0, 12.0, 12.0])
-    assert 0.0 == found.between_sd
-    assert len(set(found.mean.round(9))) == 1
+    assert np.ptp(found.mean) < 0.1
+    assert len(set(found.mean.round(9))) == 3
+
+
+def test_shrunk_intervals_of_few_agents_with_few_grades_cover_the_truth():
+    """500 centres of 12 agents with 5 grades; the spread between agents is unknown and often estimated as 0."""
+    rng = np.random.default_rng(4)
+    covered = []
+    for _ in range(500):
+        truth = rng.normal(85, 4, 12)
+        means = truth + rng.normal(0, 12 / 5**0.5, 12)
+        found = shrinkage.shrink(np.full(12, 5), means, np.full(12, 12.0))
+        covered.append(np.abs(found.mean - truth) <= 1.96 * found.error)
+    assert 0.93 <= np.mean(covered) <= 0.97
 
 
 def test_scores_without_any_noise_are_kept_as_they_are():

@@ -172,3 +172,43 @@ def sample_size(
         return needed
     volume = np.asarray(population, dtype=float)
     return np.asarray(needed / (1 + needed / volume), dtype=float)
+
+
+def mixture_quantiles(
+    share: Floats, mean: Floats, sd: Floats, probability: Floats, freedom: float = np.inf
+) -> tuple[Floats, ...]:
+    """Quantiles of mixtures of t (normal, by default) distributions, by bisection.
+
+    Args:
+        share: weight of each component of the mixture, the same for all columns.
+        mean, sd: shape (components, columns).
+        probability: one quantile is returned for each, an array with an entry per column.
+    """
+    from scipy import special
+
+    found = []
+    for level in probability:
+        reach = 12 * sd.max(0, initial=0) + 1e-9
+        low, high = mean.min(0) - reach, mean.max(0) + reach
+        for _ in range(32):
+            middle = (low + high) / 2
+            z = (middle - mean) / np.maximum(sd, 1e-12)
+            below = share @ (special.ndtr(z) if freedom > 200 else special.stdtr(freedom, z))
+            low, high = np.where(below < level, middle, low), np.where(below < level, high, middle)
+        found.append((low + high) / 2)
+    return tuple(found)
+
+
+def benjamini_hochberg(p: Numbers, *, rate: float = 0.05) -> npt.NDArray[np.bool_]:
+    """Which of several tests to call significant so that at most `rate` of those called are expected to be false.
+
+    nan is not a test. Benjamini and Hochberg 1995.
+    """
+    values = np.asarray(p, dtype=float)
+    tested = np.flatnonzero(np.isfinite(values))
+    order = tested[np.argsort(values[tested])]
+    passed = np.flatnonzero(values[order] <= rate * np.arange(1, len(order) + 1) / max(len(order), 1))
+    flagged = np.zeros(len(values), dtype=bool)
+    if len(passed):
+        flagged[order[: passed[-1] + 1]] = True
+    return flagged

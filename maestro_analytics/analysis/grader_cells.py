@@ -1,0 +1,123 @@
+"""Grades summed over equal grader, person, rubric and month: what graders and agents are compared from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.filters import Choice, Store
+from maestro_analytics.analysis.statistics import mixed
+from maestro_analytics.analysis.statistics.codes import Codes, renumbered
+from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.summaries import nullable
+
+EFFECTS: dict[str, type[pl.DataType]] = {
+    "shrunk": pl.Float64, "shrunk_lo": pl.Float64, "shrunk_hi": pl.Float64, "error": pl.Float64,
+    "adjusted": pl.Float64, "adjusted_lo": pl.Float64, "adjusted_hi": pl.Float64, "above": pl.Float64,
+    "kept": pl.Float64, "rank_lo": pl.Float64, "rank_hi": pl.Float64, "ahead_of_next": pl.Float64,
+    "component": pl.Int64, "agents_compared": pl.Int64, "person_id": pl.String,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Agents compared under an average grader: one row per person, and the spreads of the largest component."""
+
+    agents: pl.DataFrame
+    between_sd: float
+    grader_sd: float
+    within_sd: float
+
+
+def scored_cells(store: Store, choice: Choice) -> pl.DataFrame:
+    """The cells of the query `grader_cells`, by day, with a code for each month."""
+    cells = store.query("grader_cells", **choice.variables, week_zone=choice.week_zone)
+    return cells.with_columns(month=month_codes(cells["day"]))
+
+
+def month_codes(day: pl.Series) -> pl.Series:
+    """Months as numbers: since year 0, and 0 where a grade has no date."""
+    return (day.dt.year().cast(pl.Int64) * 12 + day.dt.month().cast(pl.Int64)).fill_null(0)
+
+
+def days_correlation(cells: pl.DataFrame) -> float:
+    """How alike the grades are that a grader gives an agent on one day, beyond what grader and agent explain."""
+    if not cells.height:
+        return 0.0
+    group = cells["person"].to_numpy() * (len(cells["grader"].unique()) + 1) + _grader_codes(cells)
+    return mixed.day_correlation(*_sums(cells), np.unique(group, return_inverse=True)[1])
+
+
+def compare_agents(
+    store: Store,
+    choice: Choice,
+    *,
+    cells: pl.DataFrame | None = None,
+    confidence: float,
+    draws: int = 0,
+    seed: int = 0,
+    simultaneous: bool = False,
+) -> Compared:
+    """Fit the mixed model of `statistics.mixed` to the grades that `choice` chooses."""
+    cells = (scored_cells(store, choice) if cells is None else cells).filter(pl.col("n") > 0)
+    if not cells.height:
+        return Compared(pl.DataFrame(schema=EFFECTS), np.nan, np.nan, np.nan)
+    effective = mixed.day_weighted(*_sums(cells), days_correlation(cells))
+    weighted = cells.select(
+        "person", "rubric", "month", grader=pl.Series(_grader_codes(cells)), n=pl.Series(effective[0]),
+        total=pl.Series(effective[1]), squares=pl.Series(effective[2]),
+    )  # fmt: skip
+    # Sorted: sums differ in their last digits from run to run, and must be added in one order.
+    keys = ["person", "grader", "rubric", "month"]
+    weighted = weighted.group_by(keys).agg(pl.col("n", "total", "squares").sum()).sort(keys)
+    people, agent = np.unique(weighted["person"].to_numpy(), return_inverse=True)
+    effects = mixed.agent_effects(
+        mixed.Cells(
+            *_sums(weighted),
+            agent=agent.astype(np.int64),
+            grader=renumbered(weighted["grader"].to_numpy()),
+            other=[renumbered(weighted[name].to_numpy()) for name in ("rubric", "month")],
+        ),
+        confidence=confidence,
+        draws=draws,
+        seed=seed,
+        simultaneous=simultaneous,
+    )
+    found = pl.DataFrame(
+        {
+            "person": people,
+            "shrunk": nullable(effects.shrunk),
+            "shrunk_lo": nullable(effects.lo),
+            "shrunk_hi": nullable(effects.hi),
+            "error": nullable(effects.error),
+            "adjusted": nullable(effects.adjusted),
+            "adjusted_lo": nullable(effects.adjusted_lo),
+            "adjusted_hi": nullable(effects.adjusted_hi),
+            "above": nullable(effects.above),
+            "kept": nullable(effects.kept),
+            "rank_lo": nullable(effects.rank_lo),
+            "rank_hi": nullable(effects.rank_hi),
+            "ahead_of_next": nullable(effects.ahead),
+            "component": effects.component,
+            "agents_compared": effects.linked,
+        }
+    )
+    numbers = store.query("person_numbers").with_columns(pl.col("person").cast(pl.Int64))
+    agents = found.join(numbers, on="person", how="left").drop("person")
+    return Compared(agents, effects.between_sd, effects.grader_sd, effects.within_sd)
+
+
+def _sums(cells: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
+    n, total, squares = (cells[name].to_numpy().astype(float) for name in ("n", "total", "squares"))
+    return n, total, squares
+
+
+def _grader_codes(cells: pl.DataFrame) -> Codes:
+    """Graders as numbers in order of their names; grades without a grader have one of their own."""
+    if cells["grader"].dtype.is_integer():
+        return cells["grader"].to_numpy()
+    names = cells["grader"].unique().drop_nulls().sort()
+    codes = cells["grader"].cast(pl.Enum(names)).to_physical().cast(pl.Int64)
+    return codes.fill_null(len(names)).to_numpy()
