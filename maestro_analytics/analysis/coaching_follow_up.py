@@ -9,7 +9,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import survival
-from maestro_analytics.analysis.summaries import agent_label, with_share
+from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, agent_label, with_clustered_share, with_share
 
 CENSORED = "Those still waiting count as waiting: the mean of the finished ones alone would be too short."
 RECORD_AXIS = "created_at"
@@ -42,13 +42,17 @@ def time_to_coach(
     Source: sql/queries/low_grades.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
-    frame = _low_grades(store, choice, by=by, threshold=threshold)
-    curves = survival.kaplan_meier(frame, "coached", confidence=confidence)
+    frame = _with_clusters(_low_grades(store, choice, by=by, threshold=threshold))
+    curves = survival.kaplan_meier(frame, "coached", confidence=confidence, cluster="cluster")
     happened = pl.col("coached")
     passed = curves.filter(pl.col("days") <= within_days).group_by("group").last()
     table = (
         frame.group_by("group")
-        .agg(n=pl.len().cast(pl.Int64), n_na=(~happened).sum().cast(pl.Int64))
+        .agg(
+            n=pl.len().cast(pl.Int64),
+            n_na=(~happened).sum().cast(pl.Int64),
+            watched=(pl.col("days_observed") >= within_days).sum(),
+        )
         .join(survival.medians(curves).rename({"median": "median_days"}), on="group", how="left")
         .join(
             passed.select(
@@ -61,10 +65,14 @@ def time_to_coach(
             how="left",
         )
         .with_columns(
-            pl.col("within").fill_null(0.0),
-            method=pl.lit("Kaplan-Meier, log-log interval"),
+            within=pl.when(pl.col("watched") >= min_n).then(pl.col("within").fill_null(0.0)),
+            within_lo=pl.when(pl.col("watched") >= min_n).then("within_lo"),
+            within_hi=pl.when(pl.col("watched") >= min_n).then("within_hi"),
+            method=pl.lit("Kaplan-Meier, log-log interval, clustered by coach or agent"),
             reason=pl.when(pl.col("n") < min_n)
             .then(pl.format(f"{{}} low grades: fewer than {min_n}", "n"))
+            .when(pl.col("watched") < min_n)
+            .then(pl.format(f"{{}} low grades are {within_days} days old: fewer than {min_n}, too early", "watched"))
             .when(pl.col("median_days").is_null())
             .then(pl.lit("no median: fewer than half have been coached"))
             .otherwise(pl.lit("")),
@@ -101,11 +109,11 @@ def time_to_coach_curve(
     Source: sql/queries/low_grades.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
-    frame = _low_grades(store, choice, by=by, threshold=threshold)
+    frame = _with_clusters(_low_grades(store, choice, by=by, threshold=threshold))
     share = pl.col("waiting", "lo", "hi")
     counted = frame.group_by("group").agg(n=pl.len().cast(pl.Int64), n_na=(~pl.col("coached")).sum().cast(pl.Int64))
     start = counted.select("group", days=0.0, at_risk="n", waiting=1.0, lo=1.0, hi=1.0)
-    curves = survival.kaplan_meier(frame, "coached", confidence=confidence).drop("events")
+    curves = survival.kaplan_meier(frame, "coached", confidence=confidence, cluster="cluster").drop("events")
     table = pl.concat([start, curves]).join(counted, on="group").with_columns(share * 100).sort("group", "days")
     return Answer.of(
         table,
@@ -127,23 +135,28 @@ def coaching_coverage(
 ) -> Answer:
     """What share of low grades led to a coaching point within two weeks?
 
-    One row per group, the least covered first. Grades younger than `within_days` that have not been coached are not
-    judged yet.
+    One row per group, the least covered first. Grades younger than `within_days` are not judged yet.
 
-    Columns: group, n (low grades judged), n_na (too young to judge), coached, rate, lo, hi (percent, Wilson), method,
-    reliable, reason.
+    Columns: group, n (low grades judged), n_na (too young to judge), coached, rate, lo, hi (percent, Wilson, clustered
+    by agent), method, reliable, reason.
 
     Source: sql/queries/low_grades.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = _low_grades(store, choice, by=by, threshold=threshold)
     soon = pl.col("coached") & (pl.col("days") <= within_days)
-    judged = soon | (pl.col("days") > within_days)
+    # Young grades are left out whether coached or not: those coached soon alone would make the share too high.
+    judged = pl.col("days_observed") >= within_days
+    frame = frame.with_columns(judged=judged.cast(pl.Int64), soon=(soon & judged).cast(pl.Int64))
     table = frame.group_by("group").agg(
-        n=judged.sum().cast(pl.Int64), n_na=(~judged).sum().cast(pl.Int64), coached=soon.sum().cast(pl.Int64)
+        n=judged.sum().cast(pl.Int64), n_na=(~judged).sum().cast(pl.Int64), soon=pl.col("soon").sum()
     )
-    table = _doubted(
-        with_share(table, "coached", names=("rate", "lo", "hi"), confidence=confidence), min_n=min_n, what="low grades"
+    table = with_clustered_share(
+        table, frame.rename({"judged": "m"}), ["group"], "soon", trials="n", fine_trials="m",
+        names=("rate", "lo", "hi"), confidence=confidence,
+    )  # fmt: skip
+    table = _doubted(table, min_n=min_n, what="low grades").with_columns(
+        coached="soon", method=pl.lit(CLUSTERED_WILSON)
     )
     return Answer.of(
         table.select("group", "n", "n_na", "coached", "rate", "lo", "hi", "method", "reliable", "reason").sort(
@@ -210,6 +223,23 @@ def _low_grades(store: Store, choice: Choice, *, by: str, threshold: float) -> p
         "agent": agent_label(frame),
     }[by]
     return frame.with_columns(group=group.fill_null("unknown"))
+
+
+def _with_clusters(frame: pl.DataFrame) -> pl.DataFrame:
+    """Adds `cluster`: the usual coach of the person where a group has three or more of them, else the person.
+
+    Coaches differ in how soon they act, and persons differ, so waiting times are not independent.
+    """
+    usual = frame.filter(pl.col("coach_id").is_not_null()).group_by("person_id").agg(
+        usual=pl.col("coach_id").sort().mode().sort().first()
+    )  # fmt: skip
+    frame = frame.join(usual, on="person_id", how="left", nulls_equal=True)
+    coach = pl.col("usual").fill_null(pl.col("person_id")).fill_null("")
+    return frame.with_columns(
+        cluster=pl.when(pl.col("usual").n_unique().over("group") > 3)
+        .then(coach)
+        .otherwise(pl.col("person_id").fill_null(""))
+    )
 
 
 def _doubted(table: pl.DataFrame, *, min_n: int, what: str) -> pl.DataFrame:

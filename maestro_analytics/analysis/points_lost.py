@@ -8,7 +8,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.summaries import with_share
+from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, with_clustered_share
 
 COLUMNS = (
     "rubric_id", "rubric_name", "section_name", "question_id", "question", "n", "n_na", "points_lost", "share",
@@ -29,13 +29,14 @@ def points_lost(store: Store, *, min_n: int = 30, confidence: float = 0.95, **fi
         points_lost               Float64  sum of maximum minus score, points
         share, cumulative_share   Float64  of all points lost in the rubric, percent
         lost_per_answer           Float64  points
-        failure_rate, lo, hi      Float64  share of answers below the maximum, Wilson's interval, percent
+        failure_rate, lo, hi      Float64  share of answers below the maximum, Wilson's interval, clustered by agent
         method, reliable, reason
 
     Source: sql/queries/question_scores.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
-    frame = _by(store.query("question_scores", **choice.variables), [])
+    answers = store.query("question_scores", **choice.variables)
+    frame = _by(answers, [])
     lost = pl.col("points_lost")
     table = (
         frame.sort(["rubric_name", "rubric_id", "points_lost", "question_id"], descending=[False, False, True, False])
@@ -43,7 +44,7 @@ def points_lost(store: Store, *, min_n: int = 30, confidence: float = 0.95, **fi
         .with_columns(cumulative_share=pl.col("share").cum_sum().over("rubric_id"))
     )
     return Answer.of(
-        _with_failures(table, min_n=min_n, confidence=confidence).select(COLUMNS),
+        _with_failures(table, answers, [], min_n=min_n, confidence=confidence).select(COLUMNS),
         choice,
         question="Which questions cost the most points, within each rubric?",
         caveat="A costly question is not a badly answered one: it may carry many points, or be asked often.",
@@ -74,7 +75,7 @@ def points_lost_by_team(
         .with_columns(cumulative_share=pl.col("share").cum_sum().over(over))
     )
     table = (
-        _with_failures(table, min_n=min_n, confidence=confidence)
+        _with_failures(table, teams, ["team_id"], min_n=min_n, confidence=confidence)
         .join(everyone, on=["rubric_id", "question_id"], how="left", maintain_order="left")
         .with_columns(gap=pl.col("failure_rate") - pl.col("everyone"))
     )
@@ -98,11 +99,18 @@ def _by(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     )
 
 
-def _with_failures(table: pl.DataFrame, *, min_n: int, confidence: float) -> pl.DataFrame:
-    table = with_share(table, "short", names=("failure_rate", "lo", "hi"), confidence=confidence)
+def _with_failures(
+    table: pl.DataFrame, answers: pl.DataFrame, keys: list[str], *, min_n: int, confidence: float
+) -> pl.DataFrame:
+    """Failure rates; the intervals are clustered by agent, since answers of one agent resemble each other."""
+    question = ["rubric_id", "question_id"]
+    table = with_clustered_share(
+        table, answers, [*keys, *question], "short", names=("failure_rate", "lo", "hi"), confidence=confidence,
+        family=question,
+    )  # fmt: skip
     return table.with_columns(
         lost_per_answer=pl.when(pl.col("n") > 0).then(pl.col("points_lost") / pl.col("n")),
-        method=pl.lit("Wilson"),
+        method=pl.lit(CLUSTERED_WILSON),
         reliable=pl.col("n") >= min_n,
         reason=pl.when(pl.col("n") == 0)
         .then(pl.lit("no points to lose: N/A, bonus or auto-fail"))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Unpack
 
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.summaries import by_cluster, nullable, summed, with_mean, with_share
+from maestro_analytics.analysis.summaries import (
+    by_cluster,
+    nullable,
+    summed,
+    with_clustered_share,
+    with_mean,
+    with_share,
+)
 
 By = Literal["rubric", "all"]
 MIXED = "A mean across rubrics depends on which rubrics an agent is graded with; by='rubric' keeps them apart."
@@ -83,11 +91,22 @@ SCORE_COLUMNS = (
 )  # fmt: skip
 
 
-def _with_rates(table: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
-    table = with_share(table, "passed", names=("pass_rate", "pass_lo", "pass_hi"), confidence=confidence)
-    table = with_share(
-        table, "autofails_inferred", names=("autofail_rate", "autofail_lo", "autofail_hi"), confidence=confidence
-    )
+RATES = {
+    "passed": ("pass_rate", "pass_lo", "pass_hi"),
+    "autofails_inferred": ("autofail_rate", "autofail_lo", "autofail_hi"),
+}
+
+
+def _with_rates(
+    table: pl.DataFrame, *, confidence: float, fine: pl.DataFrame | None = None, keys: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Pass and auto-fail rates; with `fine`, which has a row per person, their intervals are clustered by agent."""
+    for hits, names in RATES.items():
+        if fine is None:
+            table = with_share(table, hits, names=names, confidence=confidence)
+        else:
+            family = [key for key in keys if key == "rubric_id"]
+            table = with_clustered_share(table, fine, keys, hits, names=names, confidence=confidence, family=family)
     others = pl.col("n") - pl.col("autofails_inferred")
     return table.with_columns(
         pooled=pl.when(pl.col("max_points") > 0).then(100 * pl.col("points") / pl.col("max_points")),
@@ -153,7 +172,7 @@ def _group_scores(
     names = [*labels, *(["rubric_name"] if by == "rubric" else [])]
     extra = ("passed", "points", "max_points", "autofails_inferred")
     table = by_cluster(frame, keys, *extra, min_n=min_n, confidence=confidence, first=names)
-    table = _with_rates(table, confidence=confidence)
+    table = _with_rates(table, confidence=confidence, fine=frame, keys=keys)
     order = [column for pair in zip(keys, names, strict=True) for column in reversed(pair)]
     return Answer.of(
         table.select(*order, "agents", *SCORE_COLUMNS).sort(order),

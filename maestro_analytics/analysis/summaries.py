@@ -17,6 +17,7 @@ from maestro_analytics.analysis.statistics import intervals
 SUMS = ("n", "n_na", "total", "squares", "cubes")
 HALL = "skewness-corrected t"
 CLUSTERED = "clustered by agent, t"
+CLUSTERED_WILSON = "Wilson, clustered by agent"
 FEWEST_CLUSTERS = 5
 
 
@@ -89,6 +90,50 @@ def with_share(
     share = np.divide(k, n, out=np.full(len(n), np.nan), where=n > 0)
     values = dict(zip(names, (share, lo, hi), strict=True))
     return frame.with_columns(**{name: nullable(100 * value) for name, value in values.items()})
+
+
+def with_clustered_share(
+    table: pl.DataFrame,
+    fine: pl.DataFrame,
+    keys: Sequence[str],
+    hits: str,
+    *,
+    names: tuple[str, str, str],
+    confidence: float,
+    trials: str = "n",
+    fine_trials: str | None = None,
+    family: Sequence[str] = (),
+    cluster: str = "person_id",
+) -> pl.DataFrame:
+    """Adds hits / trials of `table` in percent under `names`, with an interval that allows for clusters in `fine`.
+
+    `table` has a row for each of `keys`, `fine` for each of `keys` and `cluster` (or finer); `family` are the keys
+    within which the correlation is estimated together.
+    """
+    numbered = table.select(keys).with_row_index("row_number").with_columns(pl.col("row_number").cast(pl.Int64))
+    if family:
+        numbered = numbered.with_columns(family=pl.struct(family).rank("dense").cast(pl.Int64) - 1)
+    else:
+        numbered = numbered.with_columns(family=pl.lit(0, pl.Int64))
+    parts = (
+        fine.group_by([*keys, cluster])
+        .agg(k=pl.col(hits).sum(), m=pl.col(fine_trials or trials).sum())
+        .filter(pl.col("m") > 0)
+        .join(numbered, on=list(keys), nulls_equal=True)
+        .sort("row_number", cluster)
+    )
+    k, m = table[hits].to_numpy(), table[trials].to_numpy()
+    lo, hi = np.full(table.height, np.nan), np.full(table.height, np.nan)
+    if parts.height:
+        found = intervals.clustered_wilson(
+            parts["k"].to_numpy(), parts["m"].to_numpy(), group=parts["row_number"].to_numpy(),
+            family=numbered["family"].to_numpy()[: int(parts["row_number"].to_numpy().max()) + 1], confidence=confidence,
+        )  # fmt: skip
+        lo[: len(found.lo)], hi[: len(found.hi)] = found.lo, found.hi
+    counted = m > 0
+    share = np.divide(k, m, out=np.full(len(m), np.nan), where=counted)
+    values = zip(names, (share, np.where(counted, lo, np.nan), np.where(counted, hi, np.nan)), strict=True)
+    return table.with_columns(**{name: nullable(100 * value) for name, value in values})
 
 
 def by_cluster(

@@ -47,7 +47,7 @@ low as (
     where score_percent < coalesce(getvariable('threshold'), 80) and date_graded is not null
 ),
 first_points as (
-    select links.grade_key, min(points.created_at) as first_coached_at
+    select links.grade_key, min(points.created_at) as first_coached_at, min(points.creator_id) as coach_id
     from grade_coaching_points as links
     join coaching_points as points on points.id = links.coaching_point_id
     where links.grade_key in (select grade_key from low)
@@ -57,6 +57,8 @@ followed as (
     select
         low.*,
         first_points.first_coached_at,
+        first_points.coach_id,
+        (epoch(newest.observed_until) - epoch(low.date_graded)) / 86400 as days_observed,
         newest.observed_until,
         first_points.first_coached_at is not null as coached,
         greatest(

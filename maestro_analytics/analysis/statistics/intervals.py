@@ -18,6 +18,7 @@ see an auto-fail that has not happened yet: where one grade in ten is a zero, al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -42,6 +43,66 @@ def wilson(successes: Numbers, trials: Numbers, *, confidence: float = 0.95) -> 
         scale = 1 + z**2 / n
         lo, hi = (centre - half) / scale, (centre + half) / scale
     return np.clip(lo, 0, 1), np.clip(hi, 0, 1)
+
+
+@dataclass(frozen=True)
+class ClusteredShare:
+    """One entry per group: the interval of a share between 0 and 1, and how many clusters it comes from."""
+
+    lo: Floats
+    hi: Floats
+    clusters: Floats
+    correlation: Floats
+
+
+def clustered_wilson(
+    successes: Numbers,
+    trials: Numbers,
+    *,
+    group: npt.NDArray[np.int64],
+    family: npt.NDArray[np.int64] | None = None,
+    confidence: float = 0.95,
+) -> ClusteredShare:
+    """Wilson's interval of each group's share when trials come in clusters (grades of one agent resemble each other).
+
+    The correlation within clusters is estimated by analysis of variance over all groups of a family, because a single
+    group has too few clusters to say; the number of trials becomes the effective number, and t with the clusters'
+    degrees of freedom replaces z. A group of one cluster has Wilson's own interval.
+
+    Args:
+        successes, trials: one entry per cluster of a group.
+        group: number from 0 of each cluster's group; family: of each group, all in one when not given.
+    """
+    from scipy import special
+
+    k, n = (np.asarray(values, dtype=float) for values in (successes, trials))
+    k, n, group, groups = k[n > 0], n[n > 0], group[n > 0], int(group.max(initial=-1)) + 1
+    families = np.zeros(groups, dtype=np.int64) if family is None else family
+    n_of, k_of, clusters = (
+        np.asarray(np.bincount(group, values, minlength=groups), dtype=float) for values in (n, k, np.ones_like(n))
+    )
+    squares = np.bincount(group, n**2, minlength=groups)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.nan_to_num(k_of / n_of)
+        alike = np.nan_to_num(squares / n_of)
+        between = np.bincount(group, n * (k / n - share[group]) ** 2, minlength=groups)
+        within = np.bincount(group, k * (1 - k / n), minlength=groups)
+        b, w, freedom, rest, size = (
+            np.bincount(families, values)[families]
+            for values in (between, within, np.maximum(clusters - 1, 0), n_of - clusters, n_of - alike)
+        )
+        mean_between, mean_within, typical = b / freedom, w / rest, size / freedom
+        mean_within = np.where(rest > 0, mean_within, 0.0)
+        correlation = (mean_between - mean_within) / (mean_between + (typical - 1) * mean_within)
+        correlation = np.clip(np.nan_to_num(correlation), 0, 1)
+        effective = n_of / (1 + correlation * np.maximum(alike - 1, 0))
+        one = clusters < 2
+        t = special.stdtrit(np.maximum(freedom, 1), 0.5 + confidence / 2)
+        t = np.where(one, special.ndtri(0.5 + confidence / 2), t)
+        effective = np.where(one, n_of, effective)
+        centre = (share + t**2 / (2 * effective)) / (1 + t**2 / effective)
+        half = t * np.sqrt(share * (1 - share) / effective + t**2 / (4 * effective**2)) / (1 + t**2 / effective)
+    return ClusteredShare(np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1), clusters, correlation)
 
 
 def moments(n: Numbers, total: Numbers, squares: Numbers, cubes: Numbers) -> tuple[Floats, Floats, Floats]:
