@@ -127,7 +127,8 @@ def with_clustered_share(
     if parts.height:
         found = intervals.clustered_wilson(
             parts["k"].to_numpy(), parts["m"].to_numpy(), group=parts["row_number"].to_numpy(),
-            family=numbered["family"].to_numpy()[: int(parts["row_number"].to_numpy().max()) + 1], confidence=confidence,
+            family=numbered["family"].to_numpy()[: int(parts["row_number"].to_numpy().max()) + 1],
+            confidence=confidence,
         )  # fmt: skip
         lo[: len(found.lo)], hi[: len(found.hi)] = found.lo, found.hi
     counted = m > 0
