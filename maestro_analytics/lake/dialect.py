@@ -44,21 +44,6 @@ def carried_over(query: str, *, variables: Variables | None = None, params: Para
         raise InvalidArgument(f"Spark cannot be asked this: {str(error).strip().splitlines()[0]}") from None
 
 
-def views_in_order(selects: Mapping[str, str]) -> list[str]:
-    """Names of views, each after those that its select reads."""
-    reads = {
-        name: {table.name for table in sqlglot.parse_one(select, read="duckdb").find_all(exp.Table)} & set(selects)
-        for name, select in selects.items()
-    }
-    ordered: list[str] = []
-    while len(ordered) < len(reads):
-        ready = sorted(name for name in reads if name not in ordered and reads[name] <= {*ordered, name})
-        if not ready:
-            raise InvalidArgument(f"these views read each other in a circle: {sorted(set(reads) - set(ordered))}")
-        ordered += ready
-    return ordered
-
-
 def literal(value: Value) -> exp.Expr:
     """A Python value as SQL. A moment without a zone is UTC."""
     if isinstance(value, datetime):

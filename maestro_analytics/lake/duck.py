@@ -17,7 +17,7 @@ from maestro_analytics.lake.dialect import Params, Variables
 from maestro_analytics.lake.manifest import Part
 from maestro_analytics.lake.shares import Share
 from maestro_analytics.lake.storage import LocalFolder
-from maestro_analytics.warehouse.connection import frame, prepared, quoted
+from maestro_analytics.warehouse.connection import configure_session, frame, quoted
 
 ARROW_TYPES = {
     "VARCHAR": pa.string(),
@@ -34,7 +34,7 @@ class DuckEngine:
     lost_files: tuple[type[Exception], ...] = (duckdb.IOException, OSError)
 
     def __init__(self) -> None:
-        self._connection = prepared(duckdb.connect())
+        self._connection = configure_session(duckdb.connect())
 
     def hold(self, name: str, share: Share, table: str) -> None:
         """Make a share's table known as `name`."""

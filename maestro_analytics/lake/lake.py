@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import polars as pl
 
-from maestro_analytics.errors import LakeError, NotALake, UnknownName
-from maestro_analytics.lake.dialect import Params, Variables, views_in_order
+from maestro_analytics.errors import LakeError, NotALake
+from maestro_analytics.lake.dialect import Params, Variables
 from maestro_analytics.lake.duck import DuckEngine
 from maestro_analytics.lake.manifest import Manifest
 from maestro_analytics.lake.shares import Share, account_folder, columns_of, made_one, shares_of
@@ -70,7 +70,7 @@ def published_shares(path: str | os.PathLike[str], *, account: str | None = None
 
 
 class Lake:
-    """One account of a lake, as of one moment: what is published later is seen after `hop()`.
+    """One account of a lake, as of one moment: what is published later is seen after `reload()`.
 
     May be shared between threads: they take turns. A context manager.
 
@@ -84,7 +84,7 @@ class Lake:
         self._engine = engine
         self._turn = threading.RLock()
         self.shares: tuple[Share, ...] = ()
-        self.hop()
+        self.reload()
 
     @property
     def account(self) -> str:
@@ -105,12 +105,7 @@ class Lake:
         Raises:
             UnknownName: no such query, or it has no such variable.
         """
-        text = sql_files.query(name)
-        known = sql_files.variables(text)
-        for given in variables:
-            if given not in known:
-                raise UnknownName(kind=f"variable of the query {name}", name=given, known=known)
-        wanted = {given: value for given, value in variables.items() if value is not None}
+        text, wanted = sql_files.query_with_variables(name, variables)
         with self._turn:
             return self._answered(text, variables=wanted)
 
@@ -122,18 +117,18 @@ class Lake:
                 raise
             raise LakeError(
                 f"{self._folder.place} has been published anew since it was opened, and files of then are gone: "
-                "go on with .hop()."
+                "go on with .reload()."
             ) from None
 
     def _published(self) -> list[Manifest]:
         return [share.manifest for share in shares_of(self._folder)]
 
-    def hop(self) -> bool:
+    def reload(self) -> bool:
         """See what has been published since; whether there was anything."""
         with self._turn:
-            return self._hop()
+            return self._reload()
 
-    def _hop(self) -> bool:
+    def _reload(self) -> bool:
         shares = tuple(shares_of(self._folder))
         if not shares:
             raise NotALake(place=self._folder.place, reason="what was published there is gone")
@@ -153,7 +148,7 @@ class Lake:
                     declared.name, {name: DUCKDB_TYPES[role] for name, role in declared.columns.items()}
                 )
         views = sql_files.texts("views")
-        for name in views_in_order(views):
+        for name in sql_files.in_dependency_order(views):
             self._engine.define(name, views[name])
         self.shares = shares
         return True

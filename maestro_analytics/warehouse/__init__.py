@@ -10,14 +10,14 @@ from maestro_analytics.warehouse.status import Overview
 from maestro_analytics.warehouse.store import Store, open
 
 if TYPE_CHECKING:
-    from maestro_analytics.warehouse.landing.accounting import Account as Account
     from maestro_analytics.warehouse.landing.accounting import Landed as Landed
+    from maestro_analytics.warehouse.landing.accounting import RowCounts as RowCounts
     from maestro_analytics.warehouse.lock import holder_of as holder_of
     from maestro_analytics.warehouse.master import Master as Master
 
-_HOMES = {"Account": "landing.accounting", "Landed": "landing.accounting", "Master": "master", "holder_of": "lock"}
+_HOMES = {"RowCounts": "landing.accounting", "Landed": "landing.accounting", "Master": "master", "holder_of": "lock"}
 
-__all__ = ["Account", "Landed", "Master", "Overview", "Store", "holder_of", "open"]
+__all__ = ["Landed", "Master", "Overview", "RowCounts", "Store", "holder_of", "open"]
 
 
 def __getattr__(name: str) -> Any:

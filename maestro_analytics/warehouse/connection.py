@@ -30,7 +30,7 @@ def open_master_file(path: Path, *, spill: Path, memory_limit: str = MASTER_MEMO
         "temp_directory": str(spill),
         "autoinstall_known_extensions": "false",
     }
-    return prepared(duckdb.connect(path, config=cast("dict[str, Any]", config)))
+    return configure_session(duckdb.connect(path, config=cast("dict[str, Any]", config)))
 
 
 def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:
@@ -54,17 +54,17 @@ def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:
             "it anew from the master; `maestro-analytics replay` builds everything from the kept files.",
             path=path,
         ) from None
-    return prepared(connection)
+    return configure_session(connection)
 
 
-def prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+def configure_session(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """In UTC, without a progress bar; a cursor is a session of its own and inherits neither.
 
     The bar goes to standard output and breaks `--json`. In Jupyter without ipywidgets DuckDB has none, and refuses to
     be told so.
     """
     connection.execute(UTC_SESSION)
-    if value(connection, "select current_setting('enable_progress_bar')"):
+    if scalar(connection, "select current_setting('enable_progress_bar')"):
         connection.execute("set enable_progress_bar = false")
     return connection
 
@@ -83,13 +83,13 @@ def frame(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters 
     return rows.with_columns(pl.col(name).cast(pl.Duration("us")) for name in spans if rows[name].dtype.is_integer())
 
 
-def value(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> Any:
+def scalar(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> Any:
     """The one value of a query that gives one row of one column; None without a row."""
     rows = connection.execute(query, params).fetchall()
     return rows[0][0] if rows else None
 
 
-def changed(connection: duckdb.DuckDBPyConnection, statement: str, params: Parameters = None) -> int:
+def rowcount(connection: duckdb.DuckDBPyConnection, statement: str, params: Parameters = None) -> int:
     """How many rows an insert, update or delete changed."""
     return int(connection.execute(statement, params).fetchall()[0][0])
 

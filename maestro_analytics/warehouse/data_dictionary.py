@@ -13,7 +13,7 @@ import duckdb
 
 from maestro_analytics.tables.columns import DUCKDB_TYPES, Table
 from maestro_analytics.tables.schemas import TABLES
-from maestro_analytics.warehouse.connection import prepared
+from maestro_analytics.warehouse.connection import configure_session
 from maestro_analytics.warehouse.sql_files import create_views, grain, sql_folder, texts, variables
 from maestro_analytics.warehouse.state import STATE_TABLES, StateTable, columns_of, create_all
 
@@ -54,7 +54,7 @@ def _state_table(table: StateTable) -> str:
 
 
 def _views() -> Iterable[str]:
-    connection = prepared(duckdb.connect(":memory:"))
+    connection = configure_session(duckdb.connect(":memory:"))
     try:
         create_all(connection)
         create_views(connection)

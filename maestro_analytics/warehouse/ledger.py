@@ -11,9 +11,8 @@ from typing import Any, Protocol
 import duckdb
 
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.warehouse.connection import changed, frame, value
-
-ENDED = ("errored", "timed_out", "failed")
+from maestro_analytics.warehouse.connection import frame, rowcount, scalar
+from maestro_analytics.warehouse.landing.accounting import Source
 
 
 class Sessions(Protocol):
@@ -32,7 +31,7 @@ class DuckLedger:
     def plan(self, kind: str, window: Window | None, requested_at: datetime) -> ExportRecord:
         """A new record, before its request is sent."""
         with self._session() as connection:
-            seq = int(value(connection, "select coalesce(max(seq), 0) + 1 from state.exports"))
+            seq = int(scalar(connection, "select coalesce(max(seq), 0) + 1 from state.exports"))
             record = ExportRecord(seq=seq, kind=kind, window=window, requested_at=requested_at)
             add(connection, record, self._folder)
             return record
@@ -71,7 +70,7 @@ class DuckLedger:
 
     def _change(self, seq: int, assignments: str, *params: Any) -> None:
         with self._session() as connection:
-            if changed(connection, f"update state.exports set {assignments} where seq = ?", [*params, seq]) != 1:
+            if rowcount(connection, f"update state.exports set {assignments} where seq = ?", [*params, seq]) != 1:
                 raise LookupError(f"the ledger has no export {seq}")
 
 
@@ -113,6 +112,28 @@ def read(
             requested_at=row["requested_at"],
             error=row["error"],
         )
+
+
+def source_of(connection: duckdb.DuckDBPyConnection, export: ExportRecord, data_folder: Path) -> Source:
+    """The export as the source of a landing's rows."""
+    completed = frame(
+        connection,
+        "select coalesce(completed_at, requested_at) as moment from state.exports where seq = ?",
+        [export.seq],
+    )
+    file = relative(export.file, data_folder) if export.file else None
+    at = completed.item() if completed.height else export.requested_at
+    return Source(export.kind, export.seq, export.export_id, file, at)
+
+
+def mark_landed(connection: duckdb.DuckDBPyConnection, seq: int, *, status: str, error: str | None) -> None:
+    """Record that an export has landed; the first landing fixes the moment and the order."""
+    landing = int(scalar(connection, "select coalesce(max(landing), 0) + 1 from state.exports"))
+    connection.execute(
+        "update state.exports set status = ?, error = ?, landed_at = coalesce(landed_at, now()), "
+        "landing = coalesce(landing, ?) where seq = ?",
+        [status, error, landing, seq],
+    )
 
 
 def relative(file: Path, data_folder: Path) -> str:

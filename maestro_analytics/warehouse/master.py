@@ -1,10 +1,10 @@
-"""The private master database, which only one process at a time writes to."""
+"""The private master database. One process at a time writes to it."""
 
 from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +16,9 @@ from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.settings import is_another_server
 from maestro_analytics.tables.delivery import Delivery
-from maestro_analytics.warehouse import agents, landing, publish, runs
-from maestro_analytics.warehouse.connection import frame, open_master_file, prepared, value
-from maestro_analytics.warehouse.landing import accounting
+from maestro_analytics.warehouse import agents, landing, publish, steps
+from maestro_analytics.warehouse.connection import configure_session, frame, open_master_file, scalar
+from maestro_analytics.warehouse.landing import coverage
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.ledger import DuckLedger
 from maestro_analytics.warehouse.lock import FolderLock
@@ -29,10 +29,10 @@ KEPT = "exports"
 
 
 class Master:
-    """The master database of a data folder. A context manager; `open` is how to get one.
+    """The private master database of a data folder, for the one process that writes to it. A context manager.
 
-    Sessions of the ledger may come from any thread while a landing runs; landing, publishing and the rest are for one
-    thread at a time.
+    Call `Master.open`. The ledger may be used from any thread while a landing runs; the other methods run one at a
+    time.
 
     Attributes:
         folder: the data folder.
@@ -64,15 +64,15 @@ class Master:
     def open(
         cls, data_folder: Path, *, host: str | None = None, port: int | None = None, command: str | None = None
     ) -> Self:
-        """Open, or make, the master of a data folder, and take the right to write to the folder.
+        """Open or create the master of a data folder, and lock the folder.
 
         Args:
-            data_folder: made when it is not there.
-            host, port: of the account's API; None where no API is asked.
-            command: what this process is, for the message to whoever finds the folder in use.
+            data_folder: created if it does not exist.
+            host, port: of the account's API; None when no API is called.
+            command: the running command, shown to a process that finds the folder in use.
 
         Raises:
-            AnotherRefresh: the folder is being written to.
+            AnotherRefresh: another process writes to the folder.
             SettingsError: the folder belongs to another account host.
             MaestroError: the master cannot be opened.
         """
@@ -91,7 +91,7 @@ class Master:
             clean_up(folder)
             path = inner / PUBLISHED
             if not path.exists() and (folder / PUBLISHED).exists():
-                # The master was lost: what was published is what it was.
+                # The master was lost: start from the published copy.
                 half_made = path.with_name("recovered.new.duckdb")
                 publish.copy_file(folder / PUBLISHED, half_made)
                 publish.replace_durably(half_made, path)
@@ -108,37 +108,34 @@ class Master:
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The session that lands. Do not keep it: publishing closes it and opens another."""
+        """The session that lands. Do not keep it: publishing closes it and opens another one."""
         if self._connection is None:
             raise MaestroError(f"the master database of {self.folder} is closed")
         return self._connection
 
     @property
     def staging(self) -> Path:
-        """The folder for checked rows on their way: `read_export(..., staging=master.staging / NAME)`."""
+        """The folder of staged rows: `read_export(..., staging=master.staging / NAME)`."""
         return self.folder / "master" / "staging"
 
     @property
     def exports_folder(self) -> Path:
-        """Where received files are kept."""
+        """The folder of received files."""
         return self.folder / KEPT
 
-    def land(
-        self, export: ExportRecord, delivery: Delivery | None, *, step: Callable[[str], None] = lambda done: None
-    ) -> Landed:
-        """Land what was read of an export, all of it and what is to be remembered of it in one transaction.
+    def land(self, export: ExportRecord, delivery: Delivery | None) -> Landed:
+        """Land what was read of an export: rows, state and ledger in one transaction.
 
         Args:
             export: its record in the ledger, received or empty.
             delivery: what was read; None for an export that is complete and has nothing to download.
-            step: called after each step, with its name; tests kill the process in it.
 
         Returns:
-            what became of every row. Files that were refused are told in it, and their window is not covered.
+            what became of every row. With refused files in it, the window is not covered.
         """
         with self._working:
             self._claim_host()
-            return landing.land(self.connection, export, delivery, self.folder, step)
+            return landing.land(self.connection, export, delivery, self.folder)
 
     def land_coaching(
         self,
@@ -146,7 +143,6 @@ class Master:
         records: Sequence[Mapping[str, Any]],
         *,
         taken_at: datetime,
-        step: Callable[[str], None] = lambda done: None,
     ) -> Landed:
         """Replace a coaching table by a complete list of the API's records, and keep the list for `replay`.
 
@@ -155,70 +151,71 @@ class Master:
         """
         with self._working:
             self._claim_host()
-            return landing.land_coaching(
-                self.connection, table_name, records, self.folder / KEPT, taken_at=taken_at, step=step
-            )
+            return landing.land_coaching(self.connection, table_name, records, self.folder / KEPT, taken_at=taken_at)
 
     def refuse(self, export: ExportRecord, error: UnreadableFile) -> Landed:
-        """Enter that a kept file could not be read at all. Nothing lands, and its window is not covered."""
+        """Record that a kept file could not be read. Nothing lands, and its window is not covered."""
         with self._working:
             return landing.refuse(self.connection, export, error, self.folder)
 
     def first_since(self) -> datetime | None:
-        """The earliest moment that any run was to fetch from; None before the first."""
+        """The earliest moment that any run was to fetch from; None before the first run."""
         with self._working:
-            return runs.first_since(self.connection)
+            moment: datetime | None = frame(self.connection, "select min(since) as moment from state.refreshes").item()
+            return moment
 
     def has_landed(self) -> bool:
-        """Whether anything ever landed here: only then is there something to publish."""
-        return value(self.connection, "select host is not null from state.account") is True
+        """Whether anything has ever landed here, so that there is something to publish."""
+        return scalar(self.connection, "select host is not null from state.account") is True
 
     def coverage(self, kind: str) -> list[Window]:
-        """The stretches of time of which everything of `kind` has landed, in order, none touching the next."""
+        """The covered periods of `kind`, in order; neighbours are joined."""
         with self._working:
-            return accounting.coverage(self.connection, kind)
+            return coverage.coverage(self.connection, kind)
 
     def resolve_people(self) -> None:
-        """Make `agents` and `agent_ids` anew from groups, grades and coaching records. Publishing does it."""
+        """Rebuild `agents` and `agent_ids` from groups, grades and coaching records. `publish` does this too."""
         with self._working:
             agents.resolve(self.connection)
 
     def start_refresh(self, *, since: datetime | None, until: datetime, kinds: Sequence[str], at: datetime) -> int:
-        """Enter a run in state.refreshes; returns its id."""
+        """Record the start of a run in state.refreshes; returns its id."""
         with self._working:
-            return runs.start(self.connection, since=since, until=until, kinds=kinds, at=at)
+            refresh_id = int(scalar(self.connection, "select coalesce(max(refresh_id), 0) + 1 from state.refreshes"))
+            self.connection.execute(
+                "insert into state.refreshes (refresh_id, started_at, since, until, kinds, status) "
+                "values (?, ?, ?, ?, ?, 'running')",
+                [refresh_id, at, since, until, list(kinds)],
+            )
+            return refresh_id
 
     def finish_refresh(
         self, refresh_id: int, *, status: str, requests: int, quarantined: int, error: str | None, at: datetime
     ) -> None:
-        """Enter how a run ended: `complete`, `partial` or `failed`."""
+        """Record how a run ended: `complete`, `partial` or `failed`."""
         with self._working:
-            runs.finish(
-                self.connection,
-                refresh_id,
-                status=status,
-                requests=requests,
-                quarantined=quarantined,
-                error=error,
-                at=at,
+            self.connection.execute(
+                "update state.refreshes set finished_at = ?, status = ?, requests = ?, quarantined = ?, error = ? "
+                "where refresh_id = ?",
+                [at, status, requests, quarantined, error, refresh_id],
             )
 
-    def publish(self, *, step: Callable[[str], None] = lambda done: None) -> Path:
-        """Make what has landed visible to readers, at once; returns the published file.
+    def publish(self) -> Path:
+        """Publish what has landed, atomically; returns the published file.
 
-        The file is copied while it is closed: a second handle of it, closed, would drop DuckDB's lock.
+        The master is closed while it is copied: closing a second handle of an open file would drop DuckDB's lock.
         """
         with self._working, self._entering:
             publish.prepare(self.connection)
-            step("prepared")
+            steps.reached("prepared")
             self._close_file()
             try:
-                return publish.publish(self.path, self.folder / PUBLISHED, step)
+                return publish.publish(self.path, self.folder / PUBLISHED)
             finally:
                 self._connection = open_file(self.path)
 
     def compact(self) -> tuple[int, int]:
-        """Write the master anew without the holes that deleted rows leave; returns its bytes before and after."""
+        """Rewrite the master without the space of deleted rows; returns its size in bytes before and after."""
         with self._working, self._entering:
             before = self.path.stat().st_size
             self._close_file()
@@ -229,7 +226,7 @@ class Master:
             return before, self.path.stat().st_size
 
     def replace_file(self, new: Path) -> None:
-        """Put another database in the place of this one, in one step."""
+        """Replace the master by another database file, atomically."""
         with self._working, self._entering:
             self._close_file()
             try:
@@ -238,7 +235,7 @@ class Master:
                 self._connection = open_file(self.path)
 
     def close(self) -> None:
-        """Close the database and let go of the folder. May be called again."""
+        """Close the database and release the lock of the folder. May be called again."""
         with self._working, self._entering:
             if self._connection is not None:
                 self._close_file()
@@ -256,7 +253,7 @@ class Master:
     @contextmanager
     def _ledger_session(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._entering:
-            session = prepared(self.connection.cursor())
+            session = configure_session(self.connection.cursor())
             try:
                 yield session
             finally:
@@ -279,7 +276,7 @@ class Master:
         )
 
     def _claim_host(self) -> None:
-        """The folder belongs to a host from the first landing on, not from the first try to reach it."""
+        """Record the host at the first landing, so that a mistyped host does not claim the folder."""
         if self._host:
             self.connection.execute(
                 "update state.account set host = $host, port = coalesce($port, port) "
@@ -289,7 +286,7 @@ class Master:
 
 
 def open_file(path: Path) -> duckdb.DuckDBPyConnection:
-    """The master database at `path`.
+    """Open the master database at `path`.
 
     Raises:
         MaestroError: DuckDB cannot open it.
@@ -299,13 +296,13 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         raise MaestroError(
             f"the private master database {path} cannot be opened ({str(error).splitlines()[0]}). If another program "
-            "has it open, close that; else move it away and run `maestro-analytics replay`, which builds it anew from "
+            "has it open, close that; otherwise move it away and run `maestro-analytics replay`: it is rebuilt from "
             f"{KEPT}/."
         ) from error
 
 
 def clean_up(folder: Path) -> None:
-    """Remove what a killed process left half made."""
+    """Remove the unfinished files of a killed process."""
     for left_over in (*folder.glob(".maestro-*.part*"), *(folder / "master").glob("*.new*")):
         left_over.unlink(missing_ok=True)
     for left_folder in ("staging", "spill"):

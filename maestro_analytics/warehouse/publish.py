@@ -12,13 +12,12 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
 from maestro_analytics.errors import MaestroError
-from maestro_analytics.warehouse import agents
+from maestro_analytics.warehouse import agents, steps
 from maestro_analytics.warehouse.connection import open_master_file
 from maestro_analytics.warehouse.sql_files import create_views
 
@@ -35,18 +34,18 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("update state.account set published_at = now()")
 
 
-def publish(master: Path, published: Path, step: Callable[[str], None]) -> Path:
+def publish(master: Path, published: Path) -> Path:
     """Copy the closed master and put the copy in the place of the published file."""
     if (wal := master.with_name(master.name + ".wal")).exists() and wal.stat().st_size:
         raise MaestroError(f"{wal} was not written back into {master.name}; nothing was published")
     part = published.with_name(f".maestro-{os.getpid()}.part")
     try:
         copy_file(master, part)
-        step("copied")
+        steps.reached("copied")
         replace_durably(part, published)
     finally:
         part.unlink(missing_ok=True)
-    step("published")
+    steps.reached("published")
     return published
 
 

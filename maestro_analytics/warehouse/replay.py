@@ -14,7 +14,7 @@ from maestro_analytics.kinds import COACHING, EXPORT_KINDS
 from maestro_analytics.tables.coaching import COACHING_TABLES
 from maestro_analytics.tables.reader import BUDGET, read_export
 from maestro_analytics.warehouse import ledger
-from maestro_analytics.warehouse.connection import frame, value
+from maestro_analytics.warehouse.connection import frame, scalar
 from maestro_analytics.warehouse.landing import land_coaching, read_list
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.master import KEPT, Master
@@ -133,7 +133,6 @@ def reread_list(master: Master, table_name: str, kept: Path) -> Reread:
             records,
             kept.parent,
             taken_at=datetime.fromtimestamp(taken, UTC),
-            step=lambda done: None,
             keep=False,
         )
     except MaestroError as error:
@@ -150,7 +149,7 @@ def _carry_over(master: Master, fresh: Master) -> None:
         fresh.connection.register("carried", rows)
         fresh.connection.execute(f"insert into state.{name} by name select * from carried")
         fresh.connection.unregister("carried")
-    if not value(fresh.connection, "select count(*) from state.exports"):
+    if not scalar(fresh.connection, "select count(*) from state.exports"):
         for record in _records_from_names(master.folder / KEPT):
             ledger.add(fresh.connection, record, master.folder)
 

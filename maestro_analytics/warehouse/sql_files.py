@@ -1,15 +1,17 @@
 """The SQL files: `sql/views/*.sql` and `sql/queries/*.sql`, plain DuckDB, one select each.
 
-A query's variables are the names that it asks `getvariable` for; its first comment lines say what they mean.
+The variables of a query are the names that it passes to `getvariable`; its first comment lines say what they mean.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -45,8 +47,22 @@ def query(name: str) -> str:
 
 
 def variables(text: str) -> set[str]:
-    """The variables that a query asks for."""
+    """The variables that a query reads."""
     return set(_VARIABLE.findall(_COMMENT.sub("", text)))
+
+
+def query_with_variables(name: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The text of a query, and those of the `given` variables that are not None.
+
+    Raises:
+        UnknownName: there is no such query, or it reads no such variable.
+    """
+    text = query(name)
+    known = variables(text)
+    for each in given:
+        if each not in known:
+            raise UnknownName(kind=f"variable of the query {name}", name=each, known=known)
+    return text, {each: value for each, value in given.items() if value is not None}
 
 
 def grain(text: str) -> str:
@@ -55,39 +71,40 @@ def grain(text: str) -> str:
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every view anew, so that `select *` shows columns that a table grew, and drop those that have no file."""
+    """Create every view again, so that `select *` shows columns added since, and drop views that have no file."""
     wanted = texts("views")
-    there = connection.execute(
-        "select view_name from duckdb_views() where schema_name = 'main' and not internal "
-        "and database_name = current_database()"
-    ).fetchall()
-    for (name,) in there:
+    for name in _existing_views(connection):
         if name not in wanted:
             connection.execute(f'drop view main."{name}"')
-    for name in in_order_of_need(wanted):
+    for name in in_dependency_order(wanted):
         connection.execute(f"create or replace view main.{name} as {wanted[name]}")
 
 
-def lend_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give this connection alone the views that a file lacks, because an older version published it.
+def add_missing_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create views that the file lacks as temporary views of this connection.
 
-    So the queries of this version run on it until the next refresh publishes it anew; a view of a table that the file
-    lacks too stays away.
+    A file that an older version published lacks the views of this one until the next refresh. Views of tables that the
+    file lacks too are skipped.
     """
     wanted = texts("views")
-    there = connection.execute(
-        "select view_name from duckdb_views() where schema_name = 'main' and not internal "
-        "and database_name = current_database()"
-    ).fetchall()
-    for name in in_order_of_need(wanted):
-        if (name,) not in there:
+    existing = set(_existing_views(connection))
+    for name in in_dependency_order(wanted):
+        if name not in existing:
             with suppress(duckdb.CatalogException):
                 connection.execute(f"create temporary view {name} as {wanted[name]}")
 
 
-def in_order_of_need(views: dict[str, str]) -> list[str]:
-    """The names of views, each behind those that its text names."""
-    needs = {
+def in_dependency_order(views: Mapping[str, str]) -> list[str]:
+    """The names of views, each after the views that its text names."""
+    reads = {
         name: set(re.findall(r"\w+", _COMMENT.sub("", text))) & (set(views) - {name}) for name, text in views.items()
     }
-    return list(TopologicalSorter(needs).static_order())
+    return list(TopologicalSorter(reads).static_order())
+
+
+def _existing_views(connection: duckdb.DuckDBPyConnection) -> Iterable[str]:
+    rows = connection.execute(
+        "select view_name from duckdb_views() where schema_name = 'main' and not internal "
+        "and database_name = current_database()"
+    ).fetchall()
+    return [str(name) for (name,) in rows]

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from maestro_analytics.kinds import GROUPS
-from maestro_analytics.warehouse.connection import frame, value
+from maestro_analytics.warehouse.connection import frame, scalar
 
 TRY_NEXT = (
     'qa.sql("select * from grades limit 10")',
@@ -123,7 +123,7 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
         {"kind": GROUPS.name, "table": GROUPS.tables[0]},
     )
     refreshes = frame(connection, "select * from state.refreshes order by refresh_id desc limit 10")
-    requests = value(
+    requests = scalar(
         connection,
         "select coalesce(sum(requests), 0)::bigint from state.refreshes where started_at > now() - interval 24 hours",
     )
@@ -133,7 +133,7 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
         host=account[0],
         published_at=account[1],
         newest_grade=frame(connection, "select max(date_graded) as moment from total_scores").item(),
-        rows={table.name: int(value(connection, f"select count(*) from {table.name}")) for table in TABLES},
+        rows={table.name: int(scalar(connection, f"select count(*) from {table.name}")) for table in TABLES},
         coverage=covered,
         gaps=gaps,
         quarantine=quarantine,

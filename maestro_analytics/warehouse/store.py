@@ -11,10 +11,10 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from maestro_analytics.errors import EmptyStore, InvalidArgument, UnknownName
+from maestro_analytics.errors import EmptyStore, InvalidArgument
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse.connection import Parameters, frame, open_published_file
-from maestro_analytics.warehouse.sql_files import lend_views, query, variables
+from maestro_analytics.warehouse.sql_files import add_missing_views, query_with_variables
 from maestro_analytics.warehouse.status import Overview, overview
 
 log = logging.getLogger("maestro_analytics.warehouse")
@@ -23,14 +23,14 @@ log = logging.getLogger("maestro_analytics.warehouse")
 class Store:
     """A published database, read-only. It never blocks a refresh and is never blocked by one.
 
-    What is open stays as it was, however often a refresh publishes meanwhile; `hop` goes to the newest. May be shared
-    between threads: they take turns. A context manager.
+    The open database does not change when a refresh publishes a newer one; `reload` opens the newest. A context
+    manager. Threads may share it: their queries run one after the other.
 
     Args:
         path: the published file.
 
     Raises:
-        EmptyStore: there is none.
+        EmptyStore: the file does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,41 +38,35 @@ class Store:
         self._turn = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._opened_as: tuple[int, int, int] | None = None
-        self.hop()
+        self.reload()
 
     def sql(self, query: str, params: Parameters = None) -> pl.DataFrame:
         """The rows of any SQL query, as polars. `params` are bound to `?` (a list) or `$name` (a mapping)."""
         with self._turn:
             return frame(self._session, query, params)
 
-    def query(self, name: str, /, **variables_given: Any) -> pl.DataFrame:
-        """The rows of `sql/queries/NAME.sql`; its variables are set for this query alone. None leaves one unset.
+    def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
+        """The rows of `sql/queries/NAME.sql`; its variables are set for this query only. None leaves one unset.
 
         Raises:
-            UnknownName: no such query.
-            InvalidArgument: the query does not have such a variable.
+            UnknownName: there is no such query, or it reads no such variable.
         """
-        text = query(name)
-        known = variables(text)
-        for given in variables_given:
-            if given not in known:
-                raise UnknownName(kind=f"variable of the query {name}", name=given, known=known)
-        wanted = {given: value for given, value in variables_given.items() if value is not None}
+        text, wanted = query_with_variables(name, variables)
         with self._turn:
             try:
                 for given, value in wanted.items():
-                    # Variables take no parameter markers of their own: the value is bound through a select.
+                    # SET VARIABLE takes a named parameter, so no value becomes part of the SQL text.
                     self._session.execute(f"set variable {given} = $value", {"value": value})
                 return frame(self._session, text)
             finally:
                 for given in wanted:
                     self._session.execute(f"reset variable {given}")
 
-    def hop(self) -> bool:
-        """Go to the newest published file; returns whether it is another than the one that was open.
+    def reload(self) -> bool:
+        """Open the newest published file; returns whether it differs from the one that was open.
 
         Raises:
-            EmptyStore: there is none any more; what was open stays open.
+            EmptyStore: the file is gone; the open database stays open.
         """
         with self._turn:
             try:
@@ -83,7 +77,7 @@ class Store:
             if newest == self._opened_as:
                 return False
             fresh = open_published_file(self.path)
-            lend_views(fresh)
+            add_missing_views(fresh)
             if self._connection is not None:
                 self._connection.close()
             self._connection, self._opened_as = fresh, newest
@@ -91,7 +85,7 @@ class Store:
 
     @property
     def refreshed_at(self) -> datetime | None:
-        """When what is open was published."""
+        """When the open database was published."""
         moment = self.sql("select published_at from state.account").item()
         return moment if isinstance(moment, datetime) else None
 
@@ -101,7 +95,7 @@ class Store:
             return overview(self._session, self.path)
 
     def close(self) -> None:
-        """May be called again."""
+        """Close the database. May be called again."""
         with self._turn:
             if self._connection is not None:
                 self._connection.close()
@@ -115,9 +109,7 @@ class Store:
         self.close()
 
     def __repr__(self) -> str:
-        if self._connection is None:
-            return f"<Store {self.path}, closed>"
-        return self.overview().text()
+        return f"<Store {self.path}{', closed' if self._connection is None else ''}>"
 
     def _repr_html_(self) -> str:
         if self._connection is None:

@@ -18,7 +18,6 @@ from typing import Any
 import duckdb
 
 from maestro_analytics.lake import Source, open_lake, write_lake
-from maestro_analytics.lake.dialect import views_in_order
 from maestro_analytics.warehouse import sql_files
 from maestro_analytics.warehouse.state import create_all
 
@@ -108,7 +107,7 @@ def write_month_by_month(connection: duckdb.DuckDBPyConnection, lake: Path, answ
 
 def ask_both(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
     """The same questions to the database, to DuckDB over the Parquet, and to a Spark of this machine."""
-    for name in views_in_order(sql_files.texts("views")):
+    for name in sql_files.in_dependency_order(sql_files.texts("views")):
         connection.execute(f"create or replace view {name} as {sql_files.texts('views')[name]}")
     with open_lake(lake) as parquet, open_lake(lake, spark=True) as spark:
         print(f"{'question':45} {'database':>9} {'lake':>9} {'spark':>9}  lake/database  spark/lake")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maestro_analytics.errors import InvalidArgument
-from maestro_analytics.lake.dialect import carried_over, views_in_order
+from maestro_analytics.lake.dialect import carried_over
 from maestro_analytics.lake.spark import SparkEngine
 
 ROWS = """
@@ -115,13 +115,6 @@ def test_what_spark_itself_refuses_is_one_line(engines):
     ) as refusal:
         engines[1].answer("select row_number() over () as n from (values (1)) as t(id)")
     assert "\n" not in str(refusal.value)
-
-
-def test_a_view_comes_after_those_that_it_reads():
-    views = {"a": "select * from c join t on true", "b": "with a as (select 1) select * from a", "c": "select 1 as x"}
-    assert views_in_order(views).index("c") < views_in_order(views).index("a")
-    with pytest.raises(InvalidArgument, match="circle"):
-        views_in_order({"a": "select * from b", "b": "select * from a"})
 
 
 def test_an_answer_has_the_names_and_types_of_duckdb(engines):

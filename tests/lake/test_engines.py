@@ -8,7 +8,6 @@ from polars.testing import assert_frame_equal
 
 from maestro_analytics import analysis
 from maestro_analytics.lake import open_lake, write_lake
-from maestro_analytics.lake.dialect import views_in_order
 from maestro_analytics.warehouse import sql_files
 
 VIEWS = sql_files.texts("views")
@@ -51,7 +50,7 @@ def on_spark(lake_folder, spark):
 @pytest.fixture(scope="session")
 def original(centre):
     """The tables that were written, with the views, in their own database."""
-    for name in views_in_order(VIEWS):
+    for name in sql_files.in_dependency_order(VIEWS):
         centre.connection.execute(f"create or replace view {name} as {VIEWS[name]}")
     return centre.connection
 

@@ -81,23 +81,23 @@ def test_a_reader_sees_one_moment_until_it_hops(source, tmp_path, engine):
     write_lake(source, tmp_path, account="acme")
     with open_lake(tmp_path, spark=engine) as lake:
         before = lake.sql(COUNT).item()
-        assert lake.hop() is False
+        assert lake.reload() is False
         source.connection.execute("delete from todos where id = 'd0'")
         write_lake(source, tmp_path, account="acme")
         assert lake.sql(COUNT).item() == before
-        assert lake.hop() is True
+        assert lake.reload() is True
         assert lake.sql(COUNT).item() == before - 1
 
 
-def test_a_reader_that_slept_through_two_writes_is_told_to_hop(source, tmp_path, engine):
+def test_a_reader_that_slept_through_two_writes_is_told_to_reload(source, tmp_path, engine):
     write_lake(source, tmp_path, account="acme")
     with open_lake(tmp_path, spark=engine) as lake:
         for todo in ("d0", "d1"):
             source.connection.execute("delete from todos where id = $1", [todo])
             write_lake(source, tmp_path, account="acme")
-        with pytest.raises(LakeError, match=r"published anew since it was opened.*\.hop\(\)"):
+        with pytest.raises(LakeError, match=r"published anew since it was opened.*\.reload\(\)"):
             lake.sql("select * from todos")
-        lake.hop()
+        lake.reload()
         assert "d0" not in lake.sql("select id from todos")["id"]
 
 

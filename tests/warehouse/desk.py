@@ -3,7 +3,7 @@
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -134,11 +134,11 @@ class Desk:
         (found,) = ledger.records("seq = ?", [number])
         return found
 
-    def land_record(self, export: ExportRecord, *, step: Callable[[str], None] = lambda done: None) -> Landed:
+    def land_record(self, export: ExportRecord) -> Landed:
         assert export.file is not None
         staging = self.master.staging / str(export.seq)
         with read_export(export.file, kind=export.kind, staging=staging) as delivery:
-            return self.master.land(export, delivery, step=step)
+            return self.master.land(export, delivery)
 
     def land(self, content: bytes, **how: object) -> Landed:
         return self.land_record(self.receive(content, **how))

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from maestro_analytics.warehouse import Master, open
+from maestro_analytics.warehouse import Master, open, steps
 from maestro_analytics.warehouse.replay import replay
 from tests.warehouse.desk import NOTE, SECTION, SURVEY, TOTAL, Desk, csv_text, everything, whole_grade, zipped
 
@@ -35,7 +35,7 @@ SECOND = {
 
 LANDING = [
     "columns grown",
-    "fates prepared",
+    "grades classified",
     "history written",
     "total_scores deleted",
     "section_scores deleted",
@@ -60,12 +60,14 @@ def second_export() -> bytes:
     return zipped({f"{name}.csv": csv_text(name, rows) for name, rows in SECOND.items()})
 
 
-def die_at(step: str):
-    def at(done: str) -> None:
-        if done == step:
+def die_at(step: str) -> None:
+    """Make this process kill itself as soon as it reaches `step`."""
+
+    def reached(current: str) -> None:
+        if current == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return at
+    steps.reached = reached
 
 
 def land_and_die(folder: Path, step: str) -> None:
@@ -73,17 +75,20 @@ def land_and_die(folder: Path, step: str) -> None:
         desk = Desk.__new__(Desk)
         desk.folder, desk.master = folder, master
         (export,) = master.ledger.unfinished()
-        desk.land_record(export, step=die_at(step))
+        die_at(step)
+        desk.land_record(export)
 
 
 def list_and_die(folder: Path, step: str) -> None:
     with Master.open(folder) as master:
-        master.land_coaching("todos", [{"id": "t3", "colour": "red"}], taken_at=AT, step=die_at(step))
+        die_at(step)
+        master.land_coaching("todos", [{"id": "t3", "colour": "red"}], taken_at=AT)
 
 
 def publish_and_die(folder: Path, step: str) -> None:
     with Master.open(folder) as master:
-        master.publish(step=die_at(step))
+        die_at(step)
+        master.publish()
 
 
 def replay_and_die(folder: Path, files: int) -> None:
@@ -162,16 +167,17 @@ def folder_after(landed, tmp_path):
     return Path(shutil.copytree(landed, tmp_path / "data"))
 
 
-def test_the_steps_are_all_that_there_are(folder):
+def test_the_steps_are_all_that_there_are(folder, monkeypatch):
     seen = []
+    monkeypatch.setattr(steps, "reached", seen.append)
     desk = Desk(folder)
     (export,) = desk.master.ledger.unfinished()
-    desk.land_record(export, step=seen.append)
+    desk.land_record(export)
     assert seen == LANDING
-    desk.master.publish(step=seen.append)
+    desk.master.publish()
     assert seen[len(LANDING) :] == PUBLISHING
     seen.clear()
-    desk.master.land_coaching("todos", [], taken_at=AT, step=seen.append)
+    desk.master.land_coaching("todos", [], taken_at=AT)
     assert seen == LISTING
     desk.master.close()
 

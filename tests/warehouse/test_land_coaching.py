@@ -64,7 +64,7 @@ def test_a_record_twice_is_one_and_the_one_changed_last_counts(desk):
     landed = desk.master.land_coaching("todos", [newer, TODO, newer], taken_at=TAKEN)
 
     assert desk.column("select title from todos") == ["newer"]
-    assert landed.accounts["todos"].repeated == 2
+    assert landed.row_counts["todos"].repeated == 2
 
 
 def test_an_unknown_key_grows_a_column_and_values_that_are_no_text_stay_json(desk):

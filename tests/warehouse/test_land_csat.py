@@ -6,7 +6,7 @@ from tests.warehouse.desk import SURVEY
 def test_a_survey_repeated_for_each_grade_is_one_row(desk):
     landed = desk.land_rows(csat=[SURVEY] * 3)
 
-    account = landed.accounts["csat"]
+    account = landed.row_counts["csat"]
     assert (account.read, account.landed, account.repeated, account.quarantined) == (3, 1, 2, 0)
 
 

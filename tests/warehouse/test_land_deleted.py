@@ -35,7 +35,7 @@ def test_a_deleted_grade_leaves_all_four_tables_and_is_noted(desk):
         )
     ]
     assert desk.rows("from state.grade_versions") == []
-    assert {name: landed.accounts[name].deleted for name in TABLES} == dict.fromkeys(TABLES, 1)
+    assert {name: landed.row_counts[name].deleted for name in TABLES} == dict.fromkeys(TABLES, 1)
 
 
 def test_a_grade_that_had_never_landed_is_noted_as_deleted_too(desk):
@@ -50,7 +50,7 @@ def test_a_deletion_of_the_total_score_alone_takes_the_rows_of_the_other_files_w
     landed = desk.land_rows(total_scores=[TOTAL | GONE], section_scores=[SECTION], annotations=[NOTE])
 
     assert rows_left(desk) == dict.fromkeys(TABLES, 0)
-    assert landed.accounts["section_scores"].deleted == 1
+    assert landed.row_counts["section_scores"].deleted == 1
 
 
 def test_a_deleted_answer_of_a_live_grade_is_just_not_there(desk):

@@ -9,7 +9,7 @@ def test_an_export_asked_for_earlier_never_overwrites_one_asked_for_later(desk):
 
     assert desk.column("select rubric_score from total_scores") == [90.0]
     assert desk.rows("from individual_answers") == []
-    assert {name: account.superseded for name, account in landed.accounts.items()} == {
+    assert {name: account.superseded for name, account in landed.row_counts.items()} == {
         "total_scores": 1,
         "section_scores": 1,
         "individual_answers": 1,
@@ -60,7 +60,7 @@ def test_a_survey_of_a_later_export_stays(desk):
         ("zendesk", "5310985", 5.0),
         (None, "5310985", 3.0),
     ]
-    assert landed.accounts["csat"].superseded == 2
+    assert landed.row_counts["csat"].superseded == 2
 
 
 def test_groups_of_an_older_snapshot_change_nothing(desk):
@@ -70,7 +70,7 @@ def test_groups_of_an_older_snapshot_change_nothing(desk):
     landed = desk.land(older, kind="groups", seq=5)
 
     assert desk.column("select agent_ids from agent_groups") == [["2"]]
-    assert landed.accounts["agent_groups"].superseded == 1
+    assert landed.row_counts["agent_groups"].superseded == 1
 
 
 def test_of_two_readings_of_one_activity_the_one_asked_for_later_stays(desk):
@@ -80,7 +80,7 @@ def test_of_two_readings_of_one_activity_the_one_asked_for_later_stays(desk):
     landed = desk.land(csv_text("audit_logs", [activity, other]).encode(), kind="audit", seq=5)
 
     assert desk.rows("select activity_id, user_email from audit_logs order by all") == [("a", "new"), ("b", "old")]
-    assert landed.accounts["audit_logs"].superseded == 1
+    assert landed.row_counts["audit_logs"].superseded == 1
 
 
 def test_the_same_export_read_again_replaces_itself(desk):

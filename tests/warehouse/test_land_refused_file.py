@@ -110,7 +110,7 @@ def test_every_row_is_accounted_for(desk):
     desk.land_rows(seq=9, total_scores=[TOTAL | {"gradable_id": "7"}])
     landed = desk.land_rows(seq=3, total_scores=rows)
 
-    account = landed.accounts["total_scores"]
+    account = landed.row_counts["total_scores"]
     assert (
         account.read,
         account.landed,

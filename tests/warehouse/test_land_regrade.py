@@ -111,7 +111,7 @@ def test_a_grade_twice_in_one_file_lands_once_and_the_newer_wins(desk):
     newer = TOTAL | {"date_graded": '="2026-01-03 10:00:00"', "rubric_score": "80"}
     landed = desk.land_rows(total_scores=[newer, TOTAL, newer])
 
-    account = landed.accounts["total_scores"]
+    account = landed.row_counts["total_scores"]
     assert (account.read, account.landed, account.repeated, account.quarantined) == (3, 1, 1, 1)
     assert desk.column("select rubric_score from total_scores") == [80.0]
     assert desk.rows("select line, reason from state.quarantine") == [

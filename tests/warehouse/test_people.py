@@ -117,3 +117,37 @@ def test_the_tables_are_made_from_groups_grades_and_coaching(desk):
         ("542897", "H", "h@x.com", True),
         ("unheard of", None, None, None),
     ]
+
+
+def test_a_word_that_stands_for_no_id_merges_nobody():
+    for word in ("undefined", "null", "None", "0", "-", "[]", ""):
+        agents, ids = resolve([([word], f"{name}@x.com", name, True) for name in ("ann", "bob")])
+
+        assert [agent[0] for agent in agents] == ["ann@x.com", "bob@x.com"]
+        assert ids == {}
+
+
+def test_people_of_different_names_and_ids_who_share_a_mailbox_stay_apart():
+    agents, ids = resolve(
+        [(["1"], "team@x.com", "Ann", True), (["2"], "team@x.com", "Bob", True), (["3"], "team@x.com", "ann", True)],
+        [("4", "team@x.com", "Bob"), ("5", "desk@x.com", "Eve"), ("6", "desk@x.com", "Zoe")],
+    )
+
+    assert ids == {"1": "1", "2": "2", "3": "1", "4": "2", "5": "5", "6": "6"}
+    assert len(agents) == 4
+
+
+def test_a_member_known_by_address_alone_is_in_the_team(desk):
+    members = [
+        {"group_id": "g", "group_name": "A", "agent_email": "Ann@x.com ", "agent_name": "Ann"},
+        {"group_id": "g", "group_name": "A", "agent_email": "bob@x.com", "agent_name": "Bob", "agent_ids": "undefined"},
+        {"group_id": "h", "group_name": "B", "agent_email": "bob@x.com", "agent_name": "Bob", "agent_ids": "7"},
+    ]
+    desk.land(csv_text("agent_groups", members).encode(), kind="groups")
+    desk.master.publish()
+
+    assert desk.rows("select group_id, person_id from team_members order by all") == [
+        ("g", "7"),
+        ("g", "Ann@x.com"),
+        ("h", "7"),
+    ]

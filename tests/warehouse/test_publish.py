@@ -18,8 +18,8 @@ from maestro_analytics.warehouse import open
 with open(sys.argv[1]) as qa:
     print("open", flush=True)
     for line in sys.stdin:
-        if line.strip() == "hop":
-            qa.hop()
+        if line.strip() == "reload":
+            qa.reload()
         scores = qa.sql("select rubric_score from grades").to_series().to_list()
         answers = qa.sql("select distinct comment from individual_answers").to_series().to_list()
         print(scores, answers, flush=True)
@@ -66,7 +66,7 @@ def test_a_reader_keeps_its_snapshot_while_refreshes_publish_and_hops_when_asked
             assert reader.ask() == "[1.0] ['1']"
             desk.master.publish()
             assert reader.ask() == "[1.0] ['1']"
-        assert reader.ask("hop") == "[3.0] ['3']"
+        assert reader.ask("reload") == "[3.0] ['3']"
         desk.land_rows(**version("4"))
         desk.master.publish()
         assert reader.ask() == "[3.0] ['3']"
@@ -76,7 +76,7 @@ def test_what_has_landed_is_not_seen_before_it_is_published(desk):
     desk.land_rows(**version("1"))
     with open(desk.master.publish()) as qa:
         desk.land_rows(**version("2"))
-        assert not qa.hop()
+        assert not qa.reload()
         assert qa.sql("select rubric_score from grades").to_series().to_list() == [1.0]
 
 
@@ -90,7 +90,7 @@ def test_two_stores_of_one_process_can_be_at_different_publications(desk):
         with open(path) as new:
             seen = [qa.sql("select rubric_score from grades").item() for qa in (old, new)]
             assert seen == [1.0, 2.0]
-            assert old.hop()
+            assert old.reload()
             assert old.sql("select rubric_score from grades").item() == 2.0
 
 
@@ -202,7 +202,7 @@ def test_a_store_tells_how_fresh_and_complete_it_is(desk):
     desk.land_rows(**version("1"))
     desk.land_rows(week=2, **version("1"))
     with open(desk.master.publish()) as qa:
-        shown = repr(qa)
+        shown = qa.overview().text()
         assert "covered raw: 2026-01-01 00:00 to 2026-01-08 00:00 UTC" in shown
         assert "missing raw: 2026-01-08 00:00 to 2026-01-15 00:00 UTC" in shown
         assert "total_scores                   1" in shown

@@ -1,4 +1,4 @@
-"""A delivery -> the tables. Rows, state and ledger go in one transaction: all of it is there afterwards, or none."""
+"""Land deliveries in the tables: rows, state and ledger in one transaction."""
 
 from __future__ import annotations
 
@@ -21,24 +21,19 @@ from maestro_analytics.tables.delivery import Delivery, RefusedFile, StagedTable
 from maestro_analytics.tables.json_records import read_records
 from maestro_analytics.tables.reader import BUDGET, refusals_frame
 from maestro_analytics.tables.schemas import AGENT_GROUPS, AUDIT_LOGS, CSAT, GRADE_TABLES, TABLES_BY_NAME
-from maestro_analytics.warehouse.connection import value
-from maestro_analytics.warehouse.landing.accounting import (
-    Account,
-    Landed,
-    Source,
-    add_columns,
-    clear_quarantine,
-    cover,
-    grow,
-    mark_landed,
-    quarantine,
-    source_of,
-)
-from maestro_analytics.warehouse.landing.grades import Step, prepare_fates, replace_grades
-from maestro_analytics.warehouse.landing.others import land_audit, land_csat, land_groups, land_list
-from maestro_analytics.warehouse.ledger import add
+from maestro_analytics.warehouse import steps
+from maestro_analytics.warehouse.connection import scalar
+from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, Source
+from maestro_analytics.warehouse.landing.audit_logs import land_audit_logs
+from maestro_analytics.warehouse.landing.coverage import cover
+from maestro_analytics.warehouse.landing.csat import land_csat
+from maestro_analytics.warehouse.landing.grades import classify_grades, replace_grades
+from maestro_analytics.warehouse.landing.quarantine import clear_quarantine, quarantine
+from maestro_analytics.warehouse.landing.snapshots import land_groups, land_list
+from maestro_analytics.warehouse.landing.staged import add_columns
+from maestro_analytics.warehouse.ledger import add, mark_landed, source_of
 
-LANDERS = {CSAT.name: land_csat, AUDIT_LOGS.name: land_audit, AGENT_GROUPS.name: land_groups}
+LANDERS = {CSAT.name: land_csat, AUDIT_LOGS.name: land_audit_logs, AGENT_GROUPS.name: land_groups}
 
 
 def land(
@@ -46,10 +41,9 @@ def land(
     export: ExportRecord,
     delivery: Delivery | None,
     data_folder: Path,
-    step: Step,
 ) -> Landed:
-    """See `Master.land`."""
-    if not value(connection, "select count(*) from state.exports where seq = ?", [export.seq]):
+    """Land an export: rows, state and ledger in one transaction. See `Master.land`."""
+    if not scalar(connection, "select count(*) from state.exports where seq = ?", [export.seq]):
         add(connection, export, data_folder)
     source = source_of(connection, export, data_folder)
     landed = Landed(export)
@@ -57,24 +51,25 @@ def land(
         landed.refused = delivery.refused
         landed.unknown = delivery.unknown
         landed.warnings = list(delivery.warnings)
-        grow(connection, delivery, source)
-        step("columns grown")
-        prepare_fates(connection, delivery, source)
-        step("fates prepared")
+        for staged in delivery.tables.values():
+            add_columns(connection, staged.table.name, staged.unknown, source)
+        steps.reached("columns grown")
+        classify_grades(connection, delivery, source)
+        steps.reached("grades classified")
     tables = dict(delivery.tables) if delivery else {}
     if export.kind == GROUPS.name and not landed.refused:
-        # A snapshot without a row, or with nothing to download, says that there are no groups.
+        # An export of groups without rows, or with nothing to download, means that there are no groups.
         tables.setdefault(AGENT_GROUPS.name, StagedTable(AGENT_GROUPS))
     with transaction(connection):
         clear_quarantine(connection, export.seq)
         if delivery is not None and any(table.name in tables for table in GRADE_TABLES):
-            landed.accounts |= replace_grades(connection, delivery, source, step)
+            landed.row_counts |= replace_grades(connection, delivery, source)
         for name, lander in LANDERS.items():
             if name in tables:
-                landed.accounts[name] = lander(connection, tables[name], source)
-                step(f"{name} landed")
-        for account in landed.accounts.values():
-            account.check()
+                landed.row_counts[name] = lander(connection, tables[name], source)
+                steps.reached(f"{name} landed")
+        for counts in landed.row_counts.values():
+            counts.check()
         for file in landed.refused:
             quarantine(connection, file.refusals, source, file_refused=True)
         landed.is_covered = not landed.refused
@@ -83,16 +78,16 @@ def land(
         status = "partial" if landed.refused else "landed" if delivery is not None else "empty"
         errors = "; ".join(str(file.error) for file in landed.refused) or None
         mark_landed(connection, export.seq, status=status, error=errors)
-        step("before commit")
-    step("committed")
+        steps.reached("before commit")
+    steps.reached("committed")
     return landed
 
 
 def refuse(
     connection: duckdb.DuckDBPyConnection, export: ExportRecord, error: UnreadableFile, data_folder: Path
 ) -> Landed:
-    """See `Master.refuse`."""
-    if not value(connection, "select count(*) from state.exports where seq = ?", [export.seq]):
+    """Record that a kept file could not be read. See `Master.refuse`."""
+    if not scalar(connection, "select count(*) from state.exports where seq = ?", [export.seq]):
         add(connection, export, data_folder)
     with transaction(connection):
         clear_quarantine(connection, export.seq)
@@ -109,12 +104,15 @@ def land_coaching(
     kept_folder: Path,
     *,
     taken_at: datetime,
-    step: Step,
     keep: bool = True,
 ) -> Landed:
-    """See `Master.land_coaching`."""
+    """Replace a coaching table by a complete list of records. See `Master.land_coaching`.
+
+    Args:
+        keep: whether to write the list to the kept files; False when it was read from there.
+    """
     table = TABLES_BY_NAME[table_name]
-    # The kept list tells seconds, and a replay must date its rows as this does.
+    # The kept file stores whole seconds, and a replay must date the rows like this landing.
     taken_at = taken_at.replace(microsecond=0)
     kept = kept_folder / f"coaching-{table_name}.ndjson.gz"
     rows, refusals = read_records(records, table)
@@ -129,27 +127,27 @@ def land_coaching(
     landed = Landed(None)
     unknown = {name: name for name in rows.columns if name not in table.columns}
     add_columns(connection, table_name, unknown, source)
-    step("columns grown")
+    steps.reached("columns grown")
     if keep:
         keep_list(kept, records, taken_at)
-        step("list kept")
+        steps.reached("list kept")
     with transaction(connection):
         connection.execute("delete from state.quarantine where kind = ? and table_name = ?", [COACHING, table_name])
-        account = Account(
+        counts = RowCounts(
             table_name,
             read=len(records),
             quarantined=quarantine(connection, refusals, source),
             repeated=len(records) - len(refusals) - rows.height,
         )
-        landed.accounts[table_name] = replace(account, landed=land_list(connection, table, rows, source))
-        landed.accounts[table_name].check()
-        step("before commit")
-    step("committed")
+        landed.row_counts[table_name] = replace(counts, landed=land_list(connection, table, rows, source))
+        landed.row_counts[table_name].check()
+        steps.reached("before commit")
+    steps.reached("committed")
     return landed
 
 
 def keep_list(path: Path, records: Sequence[Mapping[str, Any]], taken_at: datetime) -> None:
-    """Keep a list as compressed JSON lines, whole or not at all; when it was taken stands in the gzip header."""
+    """Write a list as compressed JSON lines, atomically; the gzip header says when it was read."""
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as raw:
         with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=taken_at.timestamp()) as file:
@@ -161,7 +159,7 @@ def keep_list(path: Path, records: Sequence[Mapping[str, Any]], taken_at: dateti
 
 
 def read_list(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """The records of a kept list, and when it was taken, in seconds since 1970."""
+    """The records of a kept list, and when it was read from the API, in seconds since 1970."""
     with gzip.open(path, "rb") as file:
         records = [json.loads(line) for line in file]
         taken = file.mtime
@@ -170,7 +168,7 @@ def read_list(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing."""
+    """Commit at the end, or roll back when an exception passes."""
     connection.execute("begin")
     try:
         yield

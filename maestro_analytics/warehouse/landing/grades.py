@@ -11,9 +11,7 @@ Which grade wins is the order in which exports were asked for, not in which they
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -22,14 +20,15 @@ from maestro_analytics.tables.delivery import Delivery, StagedTable
 from maestro_analytics.tables.grade_key import GRADE_PARTS
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import GRADE_TABLES, TOTAL_SCORES
-from maestro_analytics.warehouse.connection import changed, quoted, quoted_all, value
-from maestro_analytics.warehouse.landing.accounting import Account, Source, insert_list, quarantine
+from maestro_analytics.warehouse import steps
+from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar
+from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
+from maestro_analytics.warehouse.landing.quarantine import quarantine
+from maestro_analytics.warehouse.landing.staged import insert_list, scan
 from maestro_analytics.warehouse.state import columns_of
 
-Step = Callable[[str], None]
-
-FATE = """
-create or replace temp table fate as
+GRADE_OUTCOME = """
+create or replace temp table grade_outcome as
 with delivered as (
     select
         grade_key,
@@ -58,8 +57,8 @@ live. A stale grade has been in an export asked for later, and is left as it is.
 """
 
 
-def prepare_fates(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source) -> None:
-    """Make the temporary table `fate`; before the transaction."""
+def classify_grades(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source) -> None:
+    """Make the temporary table `grade_outcome`; before the transaction."""
     parts = [
         f"select grade_key, {str(table is TOTAL_SCORES).lower()} as is_total, '{what}' as what from {scan(files)}"
         for table in GRADE_TABLES
@@ -77,39 +76,37 @@ def prepare_fates(connection: duckdb.DuckDBPyConnection, delivery: Delivery, sou
     connection.register("named_by_refused_rows", names)
     parts.append("select * from named_by_refused_rows")
     connection.execute("create or replace temp view named_rows as " + " union all ".join(parts))
-    connection.execute(FATE, {"seq": source.seq})
+    connection.execute(GRADE_OUTCOME, {"seq": source.seq})
     connection.execute("drop view temp.named_rows")
     connection.unregister("named_by_refused_rows")
 
 
-def replace_grades(
-    connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source, step: Step
-) -> dict[str, Account]:
-    """Replace the grades of `fate` in the four tables, and enter history, versions and deletions. In a transaction."""
+def replace_grades(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source) -> dict[str, RowCounts]:
+    """Replace the grades of `grade_outcome` in the four tables; runs inside the transaction of the landing."""
     _write_history(connection, delivery.tables.get(TOTAL_SCORES.name), source)
-    step("history written")
-    if value(connection, "select count(*) from fate where has_rows and not is_stale"):
+    steps.reached("history written")
+    if scalar(connection, "select count(*) from grade_outcome where has_rows and not is_stale"):
         for table in GRADE_TABLES:
             connection.execute(
                 f"delete from main.{table.name} where grade_key in "
-                "(select grade_key from fate where has_rows and not is_stale)"
+                "(select grade_key from grade_outcome where has_rows and not is_stale)"
             )
-            step(f"{table.name} deleted")
-    all_land = not value(connection, "select count(*) from fate where is_stale or not is_live")
-    accounts = {}
+            steps.reached(f"{table.name} deleted")
+    all_land = not scalar(connection, "select count(*) from grade_outcome where is_stale or not is_live")
+    countss = {}
     for table in GRADE_TABLES:
         staged = delivery.tables.get(table.name)
         if staged is not None:
-            accounts[table.name] = _insert(connection, staged, source, all_land=all_land)
-            step(f"{table.name} inserted")
+            countss[table.name] = _insert(connection, staged, source, all_land=all_land)
+            steps.reached(f"{table.name} inserted")
     _remember(connection, delivery, source)
-    step("versions written")
-    return accounts
+    steps.reached("versions written")
+    return countss
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source, *, all_land: bool) -> Account:
+def _insert(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source, *, all_land: bool) -> RowCounts:
     table = staged.table
-    account = Account(
+    counts = RowCounts(
         table.name,
         read=staged.rows_read,
         quarantined=quarantine(connection, staged.refusals, source),
@@ -117,20 +114,20 @@ def _insert(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: 
         repeated=staged.rows_repeated,
     )
     if not staged.files:
-        return account
+        return counts
     names = quoted_all(insert_list(staged))
     insert = f"insert into main.{table.name} ({names}) select {names} from {scan(staged.files)}"
     if all_land:
-        return replace(account, landed=changed(connection, insert))
-    landed = changed(
-        connection, f"{insert} where grade_key in (select grade_key from fate where is_live and not is_stale)"
+        return replace(counts, landed=rowcount(connection, insert))
+    landed = rowcount(
+        connection, f"{insert} where grade_key in (select grade_key from grade_outcome where is_live and not is_stale)"
     )
-    count = f"select count(*) from {scan(staged.files)} where grade_key in (select grade_key from fate where "
+    count = f"select count(*) from {scan(staged.files)} where grade_key in (select grade_key from grade_outcome where "
     return replace(
-        account,
+        counts,
         landed=landed,
-        deleted=account.deleted + value(connection, f"{count} not is_live and not is_stale)"),
-        superseded=value(connection, f"{count} is_stale)"),
+        deleted=counts.deleted + scalar(connection, f"{count} not is_live and not is_stale)"),
+        superseded=scalar(connection, f"{count} is_stale)"),
     )
 
 
@@ -159,26 +156,27 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: StagedTable | 
         insert into grade_history ({quoted_all(carried)}, export_id, replaced_at, replaced_by)
         select {", ".join(f"old.{quoted(name)}" for name in carried)}, exports.export_id, $at, $export_id
         from total_scores as old
-        join fate on fate.grade_key = old.grade_key
+        join grade_outcome on grade_outcome.grade_key = old.grade_key
         left join new_totals on new_totals.grade_key = old.grade_key
-        left join state.exports as exports on exports.seq = fate.known_seq
-        where fate.is_live and not fate.is_stale and fate.known_seq <> $seq
+        left join state.exports as exports on exports.seq = grade_outcome.known_seq
+        where grade_outcome.is_live and not grade_outcome.is_stale and grade_outcome.known_seq <> $seq
             and (new_totals.grade_key is null or {differs})
         """,
         {"at": source.at, "export_id": source.export_id, "seq": source.seq},
     )
-    if delivered and value(connection, "select count(*) from grade_history"):
+    if delivered and scalar(connection, "select count(*) from grade_history"):
         connection.execute(
             f"""
             delete from grade_history where rowid in (
                 select old.rowid
                 from grade_history as old
-                join fate on fate.grade_key = old.grade_key
+                join grade_outcome on grade_outcome.grade_key = old.grade_key
                 join new_totals on new_totals.grade_key = old.grade_key
-                join state.exports as exports on exports.seq = fate.known_seq and exports.export_id = old.replaced_by
+                join state.exports as exports
+                    on exports.seq = grade_outcome.known_seq and exports.export_id = old.replaced_by
                 left join total_scores as present on present.grade_key = old.grade_key
-                where fate.is_live and not fate.is_stale and fate.has_rows
-                    and (present.grade_key is null or fate.known_seq = $seq)
+                where grade_outcome.is_live and not grade_outcome.is_stale and grade_outcome.has_rows
+                    and (present.grade_key is null or grade_outcome.known_seq = $seq)
                     and not ({differs})
             )
             """,
@@ -192,10 +190,10 @@ def _remember(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source:
     for name in ("grade_versions", "deletions"):
         connection.execute(
             f"delete from state.{name} where grade_key in "
-            "(select grade_key from fate where known_seq is not null and not is_stale)"
+            "(select grade_key from grade_outcome where known_seq is not null and not is_stale)"
         )
     connection.execute(
-        "insert into state.grade_versions select grade_key, $seq from fate where is_live and not is_stale",
+        "insert into state.grade_versions select grade_key, $seq from grade_outcome where is_live and not is_stale",
         {"seq": source.seq},
     )
     flagged = [
@@ -211,15 +209,9 @@ def _remember(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source:
                 (grade_key, {", ".join(GRADE_PARTS)}, export_seq, export_id, deleted_at)
             select flagged.grade_key, {parts}, $seq, $export_id, $at
             from ({" union all ".join(flagged)}) as flagged
-            join fate on fate.grade_key = flagged.grade_key
-            where not fate.is_live and not fate.is_stale
+            join grade_outcome on grade_outcome.grade_key = flagged.grade_key
+            where not grade_outcome.is_live and not grade_outcome.is_stale
             group by flagged.grade_key
             """,
             {"at": source.at, "export_id": source.export_id, "seq": source.seq},
         )
-
-
-def scan(files: list[Path]) -> str:
-    """Staged files as a source of rows. Their names are ours: a table's and a number, in a folder that we made."""
-    listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-    return f"read_parquet([{listed}], union_by_name = true)"
