@@ -21,6 +21,24 @@ EFFECTS: dict[str, type[pl.DataType]] = {
 }  # fmt: skip
 
 
+def person_ids(store: Store) -> pl.DataFrame:
+    """The person_id of each number that stands for a person in the cells."""
+    return store.query("person_numbers").with_columns(pl.col("person").cast(pl.Int64))
+
+
+def day_design(store: Store, cells: pl.DataFrame) -> pl.DataFrame:
+    """Of each person by how much the variance of the mean grows because grades of one grader and day are alike."""
+    cells = cells.filter(pl.col("n") > 0)
+    alike = days_correlation(cells)
+    share = (pl.col("n") ** 2).sum() / pl.col("n").sum()
+    return (
+        cells.group_by("person")
+        .agg(design=1 + alike * (share - 1))
+        .join(person_ids(store), on="person", how="left")
+        .drop("person")
+    )
+
+
 @dataclass(frozen=True)
 class Compared:
     """Agents compared under an average grader: one row per person, and the spreads of the largest component."""
@@ -104,9 +122,31 @@ def compare_agents(
             "agents_compared": effects.linked,
         }
     )
-    numbers = store.query("person_numbers").with_columns(pl.col("person").cast(pl.Int64))
-    agents = found.join(numbers, on="person", how="left").drop("person")
+    agents = found.join(person_ids(store), on="person", how="left").drop("person")
     return Compared(agents, effects.between_sd, effects.grader_sd, effects.within_sd)
+
+
+def adjusted_means(
+    store: Store, choice: Choice, cells: pl.DataFrame, *, by_rubric: bool, confidence: float
+) -> pl.DataFrame:
+    """`adjusted` with its interval for each person, or each person and rubric (every rubric is fitted on its own)."""
+    columns = ("adjusted", "adjusted_lo", "adjusted_hi")
+    connected = pl.col("agents_compared") > 1
+    if not by_rubric:
+        found = compare_agents(store, choice, cells=cells, confidence=confidence).agents
+        return found.select("person_id", *(pl.when(connected).then(name).alias(name) for name in columns))
+    parts = [pl.DataFrame(schema={"rubric": pl.Int64} | {name: EFFECTS[name] for name in ("person_id", *columns)})]
+    for (rubric,), part in cells.filter(pl.col("n") > 0).partition_by("rubric", as_dict=True).items():
+        found = compare_agents(store, choice, cells=part, confidence=confidence).agents
+        parts.append(
+            found.select(
+                pl.lit(rubric, pl.Int64).alias("rubric"),
+                "person_id",
+                *(pl.when(connected).then(name).alias(name) for name in columns),
+            )
+        )
+    numbers = store.query("rubric_numbers").with_columns(pl.col("rubric").cast(pl.Int64))
+    return pl.concat(parts).join(numbers, on="rubric", how="left").drop("rubric")
 
 
 def _sums(cells: pl.DataFrame) -> tuple[Floats, Floats, Floats]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.grader_cells import adjusted_means, day_design, scored_cells
 from maestro_analytics.analysis.summaries import (
     by_cluster,
     nullable,
@@ -51,12 +52,18 @@ def agent_scores(
     """How good are an agent's grades, and how sure is that?
 
     One row per person and rubric (`by="all"`: per person, across rubrics; the reason says so). Scores in percent, may
-    exceed 100. For comparing agents use `agent_ranking`.
+    exceed 100. `mean` is the score as graded: it contains who graded the agent. `adjusted` is the mean under an average
+    grader (mixed model of agent, grader, rubric and month, without shrinkage). For comparing agents use
+    `agent_ranking`.
 
     Columns
         person_id, agent_name, rubric_id, rubric_name
         n, n_na                      Int64    grades with and without a score
-        mean, lo, hi                 Float64  mean of the grades' percents and its interval (Hall's t)
+        mean, lo, hi                 Float64  mean of the percents as graded and its interval (Hall's t), widened
+                                              where an agent's grades vary less than those of all, and where grades of
+                                              one grader and day resemble each other; null below 3 grades
+        adjusted, adjusted_lo, adjusted_hi   Float64   mean under an average grader; null where nothing connects the
+                                              agent with others
         sd                           Float64  spread of single grades
         pooled                       Float64  100 * sum of points / sum of maximum points; weighs long grades more
         pass_rate, pass_lo, pass_hi  Float64  share at or above `threshold`, Wilson's interval, percent
@@ -64,7 +71,7 @@ def agent_scores(
         mean_without_autofails       Float64
         method, reliable, reason              reliable: at least `min_n` grades and an interval
 
-    Source: sql/queries/agent_scores.sql. Errors: see `Filters`.
+    Source: sql/queries/agent_scores.sql, grader_cells.sql, person_numbers.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = store.query("agent_scores", **choice.variables, threshold=threshold)
@@ -74,14 +81,55 @@ def agent_scores(
     rubrics = frame.group_by(keys).agg(rubrics=pl.col("rubric_id").n_unique())
     coarse = summed(frame, keys, *extra, first=labels).join(rubrics, on=keys)
     across = pl.when(pl.col("rubrics") > 1).then(pl.format("across {} rubrics", "rubrics")).otherwise(pl.lit(""))
+    highest = frame.group_by(keys).agg(pl.col("highest").max())
+    coarse = coarse.join(highest, on=keys, nulls_equal=True)
     table = with_mean(coarse, min_n=min_n, confidence=confidence, note=across if by == "all" else None)
+    cells = scored_cells(store, choice)
+    table = _widened(store, table, cells)
+    adjusted = adjusted_means(store, choice, cells, by_rubric=by == "rubric", confidence=confidence)
+    table = table.join(adjusted, on=keys, how="left", nulls_equal=True)
     table = _with_rates(table, confidence=confidence)
     named = ["person_id", "agent_name", *(["rubric_id", "rubric_name"] if by == "rubric" else [])]
     return Answer.of(
-        table.select(*named, *SCORE_COLUMNS).sort(named),
+        table.select(*named, *SCORE_COLUMNS[:5], *ADJUSTED, *SCORE_COLUMNS[5:]).sort(named),
         choice,
         question=f"How good are each agent's grades{' by rubric' if by == 'rubric' else ''}? Percent.",
         caveat=AUTOFAILS if by == "rubric" else f"{MIXED} {AUTOFAILS}",
+    )
+
+
+ADJUSTED = ("adjusted", "adjusted_lo", "adjusted_hi")
+FEWEST_FOR_INTERVAL = 3
+TYPICAL_GRADES = 10
+"""An agent's own spread counts as if this many grades of typical spread were added."""
+
+
+def _widened(store: Store, table: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """Intervals made as wide as a typical spread and alike grades of one day demand, and kept on the score's scale.
+
+    A few grades without an auto-fail look steadier than the agent is; narrower than Hall's t an interval never gets.
+    """
+    n, sd = pl.col("n"), pl.col("sd").fill_null(0.0)
+    freedom = (n - 1).clip(0)
+    pooled = (freedom * sd**2).sum() / freedom.sum()
+    blended = (freedom * sd**2 + TYPICAL_GRADES * pooled) / (freedom + TYPICAL_GRADES)
+    mean, wide = pl.col("mean"), pl.col("wide")
+    few = (n < FEWEST_FOR_INTERVAL) | (pl.col("hi") - pl.col("lo") > 100)
+    widening = pl.when(sd > 0).then(pl.max_horizontal(pl.lit(1.0), blended / sd**2)).otherwise(1.0)
+    return (
+        table.join(day_design(store, cells), on="person_id", how="left", nulls_equal=True)
+        .with_columns(wide=(widening * pl.col("design").fill_null(1.0)).sqrt())
+        .with_columns(
+            lo=(mean - wide * (mean - pl.col("lo"))).clip(0),
+            hi=pl.min_horizontal(mean + wide * (pl.col("hi") - mean), pl.max_horizontal(pl.lit(100.0), "highest")),
+        )
+        .with_columns(
+            pl.when(~few).then(pl.col("lo", "hi")),
+            reason=pl.when((n > 0) & few & (pl.col("reason") == ""))
+            .then(pl.format("{} grades: too few for an interval", n))
+            .otherwise("reason"),
+            reliable=pl.col("reliable") & ~few,
+        )
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
+import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
@@ -11,7 +12,8 @@ from maestro_analytics.analysis.benchmark import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import scored_cells
 from maestro_analytics.analysis.statistics.codes import renumbered
-from maestro_analytics.analysis.statistics.severity import grader_effects
+from maestro_analytics.analysis.statistics.mixed import Cells, random_grader_effects
+from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
 from maestro_analytics.analysis.summaries import nullable
 
 COLUMNS = (
@@ -19,9 +21,12 @@ COLUMNS = (
     "mad_benchmark", "method", "reliable", "reason",
 )  # fmt: skip
 
+WEAK = 0.5
+"""Where the mixed model's interval is narrower than this share of the other, it is the one to read."""
+
 SOLVED = {
     "adjusted": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "grader": pl.String, "component": pl.Int64,
-    "graders_compared": pl.Int64,
+    "graders_compared": pl.Int64, "weak": pl.Boolean,
 }  # fmt: skip
 
 
@@ -29,7 +34,8 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     """Which graders are strict and which lenient, on the same agents, rubrics and months?
 
     One row per grader, the strictest first. A raw mean says whom a grader was given as much as how strict they are;
-    here score = agent + rubric + month + grader + noise, and the grader's part is reported.
+    here score = agent + rubric + month + grader + noise, and the grader's part is reported. Intervals allow for moods of
+    a day and for what a grader makes of one agent. Where graders share few agents, agents and graders are random.
 
     Columns
         grader
@@ -59,19 +65,29 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     )
     solved = pl.DataFrame(schema=SOLVED)
     if len(names):
-        effects = grader_effects(
-            *(scored[column].to_numpy().astype(float) for column in ("n", "total", "squares")),
-            agent=renumbered(scored["person"].to_numpy()),
-            grader=scored["grader"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy(),
-            other=[renumbered(scored["rubric"].to_numpy()), renumbered(scored["month"].to_numpy())],
+        agent = renumbered(scored["person"].to_numpy())
+        grader = scored["grader"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy()
+        other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
+        n, total, squares = (scored[column].to_numpy().astype(float) for column in ("n", "total", "squares"))
+        day = scored["day"].to_physical().fill_null(-1).cast(pl.Int64)
+        effects = grader_effects(n, total, squares, agent=agent, grader=grader, other=other)
+        clustered = clustered_errors(
+            effects, n, total, squares, agent=agent, grader=grader, other=other, day=(day - day.min()).to_numpy()
         )
-        freedom = max(effects.degrees_of_freedom, 1.0)
-        reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * effects.error
+        reach = special.stdtrit(clustered.freedom, 0.5 + confidence / 2) * clustered.error
+        effect, lo, hi = effects.effect, effects.effect - reach, effects.effect + reach
+        model, model_lo, model_hi = random_grader_effects(
+            Cells(n, total, squares, agent, grader, other), effects.component, confidence=confidence
+        )
+        # Fixed agents are safe whoever was given whom, but say little where a grader sees few of the others' agents.
+        weak = model_hi - model_lo < WEAK * (hi - lo)
+        widen = clustered.error / np.where(effects.error > 0, effects.error, 1.0)
         solved = pl.DataFrame(
             {
-                "adjusted": nullable(effects.effect),
-                "lo": nullable(effects.effect - reach),
-                "hi": nullable(effects.effect + reach),
+                "adjusted": nullable(np.where(weak, model, effect)),
+                "lo": nullable(np.where(weak, model - widen * (model - model_lo), lo)),
+                "hi": nullable(np.where(weak, model + widen * (model_hi - model), hi)),
+                "weak": weak,
                 "grader": names,
                 "component": effects.component,
                 "graders_compared": effects.linked,
@@ -83,7 +99,9 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
         table.join(solved, on="grader", how="left")
         .join(judged, on="grader", how="left")
         .with_columns(
-            method=pl.lit("agent, rubric and month accounted for (least squares)"),
+            method=pl.when(pl.col("weak"))
+            .then(pl.lit("few shared agents: mixed model of agent, grader, rubric and month"))
+            .otherwise(pl.lit("agent, rubric and month accounted for (least squares); errors clustered")),
             reason=pl.when(pl.col("n") == 0)
             .then(pl.lit("no scored grades"))
             .when(pl.col("graders_compared") < 2)

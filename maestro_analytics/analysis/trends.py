@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from typing import Any, Literal, Unpack
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import process
+from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
-from maestro_analytics.analysis.summaries import agent_label, by_cluster, nullable, summed, with_share
+from maestro_analytics.analysis.summaries import agent_label, by_cluster, nullable, summed
 
 Every = Literal["week", "month"]
 Group = Literal["all", "team", "agent", "rubric"]
@@ -51,29 +54,42 @@ def score_trend(
     )
 
 
-def control_chart(store: Store, *, every: Every = "week", by: Group = "agent", **filters: Unpack[Filters]) -> Answer:
+def control_chart(
+    store: Store, *, every: Every = "week", by: Group = "agent", false_alarms: float = 0.05, **filters: Unpack[Filters]
+) -> Answer:
     """Which weeks of an agent are unusual, by the agent's own measure?
 
-    One row per group and period with a scored grade: an XmR chart of the period means (limits: mean +- 2.66 times the
-    mean moving range).
+    One row per group and period with a scored grade. The limits come from the group's own grades: how the mean of as
+    many grades as the period has varies by chance, however skewed the scores are, widened where the group varies more
+    from period to period than that.
+
+    Args:
+        false_alarms: chance that a group whose scores do not change has any signal in the whole chart.
 
     Columns
         group, period
-        n, n_na                 Int64    grades; few grades widen the moving range
-        value, centre, lo, hi   Float64  mean of the period and the group's limits, percent
-        moving_range, moving_range_limit
-        signal                  String   "outside the limits", "eight on one side", or ""
+        n, n_na                 Int64    grades
+        value, centre, lo, hi   Float64  mean of the period, of the group, and the limits for so many grades, percent
+        moving_range            Float64  distance from the period before
+        sigma_z                 Float64  by how much the limits are widened; 1: not at all
+        signal                  String   "outside the limits" or ""; none for unreliable rows
         points                  Int64    periods of the group
-        method, reliable, reason         reliable: at least 12 periods
+        method, reliable, reason         reliable: at least 12 periods, and the period has ended
 
-    Source: sql/queries/adjusted_trend.sql; by rubric sql/queries/score_trend.sql. Errors: see `Filters`.
+    Source: sql/queries/adjusted_trend.sql, score_counts.sql; by rubric score_trend.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = _grouped(store, choice, every=every, by=by)
     table = summed(frame, ["group", "period"]).filter(pl.col("n") > 0).sort("group", "period")
-    means = table["total"] / table["n"]
-    charted = charted_rows(table, process.xmr(means, series=table["group"]), scale=1.0, method="XmR")
-    return _control_answer(charted, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.")
+    counts, scores = _score_counts(store, choice, table, by=by)
+    chart = process.sampled(
+        table["total"], table["n"], counts, scores, series=_codes(table["group"]), false_alarms=false_alarms
+    )
+    charted = charted_rows(table, chart, scale=1.0, method=f"limits from own grades, {_alarms(false_alarms)}")
+    charted = _without_unfinished(charted, choice, every=every)
+    return _control_answer(
+        charted, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.", false_alarms
+    )
 
 
 def pass_rate_chart(
@@ -82,29 +98,79 @@ def pass_rate_chart(
     every: Every = "week",
     by: Group = "team",
     threshold: float = 80.0,
+    false_alarms: float = 0.05,
     **filters: Unpack[Filters],
 ) -> Answer:
     """In which weeks is a pass rate unusual, given how many grades there are?
 
-    One row per group and period with a scored grade: Laney's p' chart of the share of grades at or above `threshold`;
-    its limits allow for the number of grades and for more variation than chance (`sigma_z`).
+    One row per group and period with a scored grade: Laney's p' chart of the share of grades at or above `threshold`
+    with exact binomial limits; they allow for the number of grades and for more variation than chance (`sigma_z`).
 
-    Columns: as in `control_chart`, in percent, with sigma_z.
+    Columns and `false_alarms`: as in `control_chart`, in percent.
 
     Source: sql/queries/score_trend.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = _asked(store, "score_trend", choice, every=every, threshold=threshold)
     frame = _by_rubric(frame) if by == "rubric" else _placed(store, choice, frame, by=by)
-    table = with_share(
-        summed(frame, ["group", "period"], "passed").filter(pl.col("n") > 0),
-        "passed", names=("rate", "rate_lo", "rate_hi"), confidence=0.95,
-    )  # fmt: skip
-    table = table.sort("group", "period")
-    chart = process.laney_p(table["passed"], table["n"], series=table["group"])
-    charted = charted_rows(table, chart, scale=100.0, method="Laney p'")
-    return _control_answer(
-        charted, choice, f"In which {every}s is a pass rate (at least {threshold:g} %) unusual? Percent."
+    table = summed(frame, ["group", "period"], "passed").filter(pl.col("n") > 0).sort("group", "period")
+    chart = process.binomial_p(table["passed"], table["n"], series=_codes(table["group"]), false_alarms=false_alarms)
+    charted = charted_rows(table, chart, scale=100.0, method=f"Laney p', binomial, {_alarms(false_alarms)}")
+    charted = _without_unfinished(charted, choice, every=every)
+    question = f"In which {every}s is a pass rate (at least {threshold:g} %) unusual? Percent."
+    return _control_answer(charted, choice, question, false_alarms)
+
+
+def _alarms(rate: float) -> str:
+    return f"{100 * rate:g} % false alarms per group"
+
+
+def _codes(group: pl.Series) -> Codes:
+    """Numbers from 0 of a sorted column's values."""
+    return (group.rle_id()).cast(pl.Int64).to_numpy()
+
+
+def _score_counts(store: Store, choice: Choice, table: pl.DataFrame, *, by: Group) -> tuple[Floats, Floats]:
+    """How often each group of the (sorted) table has each score, and the scores."""
+    counts = store.query("score_counts", **choice.variables)
+    if by == "rubric":
+        names = _asked(store, "score_trend", choice, every="month").select("rubric_id", "rubric_name").unique()
+        counts = _by_rubric(counts.join(names.unique("rubric_id"), on="rubric_id", how="left", nulls_equal=True))
+    else:
+        n, score = pl.col("n"), pl.col("score")
+        mean = (n * score).sum() / n.sum()
+        moved = mean - (n * score).sum().over("rubric_id") / n.sum().over("rubric_id")
+        counts = _placed(store, choice, counts.with_columns(score=2 * ((score + moved) / 2).round()), by=by)
+    groups = table.select("group").unique(maintain_order=True).with_row_index("at")
+    counts = counts.join(groups, on="group")
+    if not counts.height:
+        return np.zeros((groups.height, 1)), np.zeros(1)
+    place = ((counts["score"] - counts["score"].min()) / 2).cast(pl.Int64).to_numpy()
+    width = int(place.max()) + 1
+    filled = np.bincount(
+        counts["at"].to_numpy().astype(np.int64) * width + place,
+        counts["n"].to_numpy(),
+        minlength=groups.height * width,
+    ).reshape(groups.height, width)
+    lowest = float(counts.select(pl.col("score").min().cast(pl.Float64)).item())
+    return np.asarray(filled, dtype=float), np.asarray(lowest + 2.0 * np.arange(width), dtype=float)
+
+
+def _without_unfinished(charted: pl.DataFrame, choice: Choice, *, every: Every) -> pl.DataFrame:
+    """No signal of unreliable rows, nor of the newest period, of which grades may be missing still."""
+    if not charted.height:
+        return charted
+    newest = charted["period"].max()
+    end = pl.select(pl.lit(newest).dt.offset_by({"week": "1w", "month": "1mo"}[every])).item()
+    ended = choice.until is not None and choice.until.astimezone(ZoneInfo(choice.week_zone)).date() >= end
+    unfinished = (pl.col("period") == newest) & pl.lit(not ended)
+    return charted.with_columns(
+        reason=pl.when((pl.col("reason") == "") & unfinished)
+        .then(pl.lit(f"the newest {every} may not have ended: say until= to count it"))
+        .otherwise("reason")
+    ).with_columns(
+        reliable=pl.col("reason") == "",
+        signal=pl.when(pl.col("reason") == "").then("signal").otherwise(pl.lit("")),
     )
 
 
@@ -130,6 +196,7 @@ def charted_rows(table: pl.DataFrame, chart: process.ControlChart, *, scale: flo
             method=pl.lit(method),
         )
         .with_columns(
+            signal=pl.when(few).then(pl.lit("")).otherwise("signal"),
             reliable=~few,
             reason=pl.when(few)
             .then(pl.format(f"{{}} periods: fewer than {FEWEST_POINTS}", "points"))
@@ -145,12 +212,14 @@ CHARTED = (
 )  # fmt: skip
 
 
-def _control_answer(table: pl.DataFrame, choice: Choice, question: str) -> Answer:
+def _control_answer(table: pl.DataFrame, choice: Choice, question: str, false_alarms: float) -> Answer:
+    groups = table["group"].n_unique()
     return Answer.of(
         table,
         choice,
         question=question,
-        caveat="Out of hundreds of points a few lie outside by chance: ask what happened, not who is to blame.",
+        caveat=f"If nothing changed in any group, about {false_alarms * groups:.1f} of {groups} groups would have a "
+        "signal by chance: ask what happened before you ask who.",
     )
 
 

@@ -52,6 +52,7 @@ per_person as (
         count(case when score_percent >= coalesce(getvariable('threshold'), 80) then 1 end) as passed,
         sum(case when score_percent is not null then rubric_score end) as points,
         sum(case when score_percent is not null then max_rubric_score end) as max_points,
+        max(score_percent) as highest,
         min(date_reported_as) as first_reported,
         max(date_reported_as) as last_reported
     from chosen

@@ -10,8 +10,8 @@ QUERIES = {name: text for name, text in texts("queries").items() if not name.sta
 OURS = (
     "adjusted_trend", "agent_scores", "benchmarks", "coached_questions", "coaching_sessions", "csat_pairs",
     "daily_question_scores", "grader_cells", "grades", "grading_effort", "known_names", "low_grades",
-    "paired_answers", "paired_scores", "person_numbers", "question_scores", "regrades", "score_mismatches",
-    "score_reconciliation",
+    "paired_answers", "paired_scores", "person_numbers", "question_scores", "regrades", "rubric_numbers",
+    "score_counts", "score_mismatches", "score_reconciliation",
     "score_trend", "section_scores", "team_members", "todo_ages",
 )  # fmt: skip
 GRAIN = {
@@ -32,6 +32,8 @@ GRAIN = {
     "person_numbers": ("person",),
     "question_scores": ("rubric_id", "section_id", "question_id", "person_id"),
     "regrades": ("grader", "rubric_id"),
+    "rubric_numbers": ("rubric",),
+    "score_counts": ("person_id", "rubric_id", "score"),
     "score_mismatches": ("grade_key",),
     "score_reconciliation": ("rubric_id",),
     "score_trend": ("period", "person_id", "rubric_id"),

@@ -19,7 +19,7 @@ def grades(scores, **columns):
 def test_agent_scores_of_three_grades(holding):
     store = holding(grades([80.0, 90.0, None], max_rubric_score=[100.0, 100.0, 100.0]))
     found = analysis.agent_scores(store, min_n=2).drop(
-        "lo", "hi", "sd", "pass_lo", "pass_hi", "autofail_lo", "autofail_hi"
+        "lo", "hi", "sd", "pass_lo", "pass_hi", "autofail_lo", "autofail_hi", "adjusted", "adjusted_lo", "adjusted_hi"
     )
     expected = pl.DataFrame(
         {
@@ -36,8 +36,8 @@ def test_agent_scores_of_three_grades(holding):
             "autofail_rate": [0.0],
             "mean_without_autofails": [85.0],
             "method": ["skewness-corrected t"],
-            "reliable": [True],
-            "reason": [""],
+            "reliable": [False],
+            "reason": ["2 grades: too few for an interval"],
         }
     )
     assert_frame_equal(expected, found)

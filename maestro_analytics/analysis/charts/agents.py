@@ -129,7 +129,7 @@ def trend(scores: pl.DataFrame, *, show: int = 6, width: int = WIDTH) -> Any:
 
 
 def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
-    """Control charts in small multiples, groups with a signal first.
+    """Control charts in small multiples, groups with a reliable signal first.
 
     From `control_chart`, `pass_rate_chart` or `grader_drift`.
     """
@@ -142,7 +142,8 @@ def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
     )
     drawn, groups, note = _busiest(frame, show if width >= PHONE else min(show, 4), first=pl.col("signal") != "")
     columns = min(1 if width < PHONE else 3, len(groups))
-    scale = span(drawn["value"], drawn["lo"], drawn["hi"])
+    inside = drawn.with_columns(pl.col("lo", "hi").clip(*((-30, 30) if drift else (0, 120))))
+    scale = span(drawn["value"], inside["lo"], inside["hi"])
     base = alt.Chart(drawn).encode(x=alt.X("period:T", title=None, axis=_dates()))
     limits = base.mark_area(opacity=0.14, color=GREY, interpolate="step").encode(
         y=alt.Y("lo:Q", scale=scale, title="points off" if drift else "percent"), y2=alt.Y2("hi:Q")

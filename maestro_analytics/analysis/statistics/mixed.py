@@ -119,6 +119,36 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+def random_grader_effects(cells: Cells, component: Codes, *, confidence: float = 0.95) -> tuple[Floats, Floats, Floats]:
+    """Effects of graders with agents and graders random, each component centred on its mean grader: effect, lo, hi.
+
+    Args:
+        component: of each grader, from 1.
+
+    More precise than with fixed agents where a grader sees few of the others' agents, and drawn towards 0.
+    """
+    effect, lo, hi = (np.full(len(component), np.nan) for _ in range(3))
+    tail = 0.5 - confidence / 2
+    for label in np.unique(component):
+        members = component == label
+        made = _Equations(cells.only(members[cells.grader]))
+        freedom = made.values - (made.size - made.graders + 1)
+        if made.graders < 2 or made.values - made.agents < FEWEST_REPEATS or made.sum_squares <= 0:
+            continue
+        points, share = _posterior(made, freedom)
+        centring = np.eye(made.graders) - 1 / made.graders
+        means, errors = [], []
+        for point in points:
+            solved = point[5]
+            means.append(centring @ solved.beta[: made.graders])
+            among = solved.inverse[: made.graders, : made.graders]
+            errors.append(np.sqrt(solved.rest / freedom * np.clip(np.diag(centring @ among @ centring), 0, None)))
+        mean, error = np.array(means), np.array(errors)
+        effect[members] = share @ mean
+        lo[members], hi[members] = mixture_quantiles(share, mean, error, np.array([tail, 1 - tail]), freedom)
+    return effect, lo, hi
+
+
 def comparable(cells: Cells) -> tuple[Codes, Codes]:
     """Of each agent the component, numbered from 1 by size, and its number of agents.
 
@@ -213,23 +243,13 @@ def _fit(
     freedom = made.values - fixed
     unknown = {name: np.full(agents, np.nan) for name in _COLUMNS}
     means = made.total / made.n
-    within = made.sum_squares - float((made.total**2 / made.n).sum())
     if (
         made.values - agents < FEWEST_REPEATS
         or freedom < 1
         or made.sum_squares <= 1e-9 * made.values * max(made.shift**2, 1)
     ):
         return unknown | {"shrunk": means + made.shift, "adjusted": means + made.shift}, (made.shift, 0.0, 0.0, 0.0)
-    noise = max(within / max(made.values - agents, 1), 1e-3 * made.sum_squares / made.values)
-    widest = 4 * max(float(means.std()) / noise**0.5, 0.25)
-    ranges = [(0.0, widest), (0.0, WIDEST_GRADERS) if graders else (1.0, 1.0)]
-    for _ in range(PASSES):
-        points, ranges = _points(made, ranges, freedom)
-    evidence = np.array([point[0] for point in points])
-    share = np.exp(evidence - evidence.max())
-    kept_points = share > LEAST_WEIGHT * share.sum()
-    points = [point for point, keep in zip(points, kept_points, strict=True) if keep]
-    share = share[kept_points] / share[kept_points].sum()
+    points, share = _posterior(made, freedom)
 
     level, level_sd, gap, gap_sd, kept = (np.zeros((len(points), agents)) for _ in range(5))
     typical = np.append(made.typical, 1.0)
@@ -295,6 +315,21 @@ def _solved(
     beta = inverse @ right
     rest = max(made.sum_squares - explained - float(beta @ right), 1e-9 * made.sum_squares)
     return _Point(beta, inverse, float(np.log(values[usable]).sum()), rest)
+
+
+def _posterior(made: _Equations, freedom: float) -> tuple[list[_Spread], Floats]:
+    """Solutions for the spreads that matter, and the posterior weight of each."""
+    means = made.total / made.n
+    within = made.sum_squares - float((made.total**2 / made.n).sum())
+    noise = max(within / max(made.values - made.agents, 1), 1e-3 * made.sum_squares / made.values)
+    widest = 4 * max(float(means.std()) / noise**0.5, 0.25)
+    ranges = [(0.0, widest), (0.0, WIDEST_GRADERS) if made.graders else (1.0, 1.0)]
+    for _ in range(PASSES):
+        points, ranges = _points(made, ranges, freedom)
+    evidence = np.array([point[0] for point in points])
+    share = np.exp(evidence - evidence.max())
+    kept = share > LEAST_WEIGHT * share.sum()
+    return [point for point, keep in zip(points, kept, strict=True) if keep], share[kept] / share[kept].sum()
 
 
 def _points(

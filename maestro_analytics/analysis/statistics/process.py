@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,114 @@ def xmr(values: Numbers, *, series: Numbers | None = None) -> ControlChart:
         points=each.points,
         signal=_signals(each, x, centre, lower, upper),
     )
+
+
+def sampled(
+    total: Numbers,
+    n: Numbers,
+    counts: Floats,
+    scores: Floats,
+    *,
+    series: npt.NDArray[np.int64],
+    false_alarms: float = 0.05,
+) -> ControlChart:
+    """Chart of means of `n` values with limits from the series' own values, however skewed they are.
+
+    The distribution of a mean of n independent values with these frequencies is computed (by convolution up to
+    `MOST_CONVOLVED` values, by a Cornish-Fisher expansion beyond), and a point is outside where chance would put one of
+    a stable series' points with probability `false_alarms` in all. Where the series varies more from point to point
+    than its values explain, limits are widened by `sigma_z`, from the mean moving range.
+
+    Args:
+        total, n: sum and number of values of each point, one series after another in order of time.
+        counts: shape (series, scores): how often the series has each of the equally spaced `scores`.
+        series: number from 0 of each point's series.
+    """
+    s, count = (np.asarray(values, dtype=float) for values in (total, n))
+    each = _Series(len(s), series)
+    value, centre = s / count, each.sum(s) / each.sum(count)
+    if not len(s):
+        return xmr([])
+    frequency = counts + FROM_ALL * counts.sum(0) / counts.sum()
+    frequency = frequency / frequency.sum(1, keepdims=True)
+    own = frequency @ scores
+    sd = np.sqrt(np.maximum(frequency @ scores**2 - own**2, 0))[series]
+    z = np.divide(value - centre, sd / np.sqrt(count), out=np.zeros_like(s), where=sd > 0)
+    sigma_z = np.fmax(1.0, each.mean_move(each.moves(z)) / 1.128)
+    low, high = _quantiles_of_means(frequency, scores, series, count, false_alarms / each.points / 2)
+    step = (scores[1] - scores[0]) / 2 if len(scores) > 1 else 0.0
+    lower = centre + sigma_z * (low - own[series] - step)
+    upper = centre + sigma_z * (high - own[series] + step)
+    outside = (value < lower - 1e-9) | (value > upper + 1e-9)
+    return ControlChart(
+        value=value,
+        centre=centre,
+        lower=lower,
+        upper=upper,
+        moving_range=each.moves(value),
+        moving_range_limit=np.full(len(s), np.nan),
+        sigma_z=sigma_z,
+        points=each.points,
+        signal=np.where(outside, OUTSIDE, ""),
+    )
+
+
+FROM_ALL = 5.0
+"""So many values of all series are added to each: an auto-fail may happen to those who had none."""
+MOST_CONVOLVED = 30
+
+
+def _quantiles_of_means(
+    frequency: Floats, scores: Floats, series: npt.NDArray[np.int64], n: Floats, tail: Floats
+) -> tuple[Floats, Floats]:
+    """Of the mean of n values of a series: below the first and above the second less than `tail` of all means lie."""
+    from scipy import special
+
+    low, high = np.empty(len(n)), np.empty(len(n))
+    number = np.rint(n).astype(int)
+    for size in np.unique(number[number <= MOST_CONVOLVED]):
+        at = np.flatnonzero(number == size)
+        who, where = np.unique(series[at], return_inverse=True)
+        length = size * (len(scores) - 1) + 1
+        room = 1 << int(length - 1).bit_length() if length > 1 else 1
+        spectrum = np.fft.rfft(frequency[who], room, axis=1) if room > 1 else frequency[who]
+        mass = np.fft.irfft(spectrum**size, room, axis=1)[:, :length] if room > 1 else spectrum
+        below = np.cumsum(np.clip(mass, 0, None), axis=1)
+        means = scores[0] + (scores[-1] - scores[0]) * np.arange(length) / max(length - 1, 1)
+        for point, row in zip(at, where, strict=True):
+            low[point] = means[min(np.searchsorted(below[row], tail[point], side="right"), length - 1)]
+            high[point] = means[min(np.searchsorted(below[row], 1 - tail[point], side="left"), length - 1)]
+    many = number > MOST_CONVOLVED
+    if many.any():
+        mean = frequency @ scores
+        central = scores[None, :] - mean[:, None]
+        sd = np.sqrt((frequency * central**2).sum(1))
+        safe = np.where(sd > 0, sd, 1.0)
+        skew = ((frequency * central**3).sum(1) / safe**3)[series[many]] / np.sqrt(n[many])
+        peaked = ((frequency * central**4).sum(1) / safe**4 - 3)[series[many]] / n[many]
+        for sign, found in ((1, low), (-1, high)):
+            z = sign * special.ndtri(tail[many])
+            w = z + skew * (z**2 - 1) / 6 + peaked * (z**3 - 3 * z) / 24 - skew**2 * (2 * z**3 - 5 * z) / 36
+            found[many] = mean[series[many]] + w * sd[series[many]] / np.sqrt(n[many])
+    return low, high
+
+
+def binomial_p(
+    successes: Numbers, trials: Numbers, *, series: npt.NDArray[np.int64], false_alarms: float = 0.05
+) -> ControlChart:
+    """Laney's p' chart with exact binomial limits: a stable series has a point outside with chance `false_alarms`."""
+    from scipy import stats
+
+    chart = laney_p(successes, trials, series=series)
+    k, n = (np.asarray(values, dtype=float) for values in (successes, trials))
+    if not len(k):
+        return chart
+    tail = false_alarms / chart.points / 2
+    low, high = (stats.binom.ppf(q, n, chart.centre) / n for q in (tail, 1 - tail))
+    lower = np.clip(chart.centre + chart.sigma_z * (low - chart.centre), 0, 1)
+    upper = np.clip(chart.centre + chart.sigma_z * (high - chart.centre), 0, 1)
+    outside = (k / n < lower - 1e-9) | (k / n > upper + 1e-9)
+    return replace(chart, lower=lower, upper=upper, signal=np.where(outside, OUTSIDE, ""))
 
 
 def laney_p(successes: Numbers, trials: Numbers, *, series: Numbers | None = None) -> ControlChart:

@@ -87,6 +87,99 @@ def grader_effects(
     )
 
 
+@dataclass(frozen=True)
+class ClusteredErrors:
+    """Standard errors and degrees of freedom of `grader_effects` that allow for halo and for moods of a day.
+
+    Attributes:
+        error, freedom: one entry per grader.
+        halo_sd: spread of what a grader gives one agent beside the grader's and the agent's effect.
+        day_sd: spread of what a grader gives on one day.
+    """
+
+    error: Floats
+    freedom: Floats
+    halo_sd: float
+    day_sd: float
+
+
+def clustered_errors(
+    effects: GraderEffects, n: Floats, total: Floats, squares: Floats, *, agent: Codes, grader: Codes, day: Codes,
+    other: Sequence[Codes] = (),
+) -> ClusteredErrors:  # fmt: skip
+    """Errors of the effects when grades of one grader and agent, or of one grader and day, resemble each other.
+
+    Both variances are found from products of residuals (method of moments, corrected for the effects that were
+    fitted) and carried through the weights with which grades enter an effect; Satterthwaite's degrees of freedom.
+    Cells are as for `grader_effects`, but split by `day` as well.
+    """
+    graders, agents = int(grader.max()) + 1, int(agent.max()) + 1
+    shift = total.sum() / n.sum()
+    squares = squares - 2 * shift * total + shift**2 * n
+    total = total - shift * n
+    factors = [grader, *other]
+    offsets = np.cumsum([0, *(int(codes.max()) + 1 for codes in factors)])
+    columns = [codes + offset for codes, offset in zip(factors, offsets[:-1], strict=True)]
+    normal, right, crossing, agent_n, agent_total = _normal_equations(
+        n, total, agent, agents, columns, int(offsets[-1])
+    )
+    share = crossing / agent_n[:, None]
+    inverse = np.linalg.pinv(normal - crossing.T @ share, rcond=1e-9, hermitian=True)
+    beta = inverse @ (right - share.T @ agent_total)
+    fit = (agent_total - crossing @ beta)[agent] / agent_n[agent] + sum(beta[column] for column in columns)
+    residual = total - n * fit
+    own = squares - 2 * fit * total + n * fit**2
+    variance = effects.residual_sd**2
+    grader_n = np.bincount(grader, n, minlength=graders)
+
+    pair, pair_of = np.unique(grader * agents + agent, return_inverse=True)
+    pair_n = np.asarray(np.bincount(pair_of, n), dtype=float)
+    sharing = 1 / agent_n[pair % agents] + 1 / grader_n[pair // agents]
+    halo_freedom = max(len(pair) - agents - graders + 1, 0)
+    halo = _component_variance(residual, own, pair_of, pair_n, sharing, variance, len(pair), halo_freedom)
+    days = int(day.max()) + 1
+    dated, dated_of = np.unique(grader * days + day, return_inverse=True)
+    dated_n = np.asarray(np.bincount(dated_of, n), dtype=float)
+    day_freedom = max(len(dated) - graders, 0)
+    mood = _component_variance(
+        residual, own, dated_of, dated_n, 1 / grader_n[dated // days], variance, len(dated), day_freedom
+    )
+
+    contrast = np.zeros((graders, graders))
+    for label in np.unique(effects.component):
+        members = effects.component == label
+        contrast[np.ix_(members, members)] = np.eye(int(members.sum())) - 1 / members.sum()
+    weights = contrast @ inverse[:graders]
+    # The weight of a pair of grader and agent: its cells' rubrics and months matter little beside.
+    of_pair = pair_n * (weights[:, pair // agents] - (weights @ share.T)[:, pair % agents])
+    halo_part = halo * (of_pair**2).sum(1)
+    squared = np.bincount(dated // days, dated_n**2, minlength=graders) / grader_n**2
+    own_part = np.asarray(effects.error**2 / max(variance, 1e-12) * grader_n, dtype=float)
+    mood_part = mood * (contrast**2 @ squared) * np.maximum(own_part, 1.0)
+    whole = effects.error**2 + halo_part + mood_part
+    parts = (
+        effects.error**4 / max(effects.degrees_of_freedom, 1.0)
+        + halo_part**2 / max(halo_freedom, 1)
+        + mood_part**2 / max(day_freedom, 1)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = np.where(parts > 0, whole**2 / parts, 1.0)
+    return ClusteredErrors(np.sqrt(whole), np.maximum(freedom, 1.0), halo**0.5, mood**0.5)
+
+
+def _component_variance(
+    residual: Floats, own: Floats, cluster: Codes, size: Floats, sharing: Floats, variance: float, clusters: int,
+    freedom: int,
+) -> float:  # fmt: skip
+    """Variance of what values of a cluster have in common, from products of their residuals; never below 0."""
+    pairs = float((size**2 - size).sum())
+    if pairs <= 0 or freedom < 3 or not np.isfinite(variance):
+        return 0.0
+    products = float((np.bincount(cluster, residual) ** 2 - np.bincount(cluster, own)).sum())
+    products += variance * float(((size**2 - size) * sharing).sum())
+    return max(products / pairs, 0.0) * clusters / freedom
+
+
 def _normal_equations(
     n: Floats, total: Floats, agent: Codes, agents: int, columns: list[Codes], size: int
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
