@@ -34,7 +34,7 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     """Which graders are strict and which lenient, on the same agents, rubrics and months?
 
     One row per grader, the strictest first. A raw mean says whom a grader was given as much as how strict they are;
-    here score = agent + rubric + month + grader + noise, and the grader's part is reported. Intervals allow for moods of
+    here score = agent + rubric + month + grader + noise, and the grader part is reported. Intervals allow for moods of
     a day and for what a grader makes of one agent. Where graders share few agents, agents and graders are random.
 
     Columns
