@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.filters import Choice, Store
-from maestro_analytics.analysis.statistics import mixed
+from maestro_analytics.analysis.statistics import day_clusters, mixed
 from maestro_analytics.analysis.statistics.codes import Codes, renumbered
 from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.summaries import nullable
@@ -65,7 +65,7 @@ def days_correlation(cells: pl.DataFrame) -> float:
     if not cells.height:
         return 0.0
     group = cells["person"].to_numpy() * (len(cells["grader"].unique()) + 1) + _grader_codes(cells)
-    return mixed.day_correlation(*_sums(cells), np.unique(group, return_inverse=True)[1])
+    return day_clusters.day_correlation(*_sums(cells), np.unique(group, return_inverse=True)[1])
 
 
 def compare_agents(
@@ -82,7 +82,7 @@ def compare_agents(
     cells = (scored_cells(store, choice) if cells is None else cells).filter(pl.col("n") > 0)
     if not cells.height:
         return Compared(pl.DataFrame(schema=EFFECTS), np.nan, np.nan, np.nan)
-    effective = mixed.day_weighted(*_sums(cells), days_correlation(cells))
+    effective = day_clusters.day_weighted(*_sums(cells), days_correlation(cells))
     weighted = cells.select(
         "person", "rubric", "month", grader=pl.Series(_grader_codes(cells)), n=pl.Series(effective[0]),
         total=pl.Series(effective[1]), squares=pl.Series(effective[2]),

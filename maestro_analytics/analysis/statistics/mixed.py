@@ -467,39 +467,3 @@ def _simultaneous(ranks: npt.NDArray[np.int32], ordered: npt.NDArray[np.int32], 
         inside = ((ranks >= ordered[middle]) & (ranks <= ordered[-1 - middle])).all(axis=1).mean()
         low, high = (middle, high) if inside >= confidence else (low, middle - 1)
     return low
-
-
-def day_correlation(n: Floats, total: Floats, squares: Floats, group: Codes, *, level: float = 0.2) -> float:
-    """Correlation of grades of one cell (a grader's day with an agent) beyond that of the same `group` of cells.
-
-    Analysis of variance of days within groups; 0 unless days differ more than chance explains at `level`.
-    """
-    from scipy import special
-
-    groups = int(group.max()) + 1
-    size = np.bincount(group, n, minlength=groups)
-    cells = np.bincount(group, minlength=groups)
-    sums = np.bincount(group, total, minlength=groups)
-    several = cells > 1
-    between = float((np.bincount(group, total**2 / n, minlength=groups) - sums**2 / np.maximum(size, 1))[several].sum())
-    between_freedom = float((cells - 1)[several].sum())
-    within, within_freedom = float((squares - total**2 / n).sum()), float((n - 1).sum())
-    if between_freedom < 5 or within_freedom < 5 or within <= 0:
-        return 0.0
-    ratio = (between / between_freedom) / (within / within_freedom)
-    if float(special.fdtrc(between_freedom, within_freedom, ratio)) > level:
-        return 0.0
-    alike = (size - np.bincount(group, n**2, minlength=groups) / np.maximum(size, 1))[several].sum() / between_freedom
-    component = max(ratio - 1, 0.0) / max(float(alike), 1.0)
-    return component / (1 + component)
-
-
-def day_weighted(n: Floats, total: Floats, squares: Floats, correlation: float) -> tuple[Floats, Floats, Floats]:
-    """Count, sum and sum of squares of cells whose grades are correlated, as if they were independent."""
-    effective = n / (1 + correlation * (n - 1))
-    mean = total / n
-    return (
-        effective,
-        mean * effective,
-        mean**2 * effective + np.clip(squares - n * mean**2, 0, None) / (1 - correlation),
-    )
