@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Unpack
 
+import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.agreement import pairing
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.summaries import with_mean
+from maestro_analytics.analysis.statistics.day_clusters import day_correlation
+from maestro_analytics.analysis.summaries import HALL, with_mean
 
 CALIBRATION = "calibration"
 
@@ -59,7 +61,8 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
     Columns
         grader
         n, n_na               Int64    benchmarks with both scores, and without one of them
-        bias, lo, hi          Float64  mean of grader minus benchmark, percent points, with its interval
+        bias, lo, hi          Float64  mean of grader minus benchmark, percent points, with its interval, which allows
+                                       for errors of a grader about one agent that resemble each other
         mad                   Float64  mean distance
         within_5, within_10   Float64  share at most 5 and 10 points away, percent
         alignment, alignment_score   Float64  mean alignment, ours and the file's, percent
@@ -68,12 +71,11 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
 
     Source: sql/queries/benchmarks.sql. Errors: see `Filters`.
     """
-    answer = alignments(store, **filters)
     choice = pairing(store, filters)
     apart = pl.col("apart")
+    judged = judged_by_benchmarks(store, choice).filter(pl.col("judged").is_not_null())
     table = (
-        pl.DataFrame(answer)
-        .filter(pl.col("judged").is_not_null())
+        judged.with_columns(gap=pl.col("alignment") - pl.col("alignment_score"))
         .group_by(grader="judged")
         .agg(
             n=apart.count().cast(pl.Int64),
@@ -89,7 +91,8 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
             largest_gap=pl.col("gap").abs().max(),
         )
     )
-    table = with_mean(table, min_n=min_n, confidence=confidence, what="benchmarks").rename({"mean": "bias"})
+    table = with_mean(table, min_n=min_n, confidence=confidence, what="benchmarks")
+    table = _clustered(table, judged, confidence=confidence).rename({"mean": "bias"})
     columns = (
         "grader", "n", "n_na", "bias", "lo", "hi", "mad", "within_5", "within_10", "alignment", "alignment_score",
         "largest_gap", "method", "reliable", "reason",
@@ -98,6 +101,38 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
         table.select(columns).sort("bias", "grader", nulls_last=True),
         choice,
         question="Which graders give more, or less, than the benchmark? Percent points.",
+    )
+
+
+def _clustered(table: pl.DataFrame, judged: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
+    """Intervals widened by how much a grader's errors about one agent resemble each other, over all graders."""
+    from scipy import special
+
+    apart = pl.col("apart")
+    parts = (
+        judged.filter(apart.is_not_null())
+        .group_by("judged", "person_id")
+        .agg(n=apart.count().cast(pl.Float64), total=apart.sum(), squares=(apart**2).sum())
+        .sort("judged", "person_id")
+    )
+    if not parts.height:
+        return table
+    group = (parts["judged"].rank("dense").cast(pl.Int64) - 1).to_numpy()
+    n, total, squares = (parts[name].to_numpy() for name in ("n", "total", "squares"))
+    alike = day_correlation(n, total, squares, group, level=1.0)
+    if alike <= 0:
+        return table
+    freedom = max(parts.height - int(group.max()) - 1, 1)
+    share = (pl.col("n") ** 2).sum() / pl.col("n").sum()
+    design = parts.group_by(grader="judged").agg(design=(1 + alike * (share - 1)).sqrt())
+    table = table.join(design, on="grader", how="left")
+    own = special.stdtrit(np.maximum(table["n"].to_numpy() - 1.0, 1.0), 0.5 + confidence / 2)
+    wide = table["design"].to_numpy() * np.maximum(float(special.stdtrit(freedom, 0.5 + confidence / 2)) / own, 1.0)
+    mean = pl.col("mean")
+    return table.with_columns(
+        lo=mean - pl.Series(wide) * (mean - pl.col("lo")),
+        hi=mean + pl.Series(wide) * (pl.col("hi") - mean),
+        method=pl.lit(f"{HALL}, clustered by agent"),
     )
 
 

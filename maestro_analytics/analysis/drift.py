@@ -12,6 +12,7 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.benchmark import judged_by_benchmarks
 from maestro_analytics.analysis.filters import Filters, Store
 from maestro_analytics.analysis.statistics import process
+from maestro_analytics.analysis.statistics.day_clusters import day_correlation
 from maestro_analytics.analysis.trends import Every, charted_rows
 
 
@@ -81,13 +82,42 @@ def _spread(judged: pl.DataFrame) -> float:
 
 
 def _slopes(judged: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
-    """The least-squares line of each grader's differences over time, in points per 30 days."""
+    """The least-squares line through each grader's period means, in points per 30 days.
+
+    Differences of one period resemble each other, so a period weighs less than its number, and t has periods - 2
+    degrees of freedom.
+    """
     from scipy import special
 
-    x, y = pl.col("month") - pl.col("month").mean(), pl.col("apart") - pl.col("apart").mean()
     known = judged.filter(pl.col("apart").is_not_null())
-    sums = known.group_by("group").agg(n=pl.len(), xx=(x**2).sum(), xy=(x * y).sum(), yy=(y**2).sum())
-    line = sums.filter((pl.col("n") > 2) & (pl.col("xx") > 0)).with_columns(slope=pl.col("xy") / pl.col("xx"))
+    apart = pl.col("apart")
+    periods = (
+        known.group_by("group", "period")
+        .agg(
+            n=pl.len().cast(pl.Float64), total=apart.sum(), squares=(apart**2).sum(), x=pl.col("month").mean(),
+            y=apart.mean(),
+        )
+        .sort("group", "period")
+    )  # fmt: skip
+    if not periods.height:
+        return pl.DataFrame(schema={"group": pl.String} | dict.fromkeys(("slope", "slope_lo", "slope_hi"), pl.Float64))
+    group = (periods["group"].rank("dense").cast(pl.Int64) - 1).to_numpy()
+    sums = [periods[name].to_numpy() for name in ("n", "total", "squares")]
+    alike = day_correlation(sums[0], sums[1], sums[2], group, level=1.0)
+    w = pl.col("n") / (1 + alike * (pl.col("n") - 1))
+    x = pl.col("x") - ((w * pl.col("x")).sum() / w.sum()).over("group")
+    y = pl.col("y") - ((w * pl.col("y")).sum() / w.sum()).over("group")
+    line = (
+        periods.with_columns(w=w, dx=x, dy=y)
+        .group_by("group", maintain_order=True)
+        .agg(
+            n=pl.len(), xx=(pl.col("w") * pl.col("dx") ** 2).sum(),
+            xy=(pl.col("w") * pl.col("dx") * pl.col("dy")).sum(),
+            yy=(pl.col("w") * pl.col("dy") ** 2).sum(),
+        )
+        .filter((pl.col("n") > 2) & (pl.col("xx") > 0))
+        .with_columns(slope=pl.col("xy") / pl.col("xx"))
+    )  # fmt: skip
     freedom = line["n"].to_numpy() - 2.0
     rest = line.select((pl.col("yy") - pl.col("slope") * pl.col("xy")).clip(0))["yy"].to_numpy()
     reach = special.stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(rest / freedom / line["xx"].to_numpy())
