@@ -6,6 +6,7 @@
     qa.sql("select * from grades").head()  # a polars DataFrame
     client = ma.Client()                   # settings from the environment
     client.todos(agent_id="72999")         # a polars DataFrame, all pages
+    ma.refresh(since="2026-01-01")         # fetch, land and publish; returns a report
 
 Names are imported when first used, so that the command line answers at once.
 """
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from maestro_analytics import analysis as analysis
     from maestro_analytics.client import Client as Client
     from maestro_analytics.lake import open_lake as open_lake
+    from maestro_analytics.pipeline import refresh as refresh
     from maestro_analytics.sandbox import Sandbox as Sandbox
     from maestro_analytics.settings import Settings as Settings
     from maestro_analytics.warehouse import open as open
@@ -31,10 +33,11 @@ _HOMES = {
     "errors": "maestro_analytics.errors",
     "open": "maestro_analytics.warehouse",
     "open_lake": "maestro_analytics.lake",
+    "refresh": "maestro_analytics.pipeline",
     "tables": "maestro_analytics.tables",
 }
 
-__all__ = ["Client", "Sandbox", "Settings", "analysis", "errors", "open", "open_lake", "tables"]
+__all__ = ["Client", "Sandbox", "Settings", "analysis", "errors", "open", "open_lake", "refresh", "tables"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,8 @@
      |   +- TokenRefused         401/403: the vendor knows the token not, or not any more
      +- InvalidArgument          a value refused before anything was sent
      +- RequestRefused           400/404/409/422: asking again gives the same answer
+     +- KindRefused              403/404 of one kind of data; the other kinds go on
+     +- Cancelled                a stop event was set
      +- TryAgain                 429/5xx/time-outs, after our own retries are spent
      |   +- Unreachable          no answer at all for two minutes
      |   +- OutcomeUnknown       a write was sent and its reply was lost
@@ -75,6 +77,24 @@ class RequestRefused(MaestroError):
             409: "A value that must be unique is in use: choose another, or update the record that has it.",
         }.get(status, "Correct the parameter that the message names.")
         super().__init__(f"{status} from {endpoint}: {vendor_message or 'no message'}. {advice}")
+
+
+class KindRefused(MaestroError):
+    """The vendor refuses one kind of data (403), or has no such endpoint (404)."""
+
+    def __init__(self, kind: str, *, host: str, status: int) -> None:
+        self.kind = kind
+        self.host = host
+        self.status = status
+        what = "this token may not use it" if status == 403 else "there is no such endpoint"
+        super().__init__(
+            f"{status} from {host} for {kind}: {what}. Ask the administrator of the account for the permission, or "
+            "leave it out with --only."
+        )
+
+
+class Cancelled(MaestroError):
+    """A stop event was set. What had landed stays."""
 
 
 class TryAgain(MaestroError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -33,6 +32,7 @@ class Settings(BaseSettings):
     requests_per_second: int = Field(default=9, gt=0)
     requests_per_minute: int = Field(default=95, gt=0)
     export_timeout: float = Field(default=1800.0, gt=0, description="seconds")
+    overlap_minutes: float = Field(default=60.0, ge=0, description="covered time that a refresh fetches again")
     cache: Path = Field(default_factory=lambda: user_cache_path("maestro-analytics"))
 
     @field_validator("base_url")
@@ -126,22 +126,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def is_another_server(host: str, known_port: int | None, port: int | None) -> bool:
-    """Whether another port of the same host is another account.
-
-    On this machine itself a server takes a new port whenever it is started: there, the other port is another account
-    only where both answer.
-    """
-    if known_port is None or port is None or known_port == port:
-        return False
-    return not is_loopback(host) or (_listens(host, known_port) and _listens(host, port))
-
-
-def _listens(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=1.0):
-            return True
-    except OSError:
-        return False

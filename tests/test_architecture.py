@@ -22,10 +22,10 @@ MAY_IMPORT = {
     "analysis": FOUNDATION | {"warehouse", "tables"},
     "lake": FOUNDATION | {"warehouse", "tables"},
     "client": FOUNDATION | {"api", "exports", "tables", "push"},
-    "period": FOUNDATION | {"exports"},
-    "refresh": FOUNDATION | {"api", "exports", "tables", "warehouse", "push", "period"},
+    "account": FOUNDATION | {"api", "exports", "tables", "warehouse"},
+    "pipeline": FOUNDATION | {"api", "exports", "tables", "warehouse", "push", "account"},
     "cli": FOUNDATION
-    | {"refresh", "exports", "tables", "warehouse", "analysis", "push", "lake", "sandbox", "client", "api"},
+    | {"pipeline", "exports", "tables", "warehouse", "analysis", "push", "lake", "sandbox", "client", "api"},
 }
 LONGEST_MODULE = 500
 

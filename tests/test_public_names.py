@@ -9,7 +9,17 @@ import maestro_analytics as ma
 
 
 def test_the_public_names_are_these():
-    assert ma.__all__ == ["Client", "Sandbox", "Settings", "analysis", "errors", "open", "open_lake", "tables"]
+    assert ma.__all__ == [
+        "Client",
+        "Sandbox",
+        "Settings",
+        "analysis",
+        "errors",
+        "open",
+        "open_lake",
+        "refresh",
+        "tables",
+    ]
 
 
 @pytest.mark.parametrize("name", ma.__all__)

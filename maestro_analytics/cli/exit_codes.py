@@ -23,6 +23,7 @@ MEANINGS: tuple[tuple[type[BaseException], int], ...] = (
     (errors.AnotherRefresh, BUSY),
     (errors.InvalidArgument, USAGE),
     (errors.EmptyStore, SETTINGS),
+    (errors.Cancelled, INTERRUPTED),
     (errors.MaestroError, PARTIAL),
     (OSError, SETTINGS),
     (KeyboardInterrupt, INTERRUPTED),

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from threading import Event
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from maestro_analytics.cli.output import AsJson, emit_json
 from maestro_analytics.kinds import COACHING, TABLES_OF
 
 if TYPE_CHECKING:
-    from maestro_analytics.refresh import RefreshReport
+    from maestro_analytics.pipeline import RefreshReport
     from maestro_analytics.settings import Settings
 
 SANDBOX_DAYS = 180
@@ -45,12 +45,22 @@ def refresh(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Against an embedded sandbox, in the folder `sandbox` of the data folder.")
     ] = False,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Wait so long for another refresh to end.")
+    ] = 0.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing unless something is wrong.")] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over a folder whose account now answers under another host.")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Forget how far back earlier runs went; start from --since or 90 days ago.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the database up to date and publish it.
 
-    The first run takes the last 90 days, every other run what is missing. Groups and coaching records are always
-    read whole. A run that was stopped goes on where it was.
+    The first run fetches the last 90 days, later runs what is missing and the last hour again. Groups and coaching
+    records are always read whole. A run that was stopped is continued by the next one.
 
     \b
     Examples:
@@ -60,7 +70,8 @@ def refresh(
       maestro-analytics refresh --sandbox
     """
     from maestro_analytics.errors import MaestroError
-    from maestro_analytics.refresh import RefreshReport
+    from maestro_analytics.exports import PollPace
+    from maestro_analytics.pipeline import RefreshReport
     from maestro_analytics.settings import Settings
 
     kinds = choices(only, option="--only", known=tuple(TABLES_OF))
@@ -70,33 +81,42 @@ def refresh(
         first = datetime.now(UTC) - timedelta(days=SANDBOX_DAYS)
     with _embedded_sandbox(settings) if sandbox else nullcontext(settings) as settings:
         if plan:
-            _print_plan(settings, since=first, until=end, kinds=kinds, again=again, as_json=as_json)
+            _print_plan(settings, since=first, until=end, kinds=kinds, again=again, forget=forget, as_json=as_json)
             return
+        started_at = datetime.now(UTC)
         try:
-            report = _run(settings, since=first, until=end, kinds=kinds, again=again, hurried=sandbox)
+            report = _run(
+                settings,
+                quiet=quiet,
+                since=first,
+                until=end,
+                kinds=kinds,
+                again=again,
+                adopt=adopt,
+                forget=forget,
+                wait_seconds=wait,
+                pace=PollPace(first_seconds=0.1) if sandbox else None,
+            )
         except MaestroError as error:
             if as_json:
-                emit_json(RefreshReport(database=settings.database, errors=[error]).as_json())
+                failed = RefreshReport(settings.database, started_at, errors=[error])
+                emit_json(failed.as_json() | {"exit_code": exit_codes.exit_code(error)})
             raise
+    code = _exit_code(report)
+    if quiet and code:
+        for failure in report.errors:
+            print(f"{type(failure).__name__}: {failure}", file=sys.stderr)
     if as_json:
-        emit_json(report.as_json())
-    else:
+        emit_json(report.as_json() | {"exit_code": code})
+    elif code or not quiet:
         _print_report(report)
-    raise typer.Exit(_exit_code(report))
+    raise typer.Exit(code)
 
 
-def _run(
-    settings: Settings,
-    *,
-    since: datetime | None,
-    until: datetime | None,
-    kinds: tuple[str, ...],
-    again: bool,
-    hurried: bool,
-) -> RefreshReport:
-    from maestro_analytics.exports import PollPace
+def _run(settings: Settings, *, quiet: bool, **options: Any) -> RefreshReport:
+    """Run `pipeline.run` with progress; the first signal stops it gently, the second at once."""
     from maestro_analytics.exports.progress import progress
-    from maestro_analytics.refresh import refresh as run
+    from maestro_analytics.pipeline import run
 
     stop = Event()
 
@@ -104,22 +124,12 @@ def _run(
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("stopping after what is being landed; once more to stop at once", file=sys.stderr)
+        print("stopping after the current landing; press again to stop at once", file=sys.stderr)
 
     before = {name: signal.signal(name, stop_once) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with progress() as (on_event, say):
-            return run(
-                settings,
-                since=since,
-                until=until,
-                kinds=kinds,
-                again=again,
-                pace=PollPace(first_seconds=0.1) if hurried else None,
-                stop=stop,
-                on_event=on_event,
-                say=say,
-            )
+        with nullcontext((None, lambda text: None)) if quiet else progress() as (on_event, say):
+            return run(settings, stop=stop, on_event=on_event, say=say, **options)
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
@@ -177,11 +187,12 @@ def _print_plan(
     until: datetime | None,
     kinds: tuple[str, ...],
     again: bool,
+    forget: bool,
     as_json: bool,
 ) -> None:
-    from maestro_analytics.refresh import plan
+    from maestro_analytics.pipeline import plan
 
-    planned = plan(settings, since=since, until=until, kinds=kinds, again=again)
+    planned = plan(settings, since=since, until=until, kinds=kinds, again=again, forget=forget)
     windows = [
         {"kind": kind}
         | ({"window_start": window.start.isoformat(), "window_end": window.end.isoformat()} if window else {})

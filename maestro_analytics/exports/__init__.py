@@ -5,7 +5,7 @@ from maestro_analytics.exports.ledger import ExportRecord, FileLedger, Ledger
 from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.exports.planning import ExportPlan, plan_windows
 from maestro_analytics.exports.scheduler import run_exports
-from maestro_analytics.exports.windows import Window, joined, without
+from maestro_analytics.exports.windows import Period, Window, joined, period_of, without
 
 __all__ = [
     "Event",
@@ -15,9 +15,11 @@ __all__ = [
     "Ledger",
     "MissedWindow",
     "OnEvent",
+    "Period",
     "PollPace",
     "Window",
     "joined",
+    "period_of",
     "plan_windows",
     "run_exports",
     "without",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from maestro_analytics.errors import InvalidArgument
-from maestro_analytics.exports.windows import Window
+from maestro_analytics.exports.windows import MARGIN, Window
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class ExportRecord:
         sha256, bytes: of the kept file.
         requested_at: just before the request was sent.
         error: why it failed.
+        asked_at: the earlier of this machine's clock and the vendor's when it was asked for; coverage ends before it.
     """
 
     seq: int
@@ -40,6 +41,15 @@ class ExportRecord:
     bytes: int | None = None
     requested_at: datetime | None = None
     error: str | None = None
+    asked_at: datetime | None = None
+
+    @property
+    def covers(self) -> Window | None:
+        """The part of its window that it covers: what lies a minute or more before `asked_at`."""
+        if self.window is None or self.asked_at is None:
+            return self.window
+        end = min(self.window.end, (self.asked_at - MARGIN).replace(microsecond=0))
+        return Window(self.window.start, end) if self.window.start < end else None
 
     def __str__(self) -> str:
         """For messages: what it is and which."""
@@ -54,7 +64,7 @@ class Ledger(Protocol):
         """A new record, before its request is sent."""
         ...
 
-    def asked(self, seq: int, export_id: str) -> None:
+    def asked(self, seq: int, export_id: str, asked_at: datetime | None = None) -> None:
         """The vendor's id is known: before the first poll."""
         ...
 
@@ -101,8 +111,8 @@ class FileLedger:
             self._write(seq, {"kind": kind, "window": bounds, "requested_at": requested_at.isoformat()})
             return self._records[seq]
 
-    def asked(self, seq: int, export_id: str) -> None:
-        self._change(seq, export_id=export_id, status="requested")
+    def asked(self, seq: int, export_id: str, asked_at: datetime | None = None) -> None:
+        self._change(seq, export_id=export_id, status="requested", asked_at=asked_at.isoformat() if asked_at else None)
 
     def received(self, seq: int, *, file: Path, sha256: str, bytes: int, completed_at: datetime) -> None:
         self._change(seq, status="received", file=str(file), sha256=sha256, bytes=bytes, at=completed_at.isoformat())
@@ -154,6 +164,8 @@ class FileLedger:
                 requested_at=datetime.fromisoformat(facts["requested_at"]),
             )
         elif seq in self._records:
+            if facts.get("asked_at"):
+                facts["asked_at"] = datetime.fromisoformat(facts["asked_at"])
             if "file" in facts:
                 facts["file"] = Path(facts["file"])
             self._records[seq] = replace(self._records[seq], **facts)

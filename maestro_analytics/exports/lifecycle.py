@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from maestro_analytics.errors import (
     ExportFailed,
     MaestroError,
     RequestRefused,
+    SettingsError,
     TryAgain,
     Unreachable,
 )
@@ -28,6 +30,12 @@ from maestro_analytics.exports.windows import Window
 from maestro_analytics.kinds import EXPORT_KINDS
 
 FRESH_URLS = 5
+CLOCK_TOLERANCE_SECONDS = 5.0
+LARGEST_CLOCK_ERROR = timedelta(days=1)
+FAILED_WORDS = {"failed", "failure", "error", "cancelled", "canceled", "aborted", "expired", "rejected"}
+"""Statuses that the reference does not have and that mean that no file will come."""
+LONGEST_UNKNOWN_SECONDS = 300.0
+"""How long an export is waited for while its status is a word that the reference does not have."""
 POLLS_BEFORE_KNOWN = 3
 """Polls for which a vendor may not know yet the id that it just gave."""
 
@@ -42,7 +50,25 @@ class ExportEnded(ExportFailed):
 
 
 class UnknownExport(ExportFailed):
-    """The vendor does not know an export's id."""
+    """The vendor does not know an export's id, or says that it is complete without a file after a restart."""
+
+
+class UnknownStatus(ExportFailed):
+    """The vendor gives an export a status that the reference does not have, and no file."""
+
+
+def clock_ahead(seconds: float | None) -> timedelta:
+    """How far this machine's clock is ahead of the vendor's; a few seconds are the way of the answer and rounding."""
+    return timedelta(seconds=seconds) if seconds is not None and seconds > CLOCK_TOLERANCE_SECONDS else timedelta()
+
+
+def check_clock(seconds: float | None, host: str) -> None:
+    """Raises SettingsError if this machine's clock and the vendor's differ by a day or more."""
+    if seconds is not None and abs(seconds) >= LARGEST_CLOCK_ERROR.total_seconds():
+        raise SettingsError(
+            f"this machine's clock is {abs(seconds) / 3600:.0f} hours {'ahead of' if seconds > 0 else 'behind'} the "
+            f"clock of {host}: what is covered would be wrong. Set the clock, then run the same command again."
+        )
 
 
 @dataclass(frozen=True)
@@ -115,10 +141,16 @@ class Lives:
                 self.fail(record, status="failed", error=str(error))
                 raise
             # Also when halted meanwhile: the id is what makes asking again needless.
-            self.ledger.asked(record.seq, export_id)
-        record = replace(record, export_id=export_id, status="requested")
+            asked_at = self._asked_at(record)
+            self.ledger.asked(record.seq, export_id, asked_at)
+        record = replace(record, export_id=export_id, status="requested", asked_at=asked_at)
         self.emit(Asked(record))
         return record
+
+    def _asked_at(self, record: ExportRecord) -> datetime:
+        """The moment of the request by the earlier of this machine's clock and the vendor's."""
+        requested_at = record.requested_at or self.client.clock.utc()
+        return requested_at - clock_ahead(self.client.clock_ahead_seconds)
 
     def fail(self, record: ExportRecord, *, status: str, error: str) -> None:
         """Note that an export came to nothing; what a killed run left of its download goes too."""
@@ -136,6 +168,13 @@ class Lives:
         """
         data_url = self._wait_for_url(record, is_new=is_new)
         completed_at = self.client.clock.utc()
+        if not data_url and not is_new:
+            # It may have expired at the vendor meanwhile: an empty answer is only believed of a new export.
+            raise UnknownExport(
+                f"the {record} of an earlier run is complete but has no file any more",
+                export_id=record.export_id,
+                window=record.window,
+            )
         if not data_url:
             self._check()
             self.ledger.empty(record.seq, completed_at)
@@ -196,6 +235,12 @@ class Lives:
                     raise ExportEnded(f'the {record} ended "errored"', status="errored", export=record)
                 case "requested" | "in_progress":
                     continue
+                case word if word in FAILED_WORDS or waited >= LONGEST_UNKNOWN_SECONDS:
+                    raise UnknownStatus(
+                        f"the {record} has the status {said!r} after {waited:.0f} s, which the reference does not have",
+                        export_id=record.export_id,
+                        window=record.window,
+                    )
                 case _ if said not in self.unknown_statuses:
                     self.unknown_statuses.add(said)
                     self.emit(

@@ -17,11 +17,14 @@ from maestro_analytics.api.client import ApiClient
 from maestro_analytics.api.clock import Stopped
 from maestro_analytics.api.transfer import FileHost
 from maestro_analytics.errors import (
+    Cancelled,
     DownloadFailed,
     InvalidArgument,
+    KindRefused,
     MaestroError,
     RequestRefused,
     SettingsError,
+    TokenRefused,
     TryAgain,
     Unreachable,
 )
@@ -35,6 +38,7 @@ from maestro_analytics.exports.lifecycle import (
     PollPace,
     PollShare,
     UnknownExport,
+    UnknownStatus,
 )
 from maestro_analytics.exports.windows import INITIAL_WINDOW, SMALLEST_WINDOW, Window, joined, without
 from maestro_analytics.kinds import EXPORT_KINDS
@@ -119,12 +123,22 @@ class _Run:
                 self.lives.emit(Asked(record, again=True))
             if record.status != "empty" and not archive.is_as_received(record):
                 record = self.lives.finish(record, is_new=job.record is None)
+        except TokenRefused as refused:
+            if refused.status != 403:
+                raise
+            self._give_up_kind(job, record, KindRefused(job.kind, host=refused.host, status=403))
         except (SettingsError, Unreachable):
             raise
         except ExportEnded as ended:
             self.lives.fail(ended.export, status=ended.status, error=str(ended))
             self._halve(job, ended)
+        except UnknownStatus as error:
+            self.lives.fail(record, status="failed", error=str(error)) if record else None
+            self._miss(MissedWindow(job.kind, job.window, str(error), error))
         except (UnknownExport, DownloadFailed, TryAgain, RequestRefused) as error:
+            if record is None and isinstance(error, RequestRefused) and error.status == 404:
+                self._give_up_kind(job, None, KindRefused(job.kind, host=self.lives.client.host, status=404))
+                return
             if record is not None:
                 self.lives.fail(record, status="failed", error=str(error))
             self._again_or_missed(job, error)
@@ -136,6 +150,17 @@ class _Run:
                     kind.sizes.succeeded(job.window.length)
             self.lives.emit(Received(record))
             self.results.put(record)
+
+    def _give_up_kind(self, job: _Job, record: ExportRecord | None, error: KindRefused) -> None:
+        """Miss everything of a kind that the vendor does not give to this token."""
+        if record is not None:
+            self.lives.fail(record, status="failed", error=str(error))
+        with self._changed:
+            spans = self._kinds[job.kind].spans
+            left = [job.window, *joined(span for span in spans if span is not None)]
+            spans.clear()
+        for window in left:
+            self._miss(MissedWindow(job.kind, window, str(error), error))
 
     def _halve(self, job: _Job, ended: ExportEnded) -> None:
         if job.window is None:
@@ -150,8 +175,8 @@ class _Run:
             self.lives.emit(Halved(ended.export, str(ended)))
             return
         reason = (
-            f"{ended}. The window was halved down to {kind.smallest.total_seconds() / 3600:g} h and still failed: ask "
-            f"the vendor about {ended.export_id}, or try a smaller --max-window."
+            f"{ended}. The window was halved down to {kind.smallest.total_seconds() / 60:g} min and still failed: ask "
+            f"the vendor about export {ended.export_id}."
         )
         self._miss(MissedWindow(job.kind, job.window, reason, ended))
         left: list[Window] = []
@@ -249,7 +274,7 @@ def run_exports(
 
     Raises:
         TokenRefused, SettingsError, Unreachable: at once; what is in flight stays in the ledger.
-        KeyboardInterrupt: `stop` was set.
+        Cancelled: `stop` was set.
     """
     clock = client.clock
     smallest = min(smallest_window, initial_window)
@@ -288,7 +313,7 @@ def run_exports(
         working = len(threads)
         while working:
             if stop is not None and stop.is_set():
-                raise KeyboardInterrupt
+                raise Cancelled("stopped by the caller; exports in flight are picked up by the next run")
             with contextlib.suppress(queue.Empty):
                 result = run.results.get(timeout=0.2)
                 if result is None:

@@ -1,17 +1,18 @@
-"""Windows of time: half-open, in UTC, and cut so that every second asked for is in exactly one of them."""
+"""Windows of time, half-open and in UTC, and the period of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from maestro_analytics.api.validation import iso
 from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.kinds import EXPORT_KINDS, WINDOWED
 
 SECOND = timedelta(seconds=1)
 INITIAL_WINDOW = timedelta(days=7)
-SMALLEST_WINDOW = timedelta(hours=1)
+SMALLEST_WINDOW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, order=True)
@@ -42,7 +43,7 @@ class Window:
 
     def parameters(self) -> dict[str, str]:
         """The request's dates. Both read as exclusive ("after", "before") and have whole seconds, so that the
-        start is asked one second early; what comes twice replaces itself."""
+        start is asked one second early; duplicate rows replace themselves."""
         start = self.start.replace(microsecond=0) - SECOND
         end = self.end.replace(microsecond=0) + (SECOND if self.end.microsecond else timedelta())
         return {"startDate": iso(start), "endDate": iso(end)}
@@ -98,3 +99,97 @@ def _minus(window: Window, gone: Window) -> list[Window]:
     if max(window.start, gone.end) < window.end:
         pieces.append(Window(max(window.start, gone.end), window.end))
     return pieces
+
+
+FIRST_PERIOD = timedelta(days=90)
+MARGIN = timedelta(minutes=1)
+"""The vendor may commit an update after its time stamp, so the newest minute is left to the next run."""
+EARLIEST_SINCE = datetime(2010, 1, 1, tzinfo=UTC)
+"""The vendor has no data of before; an earlier date is a typing error."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """The time that one run fetches, half-open, in UTC.
+
+    Attributes:
+        starts: windowed kind -> the first moment to fetch.
+        until: the end, not included.
+        kinds: all kinds of the run.
+        again: whether covered time is fetched too.
+        overlap: how much covered time before the end of coverage is fetched again.
+    """
+
+    starts: Mapping[str, datetime]
+    until: datetime
+    kinds: tuple[str, ...]
+    again: bool = False
+    overlap: timedelta = timedelta()
+
+    def wanted(self, covered: Mapping[str, Sequence[Window]]) -> dict[str, list[Window] | None]:
+        """The windows to ask for, by kind; None for a snapshot."""
+        wanted: dict[str, list[Window] | None] = {
+            kind: [Window(start, self.until)] if self.again else self._missing(kind, start, covered.get(kind, ()))
+            for kind, start in self.starts.items()
+        }
+        return wanted | {kind: None for kind in self.kinds if kind in EXPORT_KINDS and kind not in WINDOWED}
+
+    def _missing(self, kind: str, start: datetime, covered: Sequence[Window]) -> list[Window]:
+        """What is not covered; what follows the end of coverage starts `overlap` earlier, for late updates."""
+        missing = without([Window(start, self.until)], covered)
+        if not missing or not covered:
+            return missing
+        last = max(covered, key=lambda window: window.end)
+        if missing[-1].start == last.end:
+            begin = max(last.start, start, last.end - self.overlap)
+            missing[-1] = Window(min(begin, missing[-1].start), missing[-1].end)
+        return missing
+
+    def gaps(self, covered: Mapping[str, Sequence[Window]], *, ends: datetime | None = None) -> list[dict[str, str]]:
+        """What is not covered: `kind`, `window_start`, `window_end` (ISO 8601, UTC) of each stretch.
+
+        Args:
+            ends: an earlier end than `until`, where the vendor's clock has not reached that.
+        """
+        until = min(self.until, ends or self.until)
+        return [
+            {"kind": kind, "window_start": gap.start.isoformat(), "window_end": gap.end.isoformat()}
+            for kind, start in self.starts.items()
+            if start < until
+            for gap in without([Window(start, until)], covered.get(kind, ()))
+        ]
+
+
+def period_of(
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    kinds: Sequence[str],
+    first_since: Mapping[str, datetime],
+    now: datetime,
+    again: bool = False,
+    overlap: timedelta = timedelta(),
+) -> Period:
+    """The period of a run: from `since` to `until`, which is one minute ago at the latest.
+
+    Args:
+        since: default: for each kind the earliest moment that a finished run fetched (`first_since`), else 90 days ago.
+
+    Raises:
+        InvalidArgument: the period is empty, or `since` is before 2010.
+    """
+    end = min(until or now, now - MARGIN).replace(microsecond=0)
+    if since is not None and since < EARLIEST_SINCE:
+        raise InvalidArgument(f"--since {since:%Y-%m-%d} is before 2010, when there was no data: check the year.")
+    starts = {
+        kind: (since or first_since.get(kind) or end - FIRST_PERIOD).replace(microsecond=0)
+        for kind in WINDOWED
+        if kind in kinds
+    }
+    start = max([*starts.values(), *([since] if since else [])], default=None)
+    if start is not None and start >= end:
+        raise InvalidArgument(
+            f"nothing lies between --since {start:%Y-%m-%dT%H:%M:%SZ} and --until {end:%Y-%m-%dT%H:%M:%SZ}: "
+            "the first must be before the second, and before one minute ago."
+        )
+    return Period(starts, end, tuple(kinds), again, overlap)

@@ -36,9 +36,9 @@ class DuckLedger:
             add(connection, record, self._folder)
             return record
 
-    def asked(self, seq: int, export_id: str) -> None:
+    def asked(self, seq: int, export_id: str, asked_at: datetime | None = None) -> None:
         """The vendor's id is known: before the first poll."""
-        self._change(seq, "status = 'requested', export_id = ?", export_id)
+        self._change(seq, "status = 'requested', export_id = ?, asked_at = ?", export_id, asked_at)
 
     def received(self, seq: int, *, file: Path, sha256: str, bytes: int, completed_at: datetime) -> None:
         """Its file is kept."""
@@ -78,7 +78,7 @@ def add(connection: duckdb.DuckDBPyConnection, record: ExportRecord, data_folder
     """Enter a record as it is."""
     connection.execute(
         "insert into state.exports (seq, kind, window_start, window_end, export_id, status, file, sha256, bytes, "
-        "requested_at, error) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "requested_at, error, asked_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             record.seq,
             record.kind,
@@ -91,6 +91,7 @@ def add(connection: duckdb.DuckDBPyConnection, record: ExportRecord, data_folder
             record.bytes,
             record.requested_at,
             record.error,
+            record.asked_at,
         ],
     )
 
@@ -111,6 +112,7 @@ def read(
             bytes=row["bytes"],
             requested_at=row["requested_at"],
             error=row["error"],
+            asked_at=row["asked_at"],
         )
 
 

@@ -14,7 +14,6 @@ import duckdb
 
 from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.settings import is_another_server
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.warehouse import agents, landing, publish, steps
 from maestro_analytics.warehouse.connection import configure_session, frame, open_master_file, scalar
@@ -158,11 +157,27 @@ class Master:
         with self._working:
             return landing.refuse(self.connection, export, error, self.folder)
 
-    def first_since(self) -> datetime | None:
-        """The earliest moment that any run was to fetch from; None before the first run."""
+    def first_since(self) -> dict[str, datetime]:
+        """Windowed kind -> the earliest moment that a run which came through has fetched."""
         with self._working:
-            moment: datetime | None = frame(self.connection, "select min(since) as moment from state.refreshes").item()
-            return moment
+            return dict(frame(self.connection, "select kind, since from state.starts").iter_rows())
+
+    def remember_starts(self, starts: Mapping[str, datetime], *, forget: bool = False) -> None:
+        """Remember from when a run has fetched each kind; later runs keep the time since then complete.
+
+        Args:
+            forget: whether these starts replace earlier ones, also where those are earlier.
+        """
+        with self._working:
+            known = {} if forget else self.first_since()
+            for kind, since in starts.items():
+                self.connection.execute("delete from state.starts where kind = ?", [kind])
+                earliest = min(since, known.get(kind, since))
+                self.connection.execute("insert into state.starts values (?, ?)", [kind, earliest])
+
+    def belongs_to(self, host: str, port: int) -> None:
+        """The host that the folder belongs to from the next landing on."""
+        self._host, self._port = host, port
 
     def has_landed(self) -> bool:
         """Whether anything has ever landed here, so that there is something to publish."""
@@ -267,7 +282,7 @@ class Master:
         if not self._host:
             return
         owner, port = frame(self.connection, "select host, port from state.account").row(0)
-        if owner is None or (owner == self._host and not is_another_server(owner, port, self._port)):
+        if owner is None or owner == self._host:
             return
         raise SettingsError(
             f"{self.folder} holds the data of {owner}{f':{port}' if port else ''}, and MAESTRO_BASE_URL names "
@@ -280,7 +295,7 @@ class Master:
         if self._host:
             self.connection.execute(
                 "update state.account set host = $host, port = coalesce($port, port) "
-                "where host is null or port is distinct from $port",
+                "where host is distinct from $host or port is distinct from $port",
                 {"host": self._host, "port": self._port},
             )
 

@@ -19,7 +19,7 @@ from maestro_analytics.warehouse.landing import land_coaching, read_list
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.master import KEPT, Master
 
-CARRIED_OVER = ("exports", "refreshes", "pushes", "account")
+CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account")
 """What no kept file tells."""
 
 _HAD_A_RESULT = "status in ('received', 'empty', 'landed', 'partial', 'unreadable')"

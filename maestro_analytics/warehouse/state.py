@@ -53,6 +53,10 @@ EXPORTS = StateTable(
         "sha256": ("VARCHAR", "Of the kept file"),
         "bytes": ("BIGINT", "Of the kept file"),
         "requested_at": ("TIMESTAMPTZ", "Just before the request was sent"),
+        "asked_at": (
+            "TIMESTAMPTZ",
+            "The earlier of this machine's clock and the vendor's at the request; coverage ends a minute before it",
+        ),
         "completed_at": ("TIMESTAMPTZ", "When the vendor had it complete, as we saw it"),
         "landed_at": ("TIMESTAMPTZ", "When its rows were landed"),
         "landing": ("BIGINT", "The order in which exports landed"),
@@ -183,12 +187,24 @@ SNAPSHOTS = StateTable(
     },
 )
 
+STARTS = StateTable(
+    "starts",
+    "one row per windowed kind: from when refreshes keep it complete",
+    {
+        "kind": ("VARCHAR", "`raw` or `audit`"),
+        "since": ("TIMESTAMPTZ", "The earliest moment of a run that came through"),
+    },
+)
+
 ACCOUNT = StateTable(
     "account",
     "one row: whose data this is",
     {
         "host": ("VARCHAR", "The account's API host; null until the first refresh"),
         "port": ("BIGINT", "The port of the API on that host"),
+        "token_salt": ("VARCHAR", "Salt of token_hash"),
+        "prefix": ("VARCHAR", "The account's prefix of answer ids"),
+        "token_hash": ("VARCHAR", "Salted hash of the last token: when it changes, the account is checked again"),
         "layout": ("BIGINT", "Version of this database's layout"),
         "published_at": ("TIMESTAMPTZ", "When this file was published"),
     },
@@ -205,6 +221,7 @@ STATE_TABLES = (
     GRADE_VERSIONS,
     CSAT_VERSIONS,
     SNAPSHOTS,
+    STARTS,
     ACCOUNT,
 )
 

@@ -44,9 +44,9 @@ class Watched(FileLedger):
         record = super().plan(kind, window, requested_at)
         reached("planned, not sent")
         return record
-    def asked(self, seq, export_id):
+    def asked(self, seq, export_id, asked_at):
         reached("sent, id not noted")
-        super().asked(seq, export_id)
+        super().asked(seq, export_id, asked_at)
         reached("id noted, not looked at")
     def received(self, seq, **facts):
         reached("file kept, not noted")

@@ -96,7 +96,7 @@ def test_the_same_call_asks_again_and_a_killed_one_goes_on(public, month, tmp_pa
 def test_a_window_that_could_not_be_had_is_an_error_unless_a_part_is_enough(public, month):
     client, sandbox = public
     sandbox.faults.switch_on("errored=1000")
-    span = {"since": month.end - timedelta(hours=1), "until": month.end}
+    span = {"since": month.end - timedelta(minutes=1), "until": month.end}
 
     with pytest.raises(errors.ExportFailed, match=r"1 windows? could not be had.*partial=True"):
         client.exports.raw(**span)
@@ -183,7 +183,7 @@ def test_the_command_tells_json_and_its_exit_code_says_partial(make_sandbox, run
     sandbox = make_sandbox("errored=100")
 
     code, out, _ = run_command(
-        sandbox, "raw", "--since", "2026-02-20", "--until", "2026-02-20T01:00:00Z", "--to", "kept", "--json"
+        sandbox, "raw", "--since", "2026-02-20", "--until", "2026-02-20T00:01:00Z", "--to", "kept", "--json"
     )
 
     told = json.loads(out)

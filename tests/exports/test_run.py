@@ -84,7 +84,7 @@ def test_a_stop_ends_a_run_at_once_and_the_next_one_goes_on(step, make_sandbox, 
     stop = threading.Event()
     pace = PollPace(first_seconds=86_400 if step is Asked else 0.05)
     with ApiClient(settings_for(sandbox), clock=Clock()) as client:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(errors.Cancelled):
             run(
                 client, {"raw": [month]}, pace=pace, stop=stop,
                 on_event=lambda event: stop.set() if isinstance(event, step) else None,

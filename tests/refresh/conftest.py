@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 import maestro_analytics as ma
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.exports import PollPace
-from maestro_analytics.refresh import RefreshReport, refresh
+from maestro_analytics.pipeline import RefreshReport, run
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.schemas import TABLES_BY_NAME
@@ -62,8 +62,8 @@ class Impatient(Clock):
 
 def bring_up_to_date(settings: Settings, sandbox: Sandbox, **options: Any) -> RefreshReport:
     """`refresh` up to the sandbox's moment, to the second, so that the truth of that moment is what has to be there."""
-    given = {"until": sandbox.now, "pace": QUICK, "now": lambda: sandbox.now, "clock": Impatient()}
-    return refresh(settings, **given | options)
+    given = {"until": sandbox.now, "pace": QUICK, "clock": Impatient()}
+    return run(settings, **given | options)
 
 
 def comparable(rows: pl.DataFrame | Iterable[dict[str, Any]], table: str, *, more: Iterable[str] = ()) -> pl.DataFrame:

@@ -70,16 +70,20 @@ def test_a_refused_token_is_3_and_says_that_tokens_expire(sandbox, tmp_path):
     assert "wrong-secret" not in done.stdout + done.stderr
 
 
-def test_another_host_is_refused_with_3(sandbox, tmp_path):
+def test_the_same_account_under_another_host_is_taken_over_with_adopt_only(sandbox, tmp_path):
     assert run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=sandbox).returncode == 0
     other = sandbox.base_url.replace("127.0.0.1", "localhost")
-    done = run(tmp_path, "refresh", "--since", SHORT, sandbox=sandbox, MAESTRO_BASE_URL=other)
+    asked = ("refresh", "--since", SHORT, "--only", "groups")
+    done = run(tmp_path, *asked, sandbox=sandbox, MAESTRO_BASE_URL=other)
     assert done.returncode == 3
-    assert "two accounts are never mixed" in done.stderr
+    assert "the same account" in done.stderr
+    assert "--adopt" in done.stderr
+    assert run(tmp_path, *asked, "--adopt", sandbox=sandbox, MAESTRO_BASE_URL=other).returncode == 0
+    assert run(tmp_path, *asked, sandbox=sandbox, MAESTRO_BASE_URL=other).returncode == 0
 
 
-def test_another_server_of_the_same_host_is_refused_while_both_answer(sandbox, tmp_path):
-    """A second account behind another port of this machine; a server that was started anew is not one."""
+def test_another_account_on_the_same_host_is_refused(sandbox, tmp_path):
+    """Tokens of two customers have the same host; a server that was started again is the same account."""
     options = {"seed": 9, "agents": 2, "days": 5, "requests_per_second": None, "requests_per_minute": None}
     with Sandbox(**options) as first:
         assert run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=first).returncode == 0

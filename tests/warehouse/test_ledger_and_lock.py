@@ -151,4 +151,14 @@ def test_runs_are_entered_and_ended(desk):
     assert desk.rows("select refresh_id, kinds, status, requests, quarantined, error from state.refreshes") == [
         (1, ["raw", "groups"], "partial", 12, 3, "why")
     ]
-    assert desk.master.first_since() == START
+    assert desk.master.first_since() == {}
+
+
+def test_the_start_of_each_kind_is_remembered_and_can_be_forgotten(desk):
+    later = datetime(2026, 2, 1, tzinfo=UTC)
+    desk.master.remember_starts({"raw": later})
+    desk.master.remember_starts({"raw": START, "audit": later})
+    desk.master.remember_starts({"raw": later})
+    assert desk.master.first_since() == {"raw": START, "audit": later}
+    desk.master.remember_starts({"raw": later}, forget=True)
+    assert desk.master.first_since() == {"raw": later, "audit": later}

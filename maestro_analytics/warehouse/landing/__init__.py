@@ -73,8 +73,8 @@ def land(
         for file in landed.refused:
             quarantine(connection, file.refusals, source, file_refused=True)
         landed.is_covered = not landed.refused
-        if export.window is not None and landed.is_covered:
-            cover(connection, export.kind, export.window)
+        if export.covers is not None and landed.is_covered:
+            cover(connection, export.kind, export.covers)
         status = "partial" if landed.refused else "landed" if delivery is not None else "empty"
         errors = "; ".join(str(file.error) for file in landed.refused) or None
         mark_landed(connection, export.seq, status=status, error=errors)

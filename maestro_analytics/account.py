@@ -1,0 +1,205 @@
+"""Whether the token and host of this run belong to the account whose data a folder holds.
+
+Every customer of the vendor has the same host, so that the host alone does not tell. An account is known by the
+account prefix of its answer ids and by the ids and addresses of its people.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import polars as pl
+
+from maestro_analytics.api import ApiClient, endpoints
+from maestro_analytics.errors import MaestroError, RequestRefused, SettingsError, TokenRefused
+from maestro_analytics.exports import PollPace
+from maestro_analytics.exports.adhoc import export_once
+from maestro_analytics.kinds import GROUPS
+from maestro_analytics.settings import Settings, is_loopback
+from maestro_analytics.tables.reader import read_export
+from maestro_analytics.warehouse import Master
+from maestro_analytics.warehouse.connection import frame
+
+SHARED_PEOPLE = 0.2
+"""The share of the smaller of two sets of people that two states of one account have in common at least."""
+SAMPLE = 100
+_ROUNDS = 100_000
+
+KNOWN_PREFIXES = """
+select distinct split_part(id, '_', 1) as prefix
+from (
+    select answer_id as id from coaching_points
+    union all
+    select answer_id from todos
+    union all
+    select target_answer_id from total_scores
+    union all
+    select prefix || '_stored_' || 'once' from state.account
+)
+where regexp_full_match(id, '[0-9A-Za-z]{8,}_.+_.+')
+"""
+KNOWN_PEOPLE = """
+select distinct lower(trim(id)) as person
+from (
+    select unnest(agent_ids) as id from agent_groups
+    union all
+    select agent_email from agent_groups
+    union all
+    select agent_id from total_scores
+    union all
+    select agent_email from total_scores
+)
+where trim(id) <> ''
+"""
+
+
+@dataclass
+class Evidence:
+    """What an account is known by."""
+
+    prefixes: set[str] = field(default_factory=set)
+    people: set[str] = field(default_factory=set)
+
+
+def check(
+    master: Master,
+    client: ApiClient,
+    settings: Settings,
+    *,
+    adopt: bool = False,
+    pace: PollPace | None = None,
+    stop: Event | None = None,
+) -> str | None:
+    """Check that the folder of `master` belongs to the account of `settings`, before anything lands.
+
+    Asks the vendor only where the token or the host is another than at the last landing.
+
+    Returns:
+        a warning, or None.
+
+    Raises:
+        SettingsError: the folder holds another account's data, or this account's under another host and `adopt` is
+            not set.
+    """
+    known = frame(master.connection, "select host, port, token_salt, token_hash from state.account")
+    host, port, salt, token_hash = known.row(0)
+    if host is None:
+        return None
+    is_other_host = host != settings.host or (port not in (None, settings.port) and not is_loopback(settings.host))
+    is_other_port = port not in (None, settings.port)
+    if not is_other_host and not is_other_port and token_hash == _hash(settings.token, salt or ""):
+        return None
+    before = _known(master)
+    now = Evidence(_asked_prefixes(client, stop))
+    if before.people and not (before.prefixes and now.prefixes):
+        now.people = _people(client, pace=pace, stop=stop)
+    answer = _is_same(before, now)
+    where = f"{master.folder} holds the data of an account at {host}"
+    if answer is False:
+        raise SettingsError(
+            f"{where}, and the token belongs to another account at {settings.host}: two accounts are never mixed, and "
+            "nothing was changed. Set MAESTRO_DATA to another folder, or MAESTRO_API_TOKEN to a token of this account."
+        )
+    if is_other_host and not adopt:
+        found = "the same account" if answer else "an account that cannot be compared with it"
+        raise SettingsError(
+            f"{where}, and MAESTRO_BASE_URL names {settings.host}, which has {found}. If the account has moved, run "
+            "`maestro-analytics refresh --adopt` once; otherwise set MAESTRO_DATA to another folder."
+        )
+    if answer is None:
+        return "the token is new, and neither answer ids nor people tell whether it belongs to the same account"
+    return None
+
+
+def remember(master: Master, client: ApiClient, settings: Settings) -> None:
+    """Remember the host, a salted hash of the token and the account's prefix, for `check` in later runs."""
+    known = frame(master.connection, "select token_salt, token_hash, prefix from state.account")
+    salt, token_hash, prefix = known.row(0)
+    if token_hash is not None and token_hash == _hash(settings.token, salt):
+        return
+    prefixes = _known(master).prefixes
+    if not prefixes:
+        with contextlib.suppress(MaestroError):
+            prefixes = _asked_prefixes(client, None)
+    salt = secrets.token_hex(16)
+    master.connection.execute(
+        "update state.account set host = ?, port = ?, token_salt = ?, token_hash = ?, prefix = ?",
+        [settings.host, settings.port, salt, _hash(settings.token, salt), min(prefixes, default=prefix)],
+    )
+
+
+def _hash(token: str, salt: str) -> str:
+    return hashlib.pbkdf2_hmac("sha256", token.encode(), salt.encode(), _ROUNDS).hex()
+
+
+def _known(master: Master) -> Evidence:
+    return Evidence(
+        set(frame(master.connection, KNOWN_PREFIXES)["prefix"]), set(frame(master.connection, KNOWN_PEOPLE)["person"])
+    )
+
+
+def _asked_prefixes(client: ApiClient, stop: Event | None) -> set[str]:
+    """The account prefixes of the answer ids in the first coaching records; empty where these name no answer."""
+    for endpoint in (endpoints.GET_TODOS, endpoints.GET_COACHING_POINTS):
+        try:
+            page = client.send(endpoint, {"count": SAMPLE}, stop=stop)
+        except TokenRefused as error:
+            if error.status != 403:
+                raise
+            continue
+        except RequestRefused:
+            continue
+        records = page.get("Resources") if isinstance(page, dict) else None
+        if prefixes := set(_prefixes(records or [])):
+            return prefixes
+    return set()
+
+
+def _prefixes(records: Iterable[object]) -> Iterable[str]:
+    for record in records:
+        answer_id = record.get("answerId") if isinstance(record, dict) else None
+        if isinstance(answer_id, str) and answer_id.count("_") >= 2:
+            prefix = answer_id.partition("_")[0]
+            if len(prefix) >= 8 and prefix.isalnum():
+                yield prefix
+
+
+def _people(client: ApiClient, *, pace: PollPace | None, stop: Event | None) -> set[str]:
+    """Ids and addresses of the people in the account's groups; empty where there are none or they cannot be had."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            kept = export_once(client, GROUPS.name, Path(folder), pace=pace, stop=stop)
+            if not kept.files:
+                return set()
+            with read_export(kept.files[0], kind=GROUPS.name, staging=Path(folder) / "staging") as delivery:
+                files = [file for staged in delivery.tables.values() for file in staged.files]
+                rows = [pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files]
+        except SettingsError:
+            raise
+        except MaestroError:
+            return set()
+    people: set[str] = set()
+    for table in rows:
+        for name in ("agent_ids", "agent_email"):
+            if name in table.columns:
+                column = table[name]
+                values = column.explode() if column.dtype == pl.List else column
+                people |= {text for value in values.to_list() if value and (text := str(value).strip().lower())}
+    return people
+
+
+def _is_same(before: Evidence, now: Evidence) -> bool | None:
+    """Whether two pieces of evidence are of one account; None where they do not tell."""
+    if before.prefixes and now.prefixes:
+        return bool(before.prefixes & now.prefixes)
+    if before.people and now.people:
+        shared = len(before.people & now.people)
+        return shared >= SHARED_PEOPLE * min(len(before.people), len(now.people))
+    return None

@@ -1,0 +1,488 @@
+"""The main job, from the vendor to the published file.
+
+    vendor -> export file (kept) -> checked frames -> Delivery -> master -> published file
+         \\-> list pages ---------> checked frames -----------> master --/
+
+This is the only module that knows the whole line. What a run could not fetch is in its report; what had landed
+before a failure stays and is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import duckdb
+
+from maestro_analytics import account, push
+from maestro_analytics.api import ApiClient
+from maestro_analytics.api.clock import Clock, Stopped
+from maestro_analytics.errors import (
+    AnotherRefresh,
+    Cancelled,
+    ExportFailed,
+    InconsistentPages,
+    InvalidArgument,
+    KindRefused,
+    MaestroError,
+    RequestRefused,
+    SettingsError,
+    TokenRefused,
+    TooManyBadRows,
+    TryAgain,
+    Unreachable,
+    UnreadableFile,
+)
+from maestro_analytics.exports import (
+    ExportPlan,
+    ExportRecord,
+    MissedWindow,
+    OnEvent,
+    Period,
+    PollPace,
+    Window,
+    period_of,
+    plan_windows,
+    run_exports,
+    without,
+)
+from maestro_analytics.exports.lifecycle import check_clock, clock_ahead
+from maestro_analytics.exports.windows import MARGIN
+from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWED
+from maestro_analytics.settings import Settings
+from maestro_analytics.tables.reader import read_export
+from maestro_analytics.warehouse import Landed, Master
+from maestro_analytics.warehouse import open as open_published
+from maestro_analytics.warehouse.refused import delayed_windows, keep_once
+
+Say = Callable[[str], None]
+
+WAIT_SECONDS = 1.0
+"""How often a run that waits for another one looks whether that has ended."""
+
+
+@dataclass
+class RefreshReport:
+    """What one run did.
+
+    Attributes:
+        tables: rows landed, by table.
+        requests: API calls made, without downloads.
+        quarantined: rows refused in this run, kept in state.quarantine.
+        gaps: the time of the period that is still not covered.
+        errors: what could not be fetched, in the order in which it failed.
+        warnings: unusual things that lost nothing.
+        interrupted: a signal, or a deadline, stopped the run.
+        landed_anything: whether any export or list has landed.
+    """
+
+    database: Path
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    finished_at: datetime | None = None
+    tables: dict[str, int] = field(default_factory=dict)
+    requests: int = 0
+    quarantined: int = 0
+    gaps: list[dict[str, str]] = field(default_factory=list)
+    errors: list[MaestroError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    landed_anything: bool = False
+
+    @property
+    def status(self) -> str:
+        """`complete`, `partial` or `failed` (nothing landed)."""
+        if not (self.errors or self.gaps or self.interrupted):
+            return "complete"
+        return "partial" if self.landed_anything else "failed"
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of `refresh --json`, without its exit code."""
+        finished_at = self.finished_at or datetime.now(UTC)
+        return {
+            "status": self.status,
+            "tables": self.tables,
+            "requests": self.requests,
+            "quarantined": self.quarantined,
+            "database": str(self.database),
+            "gaps": self.gaps,
+            "errors": [{"error": type(error).__name__, "message": str(error)} for error in self.errors],
+            "warnings": self.warnings,
+            "started_at": self.started_at.isoformat(),
+            "finished_at": finished_at.isoformat(),
+        }
+
+
+def refresh(
+    since: datetime | date | str | None = None,
+    until: datetime | date | str | None = None,
+    *,
+    only: Sequence[str] = tuple(TABLES_OF),
+    again: bool = False,
+    settings: Settings | None = None,
+    wait_seconds: float = 0.0,
+    on_event: OnEvent | None = None,
+) -> RefreshReport:
+    """Bring the database up to date and publish it, from a notebook or a scheduler.
+
+    Args:
+        since, until: a datetime, a date or ISO 8601 text; UTC where it names no zone. Default: what is missing.
+        only: some of `raw`, `groups`, `audit`, `coaching`.
+        again: fetch covered time too.
+        settings: default: from the environment.
+        wait_seconds: how long to wait for another refresh of the folder to end.
+        on_event: called for each event; default: progress on standard error, or in the notebook.
+
+    Returns:
+        what was done, with what could not be fetched in `errors` and `gaps`.
+
+    Raises:
+        SettingsError, TokenRefused: nothing was tried, or the vendor refused the token.
+        Unreachable: the API does not answer; what had landed stays and is published.
+        AnotherRefresh: another refresh of the folder is running.
+        InvalidArgument: a value that cannot be used.
+    """
+    from maestro_analytics.exports.progress import progress
+
+    with progress() if on_event is None else nullcontext((on_event, lambda text: None)) as (show, say):
+        report = run(
+            settings or Settings.from_environment(),
+            since=moment_of(since),
+            until=moment_of(until),
+            kinds=only,
+            again=again,
+            wait_seconds=wait_seconds,
+            on_event=show,
+            say=say,
+        )
+    for error in report.errors:
+        if isinstance(error, SettingsError | Unreachable):
+            raise error
+    return report
+
+
+def moment_of(value: datetime | date | str | None) -> datetime | None:
+    """A datetime, a date or ISO 8601 text as an aware datetime.
+
+    Raises:
+        InvalidArgument: the text is neither a date nor a moment.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise InvalidArgument(f"{value!r} is no date: write 2026-01-31 or 2026-01-31T09:00:00Z.") from None
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def run(
+    settings: Settings,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    kinds: Sequence[str] = tuple(TABLES_OF),
+    again: bool = False,
+    adopt: bool = False,
+    forget: bool = False,
+    wait_seconds: float = 0.0,
+    pace: PollPace | None = None,
+    stop: Event | None = None,
+    on_event: OnEvent | None = None,
+    say: Say = lambda text: None,
+    clock: Clock | None = None,
+) -> RefreshReport:
+    """Bring the database of `settings.data` up to date, and publish it.
+
+    Args:
+        since, until: aware; see `period_of`.
+        kinds: of `raw`, `groups`, `audit`, `coaching`.
+        again: fetch covered time too.
+        adopt: take over a folder whose account now answers under another host.
+        forget: forget how far back earlier runs went.
+        wait_seconds: how long to wait for another run to end.
+        pace: when exports are polled; default as `run_exports` has it.
+        stop: set it, and the run ends after what it is landing.
+        on_event, say: called with the exports' events, and with one line for everything else.
+        clock: tests pass one that does not wait.
+
+    Returns:
+        What was done; errors that leave the rest possible are in it and not raised.
+
+    Raises:
+        SettingsError: no token, or the data folder belongs to another account.
+        AnotherRefresh: the folder is in use.
+        InvalidArgument: an empty period.
+    """
+    stop = stop or Event()
+    with (
+        ApiClient(settings, clock=clock) as client,
+        _open_master(settings, wait_seconds, clock or Clock(), stop) as master,
+    ):
+        return _Run(settings, client, master, stop, pace, on_event, say).run(
+            since=since, until=until, kinds=kinds, again=again, adopt=adopt, forget=forget
+        )
+
+
+def _open_master(settings: Settings, wait_seconds: float, clock: Clock, stop: Event) -> Master:
+    started = clock.seconds()
+    while True:
+        try:
+            return Master.open(settings.data, command="refresh")
+        except AnotherRefresh:
+            if clock.seconds() - started >= wait_seconds:
+                raise
+        try:
+            clock.wait(WAIT_SECONDS, stop)
+        except Stopped:
+            raise Cancelled("stopped while waiting for another refresh to end") from None
+
+
+@dataclass
+class _Run:
+    """One run: the open client and master, and the report that it fills."""
+
+    settings: Settings
+    client: ApiClient
+    master: Master
+    stop: Event
+    pace: PollPace | None
+    on_event: OnEvent | None
+    say: Say
+    report: RefreshReport = field(init=False)
+
+    def run(
+        self,
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        kinds: Sequence[str],
+        again: bool,
+        adopt: bool,
+        forget: bool,
+    ) -> RefreshReport:
+        master, client = self.master, self.client
+        started_at = client.clock.utc()
+        period = period_of(
+            since=since,
+            until=until,
+            kinds=kinds,
+            again=again,
+            first_since={} if forget else master.first_since(),
+            now=started_at,
+            overlap=timedelta(minutes=self.settings.overlap_minutes),
+        )
+        report = self.report = RefreshReport(self.settings.database, started_at)
+        report.tables = {table: 0 for kind in period.kinds for table in TABLES_OF[kind]}
+        first = min(period.starts.values(), default=period.until)
+        try:
+            warning = account.check(master, client, self.settings, adopt=adopt, pace=self.pace, stop=self.stop)
+        except Stopped:
+            raise Cancelled("stopped while the account was checked") from None
+        run_id = master.start_refresh(since=first, until=period.until, kinds=period.kinds, at=started_at)
+        if warning:
+            self.warn(warning)
+        try:
+            master.belongs_to(self.settings.host, self.settings.port)
+            self._fetch(period)
+        except (Cancelled, KeyboardInterrupt):
+            report.interrupted = True
+        except (SettingsError, Unreachable) as error:
+            self.error(error)
+        finally:
+            report.requests = client.requests_made
+        self._check_refusals()
+        ahead = clock_ahead(client.clock_ahead_seconds)
+        # Two seconds more: the clocks were compared at another moment than the exports were asked for.
+        ends = (started_at - ahead - MARGIN - timedelta(seconds=2)).replace(microsecond=0) if ahead else None
+        report.gaps = period.gaps({kind: master.coverage(kind) for kind in WINDOWED}, ends=ends)
+        if ahead > MARGIN:
+            self.warn(
+                f"this machine's clock is {ahead.total_seconds():.0f} s ahead of the vendor's: time that the vendor's "
+                "clock has not reached does not count as covered. Set the clock."
+            )
+        came_through = not report.interrupted and not any(
+            isinstance(error, SettingsError | Unreachable) for error in report.errors
+        )
+        if came_through:
+            master.remember_starts(period.starts, forget=forget)
+        report.finished_at = client.clock.utc()
+        master.finish_refresh(
+            run_id,
+            status=report.status,
+            requests=report.requests,
+            quarantined=report.quarantined,
+            error="; ".join(str(error) for error in report.errors) or None,
+            at=report.finished_at,
+        )
+        if report.landed_anything:
+            account.remember(master, client, self.settings)
+        if master.has_landed():
+            push.copy_into(master.connection, self.settings.data)
+            master.publish()
+            self.say(f"published {self.settings.database}")
+        return report
+
+    def error(self, error: MaestroError) -> None:
+        """Enter an error once: many windows may fail for the same reason."""
+        if str(error) not in {str(known) for known in self.report.errors}:
+            self.report.errors.append(error)
+            self.say(f"{type(error).__name__}: {error}")
+
+    def warn(self, text: str) -> None:
+        """Enter a warning once."""
+        if text not in self.report.warnings:
+            self.report.warnings.append(text)
+            self.say(text)
+
+    def _fetch(self, period: Period) -> None:
+        """Fetch and land everything of the period."""
+        wanted = period.wanted({kind: self.master.coverage(kind) for kind in WINDOWED})
+        if not period.again:
+            for kind, window, text in delayed_windows(self.master.connection, self.client.clock.utc()):
+                windows = wanted.get(kind)
+                if windows and (left := without(windows, [window])) != windows:
+                    wanted[kind] = left
+                    self.warn(text)
+        outcomes = run_exports(
+            self.client,
+            wanted,
+            self.master.ledger,
+            self.master.exports_folder,
+            pace=self.pace,
+            on_event=self.on_event,
+            stop=self.stop,
+        )
+        with closing(outcomes):
+            self._land_exports(outcomes)
+        if COACHING in period.kinds:
+            self._land_coaching()
+
+    def _land_exports(self, outcomes: Iterator[ExportRecord | MissedWindow]) -> None:
+        """Land each export as soon as it is there, while the others are still in flight."""
+        for outcome in outcomes:
+            check_clock(self.client.clock_ahead_seconds, self.client.host)
+            if isinstance(outcome, MissedWindow):
+                self.error(outcome.error or ExportFailed(outcome.reason, export_id=None, window=outcome.window))
+            else:
+                self._note(land_export(self.master, outcome))
+
+    def _land_coaching(self) -> None:
+        """Land the coaching lists, complete each time: records change and vanish long after they were created."""
+        for table in COACHING_LISTS:
+            if self.stop.is_set():
+                raise Cancelled("stopped before the coaching lists were read")
+            taken_at = self.client.clock.utc()
+            try:
+                records = self.client.list_all(table, stop=self.stop)
+                check_clock(self.client.clock_ahead_seconds, self.client.host)
+                landed = self.master.land_coaching(table, records, taken_at=taken_at)
+            except Unreachable:
+                raise
+            except TokenRefused as refused:
+                if refused.status != 403:
+                    raise
+                self.error(KindRefused(table, host=refused.host, status=403))
+            except (InconsistentPages, RequestRefused, TooManyBadRows, TryAgain) as error:
+                self.error(error)
+            else:
+                self._note(landed)
+
+    def _check_refusals(self) -> None:
+        """Where every kind was refused, the token or the base URL is wrong, not the kinds."""
+        errors = self.report.errors
+        refused = [error for error in errors if isinstance(error, KindRefused)]
+        if self.report.landed_anything or not refused or len(refused) < len(errors):
+            return
+        first = refused[0]
+        if first.status == 403:
+            self.report.errors = [TokenRefused(host=first.host, status=403)]
+        else:
+            self.report.errors = [
+                SettingsError(
+                    f"404 from {first.host} for everything: there is no API at {self.settings.base_url}. "
+                    "MAESTRO_BASE_URL must end in /api/v1, as in https://app.maestroqa.com/api/v1."
+                )
+            ]
+
+    def _note(self, landed: Landed) -> None:
+        """Enter a landing in the report, and tell what a person should know."""
+        report = self.report
+        report.landed_anything = True
+        for table, rows in landed.rows.items():
+            report.tables[table] = report.tables.get(table, 0) + rows
+        report.quarantined += landed.quarantined
+        for file in landed.refused:
+            self.error(file.error)
+        if landed.refused and landed.export is not None:
+            keep_once(self.master.connection, landed.export, self.master.folder)
+        for line in (*landed.warnings, *(str(file.error) for file in landed.unknown)):
+            self.warn(line)
+        what = str(landed.export) if landed.export else "list"
+        counts = ", ".join(f"{rows:,} {table}" for table, rows in landed.rows.items() if rows)
+        self.say(f"landed {what}: {counts or 'no rows'}")
+
+
+def land_export(master: Master, export: ExportRecord) -> Landed:
+    """Read one received export and land it. Whatever its bytes cause is its own error: the other exports go on."""
+    if export.file is None:
+        return master.land(export, None)
+    try:
+        delivery = read_export(export.file, kind=export.kind, staging=master.staging)
+    except UnreadableFile as error:
+        return master.refuse(export, error)
+    except (OSError, MemoryError):
+        raise  # the machine's fault, not the file's
+    except Exception as error:
+        return master.refuse(export, _unexpected(export, error))
+    with delivery:
+        try:
+            return master.land(export, delivery)
+        except (duckdb.DataError, duckdb.ProgrammingError, AssertionError, ValueError) as error:
+            return master.refuse(export, _unexpected(export, error))
+
+
+def _unexpected(export: ExportRecord, error: Exception) -> UnreadableFile:
+    first_line = next(iter(str(error).splitlines()), "")[:200]
+    return UnreadableFile(
+        f"the file of the {export} could not be read ({type(error).__name__}: {first_line}). Kept at {export.file}; "
+        "`maestro-analytics quarantine retry` reads it again after an update of this program.",
+        path=export.file or Path(),
+    )
+
+
+def plan(
+    settings: Settings,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    kinds: Sequence[str] = tuple(TABLES_OF),
+    again: bool = False,
+    forget: bool = False,
+    clock: Clock | None = None,
+) -> ExportPlan:
+    """What a run would ask for, from the coverage of the published file. Asks for nothing and writes nothing."""
+    covered: dict[str, list[Window]] = {}
+    first_since: dict[str, datetime] = {}
+    if settings.database.exists():
+        with open_published(settings.database) as qa:
+            tables = set(qa.sql("select table_name from duckdb_tables() where schema_name = 'state'")["table_name"])
+            if "starts" in tables and not forget:
+                first_since = dict(qa.sql("select kind, since from state.starts").iter_rows())
+            for row in qa.sql("select kind, window_start, window_end from state.coverage").iter_rows(named=True):
+                covered.setdefault(row["kind"], []).append(Window(row["window_start"], row["window_end"]))
+    period = period_of(
+        since=since,
+        until=until,
+        kinds=kinds,
+        again=again,
+        first_since=first_since,
+        now=(clock or Clock()).utc(),
+        overlap=timedelta(minutes=settings.overlap_minutes),
+    )
+    return plan_windows(period.wanted(covered), requests_per_minute=settings.requests_per_minute)
