@@ -24,8 +24,21 @@ MAY_IMPORT = {
     "client": FOUNDATION | {"api", "exports", "tables", "push"},
     "account": FOUNDATION | {"api", "exports", "tables", "warehouse"},
     "pipeline": FOUNDATION | {"api", "exports", "tables", "warehouse", "push", "account"},
+    "reconcile": FOUNDATION | {"api", "exports", "warehouse", "push", "account", "pipeline"},
     "cli": FOUNDATION
-    | {"pipeline", "exports", "tables", "warehouse", "analysis", "push", "lake", "sandbox", "client", "api"},
+    | {
+        "pipeline",
+        "reconcile",
+        "exports",
+        "tables",
+        "warehouse",
+        "analysis",
+        "push",
+        "lake",
+        "sandbox",
+        "client",
+        "api",
+    },
 }
 LONGEST_MODULE = 500
 

@@ -17,7 +17,19 @@ from typer.exceptions import TyperException
 
 import maestro_analytics
 from maestro_analytics import errors
-from maestro_analytics.cli import doctor, exit_codes, export, lake, maintenance, push, query, refresh, report, sandbox
+from maestro_analytics.cli import (
+    doctor,
+    exit_codes,
+    export,
+    lake,
+    maintenance,
+    push,
+    query,
+    reconcile,
+    refresh,
+    report,
+    sandbox,
+)
 from maestro_analytics.cli.exit_codes import exit_code
 from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
 
@@ -43,7 +55,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for room in (refresh, maintenance, query, report, push, export, lake, doctor, sandbox):
+for room in (refresh, reconcile, maintenance, query, report, push, export, lake, doctor, sandbox):
     room.register(app)
 
 

@@ -119,6 +119,13 @@ def _run(settings: Settings, *, quiet: bool, **options: Any) -> RefreshReport:
     from maestro_analytics.pipeline import run
 
     stop = Event()
+    with stopping(stop), nullcontext((None, lambda text: None)) if quiet else progress() as (on_event, say):
+        return run(settings, stop=stop, on_event=on_event, say=say, **options)
+
+
+@contextmanager
+def stopping(stop: Event) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM set `stop`, and the second interrupt at once."""
 
     def stop_once(signum: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -128,8 +135,7 @@ def _run(settings: Settings, *, quiet: bool, **options: Any) -> RefreshReport:
 
     before = {name: signal.signal(name, stop_once) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with nullcontext((None, lambda text: None)) if quiet else progress() as (on_event, say):
-            return run(settings, stop=stop, on_event=on_event, say=say, **options)
+        yield
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)

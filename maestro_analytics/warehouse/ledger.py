@@ -63,6 +63,11 @@ class DuckLedger:
         """Those that are planned, requested or received, or empty and not yet entered as landed, in the order asked."""
         return self.records("status in ('planned', 'requested', 'received') or (status = 'empty' and landing is null)")
 
+    def next_seq(self) -> int:
+        """The number of the next export."""
+        with self._session() as connection:
+            return int(scalar(connection, "select coalesce(max(seq), 0) + 1 from state.exports"))
+
     def records(self, condition: str = "true", params: list[Any] | None = None) -> list[ExportRecord]:
         """The records for which a condition of ours holds, in the order in which they were asked for."""
         with self._session() as connection:

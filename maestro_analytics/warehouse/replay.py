@@ -18,6 +18,7 @@ from maestro_analytics.warehouse.connection import frame, scalar
 from maestro_analytics.warehouse.landing import land_coaching, read_list
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.master import KEPT, Master
+from maestro_analytics.warehouse.reconcile import remove_ghosts
 
 CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account")
 """What no kept file tells."""
@@ -79,6 +80,7 @@ def replay(master: Master, *, budget: float = BUDGET, without_missing: bool = Fa
             kept = master.folder / KEPT / f"coaching-{table.name}.ndjson.gz"
             if kept.exists():
                 yield reread_list(fresh, table.name, kept)
+        _remove_ghosts_again(master, fresh)
         fresh.resolve_people()
         fresh.connection.execute("checkpoint")
         fresh.close()
@@ -152,6 +154,16 @@ def _carry_over(master: Master, fresh: Master) -> None:
     if not scalar(fresh.connection, "select count(*) from state.exports"):
         for record in _records_from_names(master.folder / KEPT):
             ledger.add(fresh.connection, record, master.folder)
+
+
+def _remove_ghosts_again(master: Master, fresh: Master) -> None:
+    """Remove what `reconcile --remove` had removed: the kept files still hold it."""
+    removed = frame(
+        master.connection,
+        "select * from state.deletions as deletions where reason is not null",
+    )
+    for (seq, at), ghosts in removed.group_by("export_seq", "deleted_at", maintain_order=True):
+        remove_ghosts(fresh.connection, ghosts, seq=int(str(seq)), at=at)
 
 
 def _records_from_names(folder: Path) -> Iterator[ExportRecord]:

@@ -117,6 +117,7 @@ DELETIONS = StateTable(
         "grader": ("VARCHAR", "Who graded"),
         **_EXPORT,
         "deleted_at": ("TIMESTAMPTZ", "When the export that said so was complete"),
+        "reason": ("VARCHAR", "Why, where it was not the vendor who marked it deleted"),
     },
 )
 
