@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -28,13 +28,29 @@ class Coached:
     """Scores by person and day, and the sessions, as numbers: of whole grades, or of one question.
 
     Attributes:
+        panel: the scores.
+        zeros: the grades of 0 percent alone (auto-fails, as far as the files say); None for questions.
         person, day, wanted: one entry per session: who, when, and whether the period and filters choose it.
     """
 
     panel: Panel
+    zeros: Panel | None
     person: Codes
     day: Codes
     wanted: npt.NDArray[np.bool_]
+
+    @property
+    def without_zeros(self) -> Coached:
+        """The same without grades of 0 percent."""
+        if self.zeros is None:
+            return self
+        counts, sums = self.panel.counts - self.zeros.counts, self.panel.sums - self.zeros.sums
+        return replace(self, panel=Panel(counts, sums, self.panel.team))
+
+    def earlier(self, days: int) -> Coached:
+        """The same with all sessions so many days earlier: a placebo."""
+        kept = self.day >= days
+        return replace(self, person=self.person[kept], day=self.day[kept] - days, wanted=self.wanted[kept])
 
     def trials(
         self, window: Window, *, min_n: int, seed: int, question: int = 0, most_controls: int = MOST_CONTROLS
@@ -59,7 +75,7 @@ def coached_grades(store: Store, choice: Choice, window: Window, *, margin: int 
     # Small queries first: in a report they would wait for the long one of another answer.
     sessions = _sessions(store, "coaching_sessions", choice)
     scores = store.query("adjusted_trend", **_around(choice, window, margin), every="day", week_zone=choice.week_zone)
-    scores = scores.select("person_id", "n", "total", day="period").filter(pl.col("n") > 0)
+    scores = scores.select("person_id", "n", "total", "zeros", "zeros_total", day="period").filter(pl.col("n") > 0)
     return _gathered(store, scores, sessions)
 
 
@@ -111,17 +127,27 @@ def _gathered(store: Store, scores: pl.DataFrame, sessions: pl.DataFrame, *, by:
         mine = sessions if by is None else sessions.filter(pl.col(by) == key[0])
         if not mine["wanted"].any():
             continue
-        panel = Panel.of(
-            parts[key]["person"].to_numpy(),
-            _days_since(first, parts[key]["day"]),
-            parts[key]["n"].to_numpy().astype(float),
-            parts[key]["total"].to_numpy(),
-            persons=people.height,
-            days=(last - first).days + 1,
-            team=people["team"].to_numpy(),
-        )
+        panels = [
+            Panel.of(
+                parts[key]["person"].to_numpy(),
+                _days_since(first, parts[key]["day"]),
+                parts[key][n].to_numpy().astype(float),
+                parts[key][total].to_numpy().astype(float),
+                persons=people.height,
+                days=(last - first).days + 1,
+                team=people["team"].to_numpy(),
+            )
+            for n, total in (("n", "total"), ("zeros", "zeros_total"))
+            if n in parts[key].columns
+        ]
         found.append(
-            Coached(panel, mine["person"].to_numpy(), _days_since(first, mine["day"]), mine["wanted"].to_numpy())
+            Coached(
+                panels[0],
+                panels[1] if len(panels) > 1 else None,
+                mine["person"].to_numpy(),
+                _days_since(first, mine["day"]),
+                mine["wanted"].to_numpy(),
+            )
         )
     return found
 

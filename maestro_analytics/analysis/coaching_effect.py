@@ -10,7 +10,8 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.coached import Coached, Window, coached_grades, coached_questions
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics.effects import Effect, estimates, matched_weights
+from maestro_analytics.analysis.statistics.coaching_checks import imputation, newcomers, selection
+from maestro_analytics.analysis.statistics.effects import Effect, estimates, matched_effect, matched_weights
 from maestro_analytics.analysis.statistics.trials import MOST_CONTROLS, Trials
 
 REGRESSION = (
@@ -18,13 +19,24 @@ REGRESSION = (
     "uncoached' show an improvement even where coaching does nothing. Read the recommended row."
 )
 SESSION_DATE = "A session counts on the day it was created: the vendor gives no meeting date."
+NO_ZEROS = "matched, without auto-fails"
+NO_NEWCOMERS = "matched, without newcomers"
+IMPUTED = "imputation"
+PLACEBO = "placebo"
 WARNINGS = {
+    NO_ZEROS: "says nothing about auto-fails themselves",
+    NO_NEWCOMERS: "",
+    IMPUTED: "too high where sessions follow bad weeks, which pass by themselves",
+    PLACEBO: "an effect before the session cannot be one of the session: it should be about 0",
     "before and after": "regression to the mean: scores would have risen without coaching",
     "against all uncoached": "regression to the mean: the uncoached were luckier before and fall back",
     "matched": "",
     "adjusted (ANCOVA)": "assumes that scores follow a straight line where coached and uncoached do not overlap",
 }
-RECOMMENDED = ("matched", "adjusted (ANCOVA)")
+MORE = 0.15
+"""So much larger a share among the coached says that sessions were given for it."""
+RECOMMENDED = ("matched", "adjusted (ANCOVA)", NO_ZEROS, NO_NEWCOMERS, IMPUTED)
+NAIVE = ("before and after", "against all uncoached")
 EFFECTS = {
     "method": pl.String, "recommended": pl.Boolean, "n": pl.Int64, "n_na": pl.Int64, "agents": pl.Int64,
     "controls": pl.Int64, "effect": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "pre_gap": pl.Float64,
@@ -56,8 +68,12 @@ def coaching_effect(
     of differences between questions. A session counts once for each question.
 
     Columns
-        method           String   "matched", "adjusted (ANCOVA)", "before and after", "against all uncoached"
-        recommended      Boolean  matched where controls were found for half of the sessions, else adjusted
+        method           String   "matched", "adjusted (ANCOVA)", "before and after", "against all uncoached"; for whole
+                                  grades also "matched, without auto-fails", "matched, without newcomers" (first grade
+                                  less than 12 weeks before), "imputation" (own earlier scores and the weeks) and
+                                  "placebo" (matched, as if each session had been `before_days` + `after_days` earlier)
+        recommended      Boolean  the row to read, by what the sessions were given for; none where no row can be used,
+                                  and then the caveat says why
         n, n_na          Int64    sessions counted; sessions left out (fewer than `min_n` grades before, none after, or
                                   another session of the person within twice `before_days` before)
         agents           Int64    agents behind the figure, coached and not
@@ -82,10 +98,20 @@ def coaching_effect(
     found = estimates(Trials.of_all([trials for trials, _ in made]), confidence=confidence) if made else []
     counted = {effect.method: effect.coached for effect in found}
     enough = counted.get("matched", 0) >= max(1, counted.get("adjusted (ANCOVA)", 0) / 2)
-    recommended = RECOMMENDED[0] if enough else RECOMMENDED[1]
+    recommended = "matched" if enough else "adjusted (ANCOVA)"
+    why = ""
+    if at == "grade" and made:
+        checks, recommended, why = _checked(
+            data[0], made[0][0], window, recommended, min_n=min_n, seed=seed, confidence=confidence
+        )
+        found += checks
+        usable = {effect.method for effect in found if not np.isnan(effect.effect.lo) and effect.coached > 0}
+        if recommended not in usable and why:
+            why += f" The row {recommended!r} that would answer cannot be worked out, so none is recommended."
+            recommended = ""
     rows = [_row(effect, recommended, left_out, min_sessions) for effect in found]
     frame = pl.DataFrame(rows, schema=EFFECTS)
-    order = dict.fromkeys((recommended, *RECOMMENDED, *WARNINGS))
+    order = dict.fromkeys((recommended, *RECOMMENDED[:2], *NAIVE, *RECOMMENDED[2:], PLACEBO))
     rank = {name: at for at, name in enumerate(order)}
     frame = frame.sort(pl.col("method").replace_strict(rank, default=9, return_dtype=pl.Int64))
     return Answer.of(
@@ -94,21 +120,65 @@ def coaching_effect(
         question="By how many points do scores rise because of a coaching session?"
         if at == "grade"
         else "By how many points does the score of a coached question rise because of the session?",
-        caveat=f"{REGRESSION} {SESSION_DATE}",
+        caveat=" ".join(filter(None, (REGRESSION, why, SESSION_DATE))),
         reason=None if frame.height else f"no coaching session can be counted ({choice.words})",
     )
+
+
+def _checked(
+    data: Coached, made: Trials, window: Window, usual: str, *, min_n: int, seed: int, confidence: float
+) -> tuple[list[Effect], str, str]:
+    """Further rows, which row to recommend, and why: by auto-fails, newcomers and standing before the session."""
+    seen = selection(made, data.panel, data.zeros, before=window.before, confidence=confidence)
+    plain, _ = data.without_zeros.trials(window, min_n=min_n, seed=seed)
+    settled = plain.only(~newcomers(plain, data.panel))
+    placebo, _ = data.earlier(window.before + window.after).trials(window, min_n=min_n, seed=seed)
+    imputed, coached = imputation(
+        data.panel, data.person[data.wanted], data.day[data.wanted], after=window.after, confidence=confidence
+    )
+    rows = [
+        matched_effect(plain, NO_ZEROS, confidence=confidence),
+        matched_effect(settled, NO_NEWCOMERS, confidence=confidence),
+        Effect(IMPUTED, imputed, coached, len(data.panel.counts) - coached, float("nan")),
+        matched_effect(placebo, PLACEBO, confidence=confidence),
+    ]
+    if seen.new_coached - seen.new_others > MORE:
+        return rows, NO_NEWCOMERS, (
+            f"{seen.new_coached:.0%} of the coached were new and {seen.new_others:.0%} of the others: newcomers "
+            "improve without coaching and are left out."
+        )  # fmt: skip
+    if seen.autofail_coached - seen.autofail_others > MORE:
+        return rows, NO_ZEROS, (
+            f"{seen.autofail_coached:.0%} of the coached had an auto-fail before and {seen.autofail_others:.0%} of the "
+            "others: an auto-fail seldom comes twice, so auto-fails are left out."
+        )  # fmt: skip
+    if seen.standing.hi < 0 and not seen.dip.hi < 0:
+        return rows, IMPUTED, (
+            f"The coached had scored {-seen.standing.value:.1f} points lower for long, without a dip before the "
+            "session: they are held against their own earlier scores."
+        )  # fmt: skip
+    return rows, usual, ""
 
 
 def _row(effect: Effect, recommended: str, left_out: int, min_sessions: int) -> dict[str, object]:
     known = not np.isnan(effect.effect.value)
     if not known:
-        reason = "no comparable agents without coaching" if effect.method in RECOMMENDED else "too few sessions"
+        reason = (
+            "no comparable agents without coaching" if effect.method in RECOMMENDED + (PLACEBO,) else "too few sessions"
+        )
     elif effect.coached < min_sessions:
         reason = f"{effect.coached} sessions: fewer than {min_sessions}"
     elif np.isnan(effect.effect.lo):
         reason = "no interval: too few agents to compare"
     else:
         reason = WARNINGS[effect.method] if effect.method not in RECOMMENDED else ""
+        if not reason and effect.method != recommended:
+            if not recommended:
+                reason = "no row can be recommended; see the caveat"
+            elif recommended not in RECOMMENDED[:2]:
+                reason = "another row is recommended; see the caveat"
+            if not reason and effect.method == IMPUTED:
+                reason = WARNINGS[IMPUTED]
     value, lo, hi, gap = (
         None if np.isnan(number) else number
         for number in (effect.effect.value, effect.effect.lo, effect.effect.hi, effect.gap_before)

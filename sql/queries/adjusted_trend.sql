@@ -54,7 +54,11 @@ moves as (
     select rubric_id, (select sum(total) / sum(n) from rubrics) - total / nullif(n, 0) as points from rubrics
 ),
 moved as (
-    select dated.period, dated.person_id, dated.score_percent + moves.points as adjusted
+    select
+        dated.period,
+        dated.person_id,
+        dated.score_percent + moves.points as adjusted,
+        case when dated.score_percent = 0 then 1 else 0 end as is_zero
     from dated
     join moves on moves.rubric_id is not distinct from dated.rubric_id
 ),
@@ -66,7 +70,9 @@ per_period as (
         count(*) - count(adjusted) as n_na,
         sum(adjusted) as total,
         sum(adjusted * adjusted) as squares,
-        sum(adjusted * adjusted * adjusted) as cubes
+        sum(adjusted * adjusted * adjusted) as cubes,
+        sum(is_zero) as zeros,
+        sum(adjusted * is_zero) as zeros_total
     from moved
     group by period, person_id
 ),

@@ -61,6 +61,12 @@ def estimates(made: Trials, *, confidence: float) -> list[Effect]:
     return effects
 
 
+def matched_effect(made: Trials, method: str, *, confidence: float) -> Effect:
+    """The matched comparison alone, under another name: for a part of the trials, or a placebo."""
+    weights = _grades(made, *matched_weights(made))
+    return _effect(method, _matched(made, weights, confidence=confidence), made.only(weights > 0), weights[weights > 0])
+
+
 def _matched(made: Trials, weights: Floats, *, confidence: float) -> Coefficient:
     """The matched effect; its error from leaving out a thirtieth of the agents at a time and matching again.
 
