@@ -164,7 +164,7 @@ def _row(effect: Effect, recommended: str, left_out: int, min_sessions: int) -> 
     known = not np.isnan(effect.effect.value)
     if not known:
         reason = (
-            "no comparable agents without coaching" if effect.method in RECOMMENDED + (PLACEBO,) else "too few sessions"
+            "no comparable agents without coaching" if effect.method in (*RECOMMENDED, PLACEBO) else "too few sessions"
         )
     elif effect.coached < min_sessions:
         reason = f"{effect.coached} sessions: fewer than {min_sessions}"
