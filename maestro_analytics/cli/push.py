@@ -62,6 +62,10 @@ def agent_metrics(
     ] = None,
     until: Annotated[str | None, typer.Option(help="Grades that count before it.")] = None,
     period: Annotated[str, typer.Option(metavar="week|month|all", help="What a value covers.")] = "all",
+    include_uncovered: Annotated[
+        bool,
+        typer.Option("--include-uncovered", help="Send values of time that no refresh has covered completely, too."),
+    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -74,7 +78,12 @@ def agent_metrics(
     settings = Settings.from_environment()
     with ExitStack() as stack:
         report = push_computed(
-            metric, span, settings=settings, client=lambda: stack.enter_context(ApiClient(settings)), dry_run=dry_run
+            metric,
+            span,
+            settings=settings,
+            client=lambda: stack.enter_context(ApiClient(settings)),
+            dry_run=dry_run,
+            include_uncovered=include_uncovered,
         )
     _finish(report, as_json=as_json)
 

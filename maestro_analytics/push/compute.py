@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -64,32 +65,98 @@ def start_of_period(moment: datetime, period: str) -> datetime:
     return day.replace(day=1) if period == "month" else day - timedelta(days=day.weekday())
 
 
+def covered_windows(store: Store) -> list[tuple[datetime, datetime]]:
+    """Start and end of each period whose grades have all landed, in order; empty if nothing was ever covered.
+
+    `state.coverage` joins periods that touch, so a week that is wholly covered lies in one of them.
+    """
+    rows = store.sql("select window_start, window_end from state.coverage where kind = 'raw' order by window_start")
+    return list(rows.iter_rows())
+
+
+GRADE_QUERIES = ("metrics_of_grades", "metrics_grade_periods")
+"""The queries whose rows are complete for covered time only. To-dos are read whole, whatever is covered."""
+
+
 @dataclass
 class _Rows:
-    """The queries of one push, each run once."""
+    """The queries of one push, each run once.
+
+    Attributes:
+        covered: count only grades of these periods; empty for no restriction.
+    """
 
     store: Store
     span: Span
-    _had: dict[str, pl.DataFrame] = field(default_factory=dict)
+    covered: Sequence[tuple[datetime, datetime]] = ()
+    _results: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def __call__(self, query: str, *, all_time: bool = False) -> pl.DataFrame:
-        if query not in self._had:
-            span = {"period": self.span.period, "since": self.span.since, "until": self.span.until}
-            variables = {} if all_time else {name: value for name, value in span.items() if value is not None}
-            self._had[query] = self.store.query(query, **variables)
-        return self._had[query]
+        if query not in self._results:
+            self._results[query] = self._run(query, all_time=all_time)
+        return self._results[query]
+
+    def _run(self, query: str, *, all_time: bool) -> pl.DataFrame:
+        if all_time:
+            return self.store.query(query)
+        only_covered = bool(self.covered) and query in GRADE_QUERIES
+        since, until = self.span.since, self.span.until
+        if only_covered and self.span.period == "all":
+            first, last = self.covered[0][0], self.covered[-1][1]
+            since, until = max(since or first, first), min(until or last, last)
+        rows = self.store.query(query, period=self.span.period, since=since, until=until)
+        if not only_covered or self.span.period == "all":
+            return rows
+        start = pl.col("period_start").cast(UTC_MOMENT)
+        end = start.dt.offset_by("1w" if self.span.period == "week" else "1mo")
+        whole = [(start >= first) & (end <= last) for first, last in self.covered]
+        return rows.filter(pl.any_horizontal(whole))
 
 
-def compute_metrics(store: Store, metrics: Sequence[Metric], span: Span, *, ids: pl.DataFrame) -> pl.DataFrame:
+def uncovered_warnings(
+    store: Store, metrics: Sequence[Metric], span: Span, covered: Sequence[tuple[datetime, datetime]]
+) -> list[str]:
+    """Sentences about the grades that a push leaves out, or counts, because their time is not wholly covered."""
+    if not covered or not any(metric.counts_grades for metric in metrics):
+        return []
+    every = _Rows(store, span)("metrics_grade_periods")
+    kept = _Rows(store, span, covered)("metrics_grade_periods")
+    warnings = []
+    if left_out := every.height - kept.height:
+        time = "time that is not covered" if span.period == "all" else f"a {span.period} that is not wholly covered"
+        warnings.append(
+            f"{left_out} of {every.height} grades were left out because they count for {time}: exports select by "
+            "update, so only some of its grades are here. Refresh that time first, or use --include-uncovered."
+        )
+    if span.period == "all":
+        gaps = [(end, start) for (_, end), (start, _) in pairwise(covered)]
+        in_gaps = [(pl.col("counts_for") >= start) & (pl.col("counts_for") < end) for start, end in gaps]
+        if in_gaps and (count := kept.filter(pl.any_horizontal(in_gaps)).height):
+            warnings.append(
+                f"{count} grades were counted although they lie in a gap of the covered time. Run refresh to close it."
+            )
+    return warnings
+
+
+def compute_metrics(
+    store: Store,
+    metrics: Sequence[Metric],
+    span: Span,
+    *,
+    ids: pl.DataFrame,
+    covered: Sequence[tuple[datetime, datetime]] = (),
+) -> pl.DataFrame:
     """The values of some metrics as a frame with the API's field names.
 
     One row per person, metric and period; a person without a value has none. `timestamp` is the first moment of the
     week or month; over all, midnight UTC of the day of the newest record counted for that person.
 
     Args:
-        ids: the ids of each person, the one to send under first (`people.ids_of_each_person`).
+        ids: the ids of each person, the one to send under first (`agent_ids.ids_of_each_person`).
+        covered: count only grades of weeks and months that lie wholly in one of these periods; for `all`, only grades
+            between the first and the last moment of them. Empty for no restriction.
     """
-    rows = _Rows(store, span)
+    rows = _Rows(store, span, covered)
     people = ids.unique("person_id", keep="first", maintain_order=True)
     frames = [pl.DataFrame(schema=COMPUTED_SCHEMA)]
     for metric in metrics:

@@ -33,12 +33,17 @@ Compute = Callable[[Rows], "pl.DataFrame"]
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric of a person: its `metric_id` at the vendor, what it counts, and how it is had."""
+    """One metric of a person: its `metric_id` at the vendor, what it counts, and how it is computed.
+
+    Attributes:
+        counts_grades: whether it is computed from grades, which are complete for covered time only.
+    """
 
     name: str
     unit: str
     description: str
     compute: Compute
+    counts_grades: bool = True
 
 
 def column(query: str, name: str, *, newest: str) -> Compute:
@@ -123,12 +128,14 @@ METRICS: tuple[Metric, ...] = (
         "to-dos",
         "to-dos set in the period that are not complete",
         column("metrics_of_todos", "open_todos", newest="newest_todo"),
+        counts_grades=False,
     ),
     Metric(
         "todo_completion_rate",
         "share, 0 to 1",
         "complete to-dos of all that were set in the period",
         column("metrics_of_todos", "todo_completion_rate", newest="newest_todo"),
+        counts_grades=False,
     ),
     Metric(
         "time_to_coach_days",

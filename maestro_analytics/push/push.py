@@ -3,8 +3,8 @@
     frame -> checked entries -> difference to the ledger -> batches -> vendor
                                      ^------- ledger <-------/
 
-Nothing here opens the master database, which a refresh may be holding; what agents there are is read from the
-published file, and the ledger is a file of its own.
+Agents and metrics are read from the published file, and the ledger is a file of its own. At the end of a push
+`mirror.show_in_published` opens the master to copy the ledger into `state.pushes`; it holds the refresh lock meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ import polars as pl
 from maestro_analytics import warehouse
 from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError, TryAgain
 from maestro_analytics.push.agent_ids import ids_of_each_person, known_agents, next_ids
-from maestro_analytics.push.compute import Span, compute_metrics, no_longer_computed
+from maestro_analytics.push.compute import (
+    Span,
+    compute_metrics,
+    covered_windows,
+    no_longer_computed,
+    uncovered_warnings,
+)
 from maestro_analytics.push.diff import Plan, plan_push, plan_repeats, withdraw
 from maestro_analytics.push.entries import KEY, Kind, api_moment, entries_of
 from maestro_analytics.push.files import read_metrics_file
@@ -90,8 +96,13 @@ def push_computed(
     settings: Settings,
     client: Callable[[], MetricsClient],
     dry_run: bool = False,
+    include_uncovered: bool = False,
 ) -> PushReport:
-    """Compute metrics of the catalogue from the published database, and send what changed.
+    """Compute metrics from the published database, and send what changed.
+
+    Args:
+        include_uncovered: count grades of time that is not covered, and send weeks and months that are only partly
+            covered. By default they are left out with a warning.
 
     Raises:
         UnknownName, EmptyStore, AnotherRefresh, SettingsError.
@@ -100,16 +111,23 @@ def push_computed(
     with _published(settings) as store:
         ledger = read_ledger(settings.data, Kind.AGENT, host=settings.host)
         ids = ids_of_each_person(store, ledger)
-        frame = compute_metrics(store, metrics, span, ids=ids)
-        checked = check_entries(frame, kind=Kind.AGENT, known_agents=known_agents(store))
-    checked.warnings += span.cut_periods()
+        covered = [] if include_uncovered else covered_windows(store)
+        agents = known_agents(store)
+        frame = compute_metrics(store, metrics, span, ids=ids, covered=covered)
+        checked = check_entries(frame, kind=Kind.AGENT, known_agents=agents)
+        computed = checked.entries
+        if covered and span.period != "all":
+            # A value that was left out is not withdrawn: it was sent when its period was covered or asked for.
+            every = compute_metrics(store, metrics, span, ids=ids)
+            computed = check_entries(every, kind=Kind.AGENT, known_agents=agents).entries
+        checked.warnings += span.cut_periods() + uncovered_warnings(store, metrics, span, covered)
     return push_checked(
         checked,
         kind=Kind.AGENT,
         settings=settings,
         client=client,
         dry_run=dry_run,
-        gone=lambda ledger: no_longer_computed(checked.entries, ledger, metrics, span),
+        gone=lambda ledger: no_longer_computed(computed, ledger, metrics, span),
         next_id=next_ids(ids, ledger),
     )
 

@@ -187,15 +187,17 @@ def settings(vendor, tmp_path):
 
 @pytest.fixture
 def publish(settings):
-    """Publishes a database with these rows: table -> rows, where what is missing is null."""
+    """Publishes a database with these rows: table -> rows; a missing column is null. `covered`: pairs of moments."""
 
-    def publish(**tables):
+    def publish(covered=(), **tables):
         with Master.open(settings.data, host=settings.host, command="a test") as master:
             for name, rows in tables.items():
                 master.connection.execute(f"delete from {name}")
                 master.connection.register("given", pl.DataFrame(rows, infer_schema_length=None))
                 master.connection.execute(f"insert into {name} by name from given")
                 master.connection.unregister("given")
+            for start, end in covered:
+                master.connection.execute("insert into state.coverage values ('raw', ?, ?)", [at(start), at(end)])
             master.connection.execute("update state.account set host = ?", [settings.host])
             master.publish()
 
