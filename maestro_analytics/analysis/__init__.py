@@ -29,7 +29,7 @@ from maestro_analytics.analysis.coaching_follow_up import (
 )
 from maestro_analytics.analysis.csat import csat_link
 from maestro_analytics.analysis.drift import grader_drift
-from maestro_analytics.analysis.filters import Filters
+from maestro_analytics.analysis.filters import Filters, show_filters
 from maestro_analytics.analysis.points_lost import points_lost, points_lost_by_team
 from maestro_analytics.analysis.ranking import agent_ranking
 from maestro_analytics.analysis.regrades import regrades, score_mismatches, score_reconciliation
@@ -87,6 +87,11 @@ __all__ = [
     "time_to_coach_curve",
     "todo_completion",
 ]
+
+
+for _name in __all__:
+    if _name[0].islower() and _name not in ("charts", "report"):
+        show_filters(globals()[_name])
 
 
 def __getattr__(name: str) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, get_type_hints
 from zoneinfo import ZoneInfo, available_timezones
 
 from maestro_analytics.errors import InvalidArgument, UnknownName
@@ -45,6 +47,20 @@ class Filters(TypedDict, total=False):
     source: str | None
     grade_type: str | None
     week_zone: str | None
+
+
+def show_filters(answer: Callable[..., object]) -> None:
+    """Make `inspect.signature`, Tab and Shift+Tab list each filter of `answer` in the place of `**filters`.
+
+    Type checkers read `Unpack[Filters]`; Jupyter and `help()` read the signature.
+    """
+    signature = inspect.signature(answer)
+    named = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    filters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in get_type_hints(Filters).items()
+    ]
+    answer.__signature__ = signature.replace(parameters=[*named, *filters])  # type: ignore[attr-defined]
 
 
 NAMED = ("team", "agent", "rubric", "source", "grade_type")
@@ -153,4 +169,4 @@ def _readable(value: datetime) -> str:
     return f"{value:%Y-%m-%d}" if value.time() == time() else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
-__all__ = ["TIME_AXIS", "Choice", "Filters", "Store", "Unpack", "moment"]
+__all__ = ["TIME_AXIS", "Choice", "Filters", "Store", "Unpack", "moment", "show_filters"]

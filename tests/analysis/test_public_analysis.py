@@ -4,7 +4,10 @@ import inspect
 import subprocess
 import sys
 
+import pytest
+
 from maestro_analytics import analysis
+from maestro_analytics.analysis import Filters
 
 CONTAINERS = {"charts", "report"}
 
@@ -24,3 +27,15 @@ def test_importing_the_answers_imports_neither_scipy_nor_altair():
     code = "import sys; from maestro_analytics import analysis; print({'scipy', 'altair', 'duckdb'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+ANSWERS = sorted(name for name in set(analysis.__all__) - CONTAINERS if name[0].islower())
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_signature_of_an_answer_lists_every_filter(name):
+    """Jupyter completes keyword arguments from it; `**filters` alone offered nothing."""
+    parameters = inspect.signature(getattr(analysis, name)).parameters
+    assert next(iter(parameters)) == "store"
+    assert list(parameters)[-len(Filters.__annotations__) :] == list(Filters.__annotations__)
+    assert all(each.kind is not inspect.Parameter.VAR_KEYWORD for each in parameters.values())
