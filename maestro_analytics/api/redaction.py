@@ -14,7 +14,9 @@ LONGEST_MESSAGE = 300
 
 _URL_QUERY = re.compile(r"""((?:https?://|/)[^\s?"'<>]*)\?[^\s"'<>)]*""")
 _TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
+_ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|\x9b[0-?]*[ -/]*[@-~]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\s\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+"""Control characters, and characters that hide text or reverse its direction."""
 _MESSAGE_KEYS = (
     "message",
     "error",
@@ -34,7 +36,7 @@ def redact(text: str, *, token: str = "") -> str:
         for spelling in (token, quote(token, safe="")):
             text = text.replace(spelling, "[token]")
     text = _without_query(text)
-    text = _UNPRINTABLE.sub(" ", text).strip()
+    text = _UNPRINTABLE.sub(" ", _ESCAPE_SEQUENCE.sub("", text)).strip()
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +29,39 @@ from maestro_analytics.settings import Settings, is_loopback
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 AGENT = "maestro-analytics"
+
+
+_NOT_SENDABLE = (
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidProxyURL,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
+_PROXY_REFUSED = (
+    "407: the proxy wants a user and a password. Write them into the proxy variable, as in "
+    "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT."
+)
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def parse_json(content: bytes) -> Any:
+    """The value of a JSON text, with U+FFFD for lone surrogates, which UTF-8 cannot encode.
+
+    Raises:
+        ValueError: `content` is not JSON.
+    """
+    value = json.loads(content)
+    return _without_surrogates(value) if re.search(rb"\\u[dD][89a-fA-F]", content) else value
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
 
 
 class NoAuth(AuthBase):
@@ -61,6 +96,15 @@ def certainly_not_sent(error: requests.RequestException) -> bool:
     return isinstance(
         reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
     ) or isinstance(error, requests.exceptions.ProxyError)
+
+
+def _wants_proxy_password(error: requests.RequestException) -> bool:
+    return isinstance(error, requests.exceptions.ProxyError) and "failed: 407" in str(error)
+
+
+def _local_cause(error: requests.RequestException, token: str) -> str:
+    without_password = re.sub(r"//[^/@\s]*@", "//", str(error))
+    return redact(without_password, token=token).rstrip(".") or type(error).__name__
 
 
 def _is_untrusted(error: BaseException) -> bool:
@@ -138,6 +182,10 @@ class Transport:
         """
         return self._clock_ahead_seconds
 
+    def vendor_now(self) -> datetime:
+        """The vendor's time, by the `Date` header of its last answer; this machine's time before any answer."""
+        return self.clock.utc() - timedelta(seconds=self._clock_ahead_seconds or 0.0)
+
     def send(
         self,
         endpoint: Endpoint,
@@ -209,16 +257,32 @@ class Transport:
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,
             )
+        except _NOT_SENDABLE as error:
+            return SettingsError(
+                f"the request to {self.host} cannot be sent: {_local_cause(error, self._token)}. Check "
+                "MAESTRO_BASE_URL and the proxy variables (HTTPS_PROXY, ALL_PROXY); a socks proxy needs the package "
+                "PySocks."
+            )
         except requests.RequestException as error:
+            if _wants_proxy_password(error):
+                return SettingsError(_PROXY_REFUSED)
             if _is_untrusted(error):
                 return SettingsError(
                     f"the certificate of {self.host} is not trusted. Check MAESTRO_BASE_URL; behind a proxy that "
                     "inspects traffic, set REQUESTS_CA_BUNDLE to its certificate."
                 )
+            if isinstance(error, requests.exceptions.ContentDecodingError):
+                return Failure(f"an answer from {self.host} that cannot be decoded", status=200)
             what = "no connection" if certainly_not_sent(error) else "no answer"
             if isinstance(error, requests.Timeout):
                 what += " in time"
             return Failure(f"{what} from {self.host}", status=None, arrived=not certainly_not_sent(error))
+        except OSError as error:
+            # requests raises a plain OSError for a certificate file that does not exist.
+            return SettingsError(
+                f"the request to {self.host} cannot be sent: {redact(str(error), token=self._token)}. Check "
+                "REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
+            )
 
     def _read(self, endpoint: Endpoint, path: str, response: requests.Response) -> Any:
         shown = f"{endpoint.method} {path}"
@@ -227,13 +291,15 @@ class Transport:
         error: MaestroError | Failure
         if 200 <= status < 300:
             try:
-                answer = json.loads(response.content) if response.content.strip() else None
+                answer = parse_json(response.content) if response.content.strip() else None
             except ValueError:
                 answer = None
             if answer is not None or not endpoint.replies:
                 self._health.answered()
                 return answer
             error = Failure(f"{status} from {self.host} without the JSON that is due", status=status)
+        elif status == 407:
+            error = SettingsError(_PROXY_REFUSED)
         elif status in (401, 403):
             error = TokenRefused(host=self.host, status=status)
         elif 300 <= status < 400:

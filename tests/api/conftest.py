@@ -72,10 +72,11 @@ class Host:
             def answer(self):
                 parts = urlsplit(self.path)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                seen = Seen(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body)
+                path = self.path if self.command == "CONNECT" else parts.path
+                seen = Seen(self.command, path, dict(parse_qsl(parts.query)), dict(self.headers), body)
                 host.send(self, host.reply_to(seen))
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = answer
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, request, client_address):

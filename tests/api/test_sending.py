@@ -336,3 +336,51 @@ def test_other_trouble_with_tls_is_waited_out(settings, host, clock):
 
     with ApiClient(secure, clock=clock) as client, pytest.raises(errors.Unreachable):
         client.send(endpoints.GET_TODO, id="t1")
+
+
+def test_a_lone_surrogate_in_an_answer_becomes_the_replacement_character(client, host, reply):
+    host.on(TODO, reply(body=b'{"id": "t1", "title": "a\\ud800b", "pair": "\\ud83d\\ude00"}'))
+
+    answer = client.send(endpoints.GET_TODO, id="t1")
+
+    assert {"id": "t1", "title": "a\ufffdb", "pair": "\U0001f600"} == answer
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem", "/nowhere/ca.pem"),
+        ("HTTPS_PROXY", "socks5://127.0.0.1:9", "SOCKS"),
+    ],
+)
+def test_a_fault_of_this_machine_is_said_at_once(settings, clock, monkeypatch, variable, value, said):
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    remote = settings.model_copy(update={"base_url": "https://vendor.invalid/api/v1"})
+
+    with ApiClient(remote, clock=clock) as client, pytest.raises(errors.SettingsError, match=said):
+        client.send(endpoints.GET_TODO, id="t1")
+
+    assert [] == [seconds for seconds in clock.waited if seconds >= 0.3]
+
+
+def test_a_proxy_that_wants_a_password_is_said_at_once(settings, host, reply, clock, monkeypatch):
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", host.url)
+    monkeypatch.setenv("https_proxy", host.url)
+    remote = settings.model_copy(update={"base_url": "https://vendor.invalid/api/v1"})
+    host.on("CONNECT vendor.invalid:443", reply(407))
+
+    with ApiClient(remote, clock=clock) as client, pytest.raises(errors.SettingsError, match=r"user and a password"):
+        client.send(endpoints.GET_TODO, id="t1")
+
+
+def test_a_refusal_carries_no_escape_sequences_of_the_vendor(client, host, reply):
+    host.on(TODO, reply(422, {"message": "\x1b[31mred\x1b[0m \x1b]0;title\x07\u202eevil\x00"}))
+
+    with pytest.raises(errors.RequestRefused) as caught:
+        client.send(endpoints.GET_TODO, id="t1")
+
+    assert "red evil" == caught.value.vendor_message
