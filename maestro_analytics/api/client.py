@@ -15,7 +15,7 @@ from maestro_analytics.api.coaching import CoachingCalls
 from maestro_analytics.api.exports import ExportCalls
 from maestro_analytics.api.pages import Pages
 from maestro_analytics.api.tickets import LARGEST_BATCH, TicketCalls
-from maestro_analytics.api.validation import iso_or_none
+from maestro_analytics.api.validation import iso, iso_or_none
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.settings import Settings
 
@@ -74,7 +74,7 @@ class ApiClient(TicketCalls, AttachmentCalls, AgentCalls, CoachingCalls, ExportC
         }
         given = {key: value for key, value in filters.items() if value is not None}
         try:
-            return self._pages.read_all(LISTS[name], given, stop=stop)
+            return self._pages.read_all(LISTS[name], given, now=lambda: iso(self.vendor_now()), stop=stop)
         except Stopped:
             raise KeyboardInterrupt from None
 

@@ -1,15 +1,17 @@
 """Lists that are read page by page while others change them.
 
 A pass over the pages counts only when `totalResults` was the same on each of its pages and equals the number of
-distinct ids. The count alone can add up with the wrong set (one record came, one went, and one slipped through
-between two pages), so pages overlap: each starts at the last record of the one before, and must begin with it.
+distinct ids. A pass after one that failed is pinned: it asks for records created before it began, so that a list to
+which people keep adding ends too. The count alone can add up with the wrong set (one record came, one went, and one
+slipped through between two pages), so pages overlap: each starts at the last record of the one before, and must begin
+with it.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +21,8 @@ from maestro_analytics.errors import InconsistentPages, RequestRefused, TryAgain
 PAGE_SIZES = (500, 200, 100, 50, 25, 10)
 """The reference names no largest page: the largest that is not refused is used, and remembered for the endpoint."""
 PASSES = 6
+MOST_PAGES = 20_000
+"""Of one pass: a server without totals that sends new records without an end is given up after these."""
 LONGEST_OVERLAP = 3
 """Records that a page may repeat: more than the one asked for, where a server counts `startIndex` from 1."""
 
@@ -67,22 +71,32 @@ class Pages:
         self._sizes: dict[Endpoint, int] = {}
 
     def read_all(
-        self, endpoint: Endpoint, filters: Mapping[str, Any], *, stop: threading.Event | None = None
+        self,
+        endpoint: Endpoint,
+        filters: Mapping[str, Any],
+        *,
+        now: Callable[[], str] | None = None,
+        stop: threading.Event | None = None,
     ) -> list[dict[str, Any]]:
         """Every record that matches, as of one moment.
 
+        Args:
+            now: the vendor's time as a value of `endDate`. Where given, and `filters` have no `endDate`, each pass
+                after the first is limited to records created before it began.
+
         Raises:
-            InconsistentPages: the list changed during each of six passes.
+            InconsistentPages: the list changed during each of six passes, or the server ignores `startIndex`.
             RequestRefused: the filters were refused, with every page size.
-        TryAgain: the answer was no page of a list.
+            TryAgain: the answer is not a page of a list.
         """
         overlap = True
         earlier: _Pass | None = None
         why = ""
-        for _ in range(PASSES):
+        for number in range(PASSES):
             this = _Pass(overlap)
+            pinned = {"endDate": now()} if now is not None and number else {}
             try:
-                self._read_pages(endpoint, filters, this, stop)
+                self._read_pages(endpoint, {**pinned, **filters}, this, stop)
             except _Changed as changed:
                 # A list that stands still but comes in another order each time has no overlap to find: from the
                 # second such pass on, two passes that agree are believed instead.
@@ -103,7 +117,8 @@ class Pages:
     ) -> None:
         position = 0
         first_index = 0
-        while True:
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
             overlap = 1 if this.overlap and position > 0 else 0
             total, page = self._page(endpoint, filters, position - overlap + first_index, stop)
             if position == 0:
@@ -115,6 +130,13 @@ class Pages:
                 # Nothing but what we had, from one record earlier than asked: this server counts from 1.
                 first_index = 1
                 continue
+            fresh = {_identity(record) for record in page[repeated:]}
+            if fresh and fresh <= seen and not this.overlap:
+                raise InconsistentPages(
+                    f"{endpoint.does}: the page at startIndex {position} repeats earlier records only, so the server "
+                    "ignores startIndex. Narrow the list with filters until it fits one page, or ask the vendor."
+                )
+            seen |= fresh
             this.records += page[repeated:]
             position = len(this.records)
             if repeated == len(page) or (total is not None and position >= total):
@@ -122,6 +144,10 @@ class Pages:
             if len(page) == 1 and this.overlap:
                 # Pages of one record leave nothing to overlap with.
                 this.overlap = False
+        raise InconsistentPages(
+            f"{endpoint.does}: the list did not end within {MOST_PAGES:,} pages and names no total. "
+            "Narrow it with filters."
+        )
 
     def _page(
         self, endpoint: Endpoint, filters: Mapping[str, Any], start: int, stop: threading.Event | None

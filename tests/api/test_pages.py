@@ -256,3 +256,44 @@ def test_what_cannot_be_asked_for_is_not_sent(client):
         client.list_all("points")
     assert isinstance(client, ApiClient)
     assert 0 == client.requests_made
+
+
+def test_a_list_that_grows_while_it_is_read_is_pinned_to_the_start_of_the_pass(client, host, reply):
+    """One record is added with each second request; without `endDate` no pass would ever see one total."""
+    created = [f"2025-01-01T00:{number // 60:02d}:{number % 60:02d}Z" for number in range(1300)]
+    records = [{"id": str(number), "createdAt": moment} for number, moment in enumerate(created)]
+
+    def page(seen):
+        if len(host.seen) % 2 == 0:
+            records.append({"id": f"new-{len(host.seen)}", "createdAt": "2099-01-01T00:00:00Z"})
+        end = seen.query.get("endDate", "9999")
+        matching = [record for record in records if record["createdAt"] < end]
+        start, count = int(seen.query["startIndex"]), int(seen.query["count"])
+        return reply(body={"totalResults": len(matching), "Resources": matching[start : start + count]})
+
+    host.on("GET /api/v1/todos", page)
+
+    assert created == [record["createdAt"] for record in client.list_all("todos")]
+    assert len(host.seen) <= 6
+
+
+@pytest.mark.parametrize("totals", [{}, {"totalResults": None}, {"totalResults": "many"}], ids=str)
+def test_a_server_that_ignores_start_index_and_names_no_total_is_an_error(client, host, reply, totals):
+    host.on("GET /api/v1/todos", reply(body={"Resources": [{"id": letter} for letter in "abcdefghij"], **totals}))
+
+    with pytest.raises(errors.InconsistentPages, match=r"ignores startIndex"):
+        client.list_all("todos")
+
+    assert len(host.seen) <= 12
+
+
+def test_a_list_without_totals_ends_at_its_last_page(client, host, reply):
+    records = [{"id": str(number)} for number in range(1200)]
+
+    def page(seen):
+        start, count = int(seen.query["startIndex"]), int(seen.query["count"])
+        return reply(body={"Resources": records[start : start + count]})
+
+    host.on("GET /api/v1/todos", page)
+
+    assert records == client.list_all("todos")
