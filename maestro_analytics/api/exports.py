@@ -9,8 +9,9 @@ from typing import Any
 
 from maestro_analytics.api import endpoints
 from maestro_analytics.api.clock import Clock
+from maestro_analytics.api.redaction import redact
 from maestro_analytics.api.transport import Transport
-from maestro_analytics.errors import RequestRefused, TryAgain
+from maestro_analytics.errors import ExportFailed, RequestRefused, TryAgain
 from maestro_analytics.settings import Settings
 
 _OTHER_FORM_STATUSES = (400, 404, 405, 410, 422)
@@ -69,6 +70,7 @@ class ExportCalls(Transport):
 
         Raises:
             RequestRefused: status 404: the vendor does not know the id.
+            ExportFailed: its `dataUrl` is neither text nor null.
         """
         if self._poll_form is not None:
             return self._look(self._poll_form, export_id, stop)
@@ -98,6 +100,13 @@ class ExportCalls(Transport):
         else:
             answer = self.send(form, {"exportId": export_id}, stop=stop)
         if not isinstance(answer, dict):
-            answer = {}
+            raise TryAgain(f"{self.host} described the export in an unknown form. Try again later.", endpoint=form.path)
         data_url = answer.get("dataUrl")
-        return ExportState(str(answer.get("status") or ""), data_url if isinstance(data_url, str) else "")
+        if data_url is not None and not isinstance(data_url, str):
+            # Only null and empty text mean that there is nothing to download.
+            raise ExportFailed(
+                f"the export has a dataUrl of type {type(data_url).__name__} instead of text. Ask the vendor about "
+                f"{redact(export_id)}.",
+                export_id=export_id,
+            )
+        return ExportState(str(answer.get("status") or ""), data_url or "")

@@ -19,6 +19,7 @@ from maestro_analytics.api.transfer import FileHost
 from maestro_analytics.errors import (
     Cancelled,
     DownloadFailed,
+    ExportFailed,
     InvalidArgument,
     KindRefused,
     MaestroError,
@@ -37,7 +38,6 @@ from maestro_analytics.exports.lifecycle import (
     Lives,
     PollPace,
     PollShare,
-    UnknownExport,
     UnknownStatus,
 )
 from maestro_analytics.exports.windows import INITIAL_WINDOW, SMALLEST_WINDOW, Window, joined, without
@@ -135,7 +135,7 @@ class _Run:
         except UnknownStatus as error:
             self.lives.fail(record, status="failed", error=str(error)) if record else None
             self._miss(MissedWindow(job.kind, job.window, str(error), error))
-        except (UnknownExport, DownloadFailed, TryAgain, RequestRefused) as error:
+        except (ExportFailed, DownloadFailed, TryAgain, RequestRefused) as error:
             if record is None and isinstance(error, RequestRefused) and error.status == 404:
                 self._give_up_kind(job, None, KindRefused(job.kind, host=self.lives.client.host, status=404))
                 return

@@ -109,3 +109,21 @@ def test_a_data_url_is_not_in_what_is_printed(client, host, reply):
     host.on(BODY_FORM, reply(body={"status": "complete", "dataUrl": "https://store.example/x?sig=5ec4e7"}))
 
     assert "5ec4e7" not in repr(client.export_state("id/1"))
+
+
+@pytest.mark.parametrize("data_url", [["https://x.example/file"], {"url": "https://x.example/file"}, 7, False], ids=str)
+def test_a_data_url_that_is_not_text_is_an_error_and_not_an_empty_export(client, host, reply, data_url):
+    host.on("GET /api/v1/get-export-data", reply(body={"status": "complete", "dataUrl": data_url}))
+
+    with pytest.raises(errors.ExportFailed, match=r"dataUrl of type") as caught:
+        client.export_state("id_1")
+
+    assert "x.example" not in str(caught.value)
+    assert 1 == client.requests_made
+
+
+@pytest.mark.parametrize("data_url", ["", None])
+def test_a_data_url_that_is_empty_or_null_means_that_there_is_nothing_to_download(client, host, reply, data_url):
+    host.on("GET /api/v1/get-export-data", reply(body={"status": "complete", "dataUrl": data_url}))
+
+    assert "" == client.export_state("id_1").data_url
