@@ -21,9 +21,9 @@ class AttachmentCalls(Transport):
 
     def attach_file(
         self,
-        ticket_id: str,
         path: Path | str,
         *,
+        ticket_id: str,
         content_type: str | None = None,
         id: str | None = None,
         author_id: str | None = None,

@@ -27,7 +27,7 @@ def test_a_file_is_sent_to_the_store_with_the_headers_it_wants_and_without_a_tok
     told = []
 
     attachment = client.attach_file(
-        "t1", song, author_id="007", public=False, timestamp=datetime(2026, 1, 1, tzinfo=UTC),
+        song, ticket_id="t1", author_id="007", public=False, timestamp=datetime(2026, 1, 1, tzinfo=UTC),
         on_bytes=lambda *bytes_of: told.append(bytes_of),
     )  # fmt: skip
 
@@ -51,7 +51,7 @@ def test_a_file_is_sent_to_the_store_with_the_headers_it_wants_and_without_a_tok
 def test_an_empty_file_is_sent_with_its_length(client, host, shell, tmp_path):
     (tmp_path / "empty.txt").write_bytes(b"")
 
-    client.attach_file("t1", tmp_path / "empty.txt")
+    client.attach_file(tmp_path / "empty.txt", ticket_id="t1")
 
     assert "0" == host.seen[1].headers["Content-Length"]
     assert "Transfer-Encoding" not in host.seen[1].headers
@@ -60,7 +60,7 @@ def test_an_empty_file_is_sent_with_its_length(client, host, shell, tmp_path):
 def test_an_upload_that_breaks_is_sent_again_from_the_start(client, host, reply, shell, song):
     host.on("PUT /upload", reply(503), reply(reset=True), reply())
 
-    client.attach_file("t1", song)
+    client.attach_file(song, ticket_id="t1")
 
     assert [song.read_bytes()] * 3 == [seen.body for seen in host.seen[1:]]
 
@@ -72,7 +72,7 @@ def test_an_upload_that_is_refused_names_the_attachment_that_exists_now(
     host.on("PUT /upload", reply(status))
 
     with pytest.raises(errors.UploadFailed, match=r"call.mp3 could not be sent") as caught:
-        client.attach_file("t1", song)
+        client.attach_file(song, ticket_id="t1")
 
     assert ["Attachment a1 of ticket t1 exists, without call.mp3 in it."] == caught.value.__notes__
     assert "5ec4e7" not in str(caught.value)
@@ -83,7 +83,7 @@ def test_no_address_to_send_to_is_said(client, host, reply, song):
     host.on(CREATE, reply(body={"id": "a1"}))
 
     with pytest.raises(errors.TryAgain, match=r"a1"):
-        client.attach_file("t1", song)
+        client.attach_file(song, ticket_id="t1")
 
 
 def test_a_url_is_left_to_the_vendor(client, host, reply):
@@ -103,10 +103,10 @@ def test_a_url_is_left_to_the_vendor(client, host, reply):
 def test_what_cannot_be_meant_is_not_sent(client, tmp_path, song):
     (tmp_path / "what").write_bytes(b"x")
     refused = {
-        "no file": lambda: client.attach_file("t1", tmp_path / "nothing.mp3"),
-        "content_type": lambda: client.attach_file("t1", tmp_path / "what"),
-        "ticket_id": lambda: client.attach_file("", song),
-        "time zone": lambda: client.attach_file("t1", song, timestamp=datetime(2026, 1, 1)),
+        "no file": lambda: client.attach_file(tmp_path / "nothing.mp3", ticket_id="t1"),
+        "content_type": lambda: client.attach_file(tmp_path / "what", ticket_id="t1"),
+        "ticket_id": lambda: client.attach_file(song, ticket_id=""),
+        "time zone": lambda: client.attach_file(song, ticket_id="t1", timestamp=datetime(2026, 1, 1)),
         "https": lambda: client.attach_url("t1", "C:/x.png", content_type="image/png"),
     }
     for word, call in refused.items():
