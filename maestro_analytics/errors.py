@@ -2,6 +2,7 @@
 
     MaestroError
      +- SettingsError            fix your environment, nothing was tried
+     |   +- DiskFault            a file of this machine cannot be written
      |   +- TokenRefused         401/403: the vendor knows the token not, or not any more
      +- InvalidArgument          a value refused before anything was sent
      +- RequestRefused           400/404/409/422: asking again gives the same answer
@@ -137,6 +138,17 @@ class DownloadFailed(MaestroError):
     def __init__(self, message: str, *, export_id: str | None = None) -> None:
         self.export_id = export_id
         super().__init__(message)
+
+
+class DiskFault(SettingsError):
+    """A file could not be written on this machine: the disk is full, or the folder may not be written."""
+
+    def __init__(self, *, path: Path, error: OSError) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} cannot be written: {error.strerror or error}. Free space or correct the permissions, then run the "
+            "same command again; what had landed stays."
+        )
 
 
 class UploadFailed(MaestroError):

@@ -6,9 +6,12 @@ when all of it is on the disk.
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import os
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +25,15 @@ from maestro_analytics.api.clock import Clock, Stopped
 from maestro_analytics.api.redaction import host_and_path
 from maestro_analytics.api.retry import SILENCE_SECONDS, HostHealth
 from maestro_analytics.api.transport import CONNECT_SECONDS, READ_SECONDS, plain_session
-from maestro_analytics.errors import DownloadFailed, UploadFailed
+from maestro_analytics.errors import DiskFault, DownloadFailed, UploadFailed
 from maestro_analytics.settings import is_loopback
 
 CHUNK_BYTES = 1 << 18
+GZIP_START = b"\x1f\x8b"
+LARGEST_INFLATION = 400
+"""Bytes that one byte of a gzip file may become; text of grades becomes about 10."""
+LEAST_BYTES = 4_096
+"""Of a download in each `READ_SECONDS`: one that brings less is broken off and asked for again."""
 TRIES = 9
 """In a row that brought nothing: about two minutes, as long as an API that does not answer is waited for."""
 FEWEST_TRIES = 3
@@ -55,6 +63,21 @@ class Downloaded:
     path: Path
     sha256: str
     size: int
+
+
+class _LocalFault(Exception):
+    """A file operation of this machine failed; a socket fault is an OSError too and must not be taken for one."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+
+@contextlib.contextmanager
+def _local_faults() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _LocalFault(error) from None
 
 
 class _Broken(Exception):
@@ -95,6 +118,7 @@ class FileHost:
 
         Raises:
             UrlExpired: the store refuses the URL.
+            DiskFault: `part` cannot be written.
             DownloadFailed: nine tries in a row brought no more of it, its host sent nothing to anybody for two minutes,
                 or the URL is not https.
             Stopped: `stop` was set.
@@ -109,7 +133,7 @@ class FileHost:
 
         part.unlink(missing_ok=True)
         with plain_session(parts.hostname or "") as session:
-            fetch = _Fetch(session, url, part, stop, came)
+            fetch = _Fetch(session, url, part, stop, came, self._clock)
             best, in_vain, is_silent = 0, 0, False
             while in_vain < TRIES and not is_silent:
                 if in_vain:
@@ -200,7 +224,9 @@ class _Fetch:
         part: Path,
         stop: threading.Event | None,
         on_bytes: OnBytes,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._session = session
         self._url = url
         self._part = part
@@ -229,19 +255,53 @@ class _Fetch:
                 raise _Broken(f"{host_and_path(self._url)} sent another part of the file than was asked for")
             if response.status_code == 200:
                 self.have = 0
-            encoded = response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
+            # gzip is unpacked at the end, so that a wrong label does no harm and a broken download can go on.
+            encoded = response.headers.get("Content-Encoding", "").lower() not in ("", "identity", "gzip", "x-gzip")
             tag = response.headers.get("ETag", "")
             # A weak tag does not promise the same bytes, and an encoded body has other offsets than the file.
             self._validator = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
             self._write(response, encoded=encoded)
 
     def finish(self) -> Downloaded:
-        """Hash what came."""
+        """Decode a gzip body, check that it is a file, and hash it.
+
+        Raises:
+            UrlExpired: an error page came instead of the file; a fresh URL may help.
+        """
+        with self._part.open("rb") as file:
+            if file.read(2) == GZIP_START:
+                self._unpack_gzip()
+        with self._part.open("rb") as file:
+            start = file.read(256).lstrip(b"\xef\xbb\xbf \r\n\t")
+        if start.startswith((b"<", b"{", b"[")):
+            raise UrlExpired(f"{host_and_path(self._url)} sent an error page instead of the file")
         digest = hashlib.sha256()
         with self._part.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
         return Downloaded(self._part, digest.hexdigest(), self._part.stat().st_size)
+
+    def _unpack_gzip(self) -> None:
+        """Replace a gzip file by its content: a store that labels a file as gzip sends it so."""
+        unpacked = self._part.with_name(f"{self._part.name}.unpacked")
+        limit = LARGEST_INFLATION * self._part.stat().st_size + (1 << 20)
+        size = 0
+        try:
+            with gzip.open(self._part, "rb") as packed, unpacked.open("wb") as file:
+                while chunk := packed.read(1 << 20):
+                    size += len(chunk)
+                    if size > limit:
+                        raise UrlExpired(f"{host_and_path(self._url)} sent a gzip file that grows without measure")
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            unpacked.replace(self._part)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UrlExpired(f"{host_and_path(self._url)} sent a damaged gzip file ({type(error).__name__})") from None
+        except OSError as error:
+            raise DiskFault(path=unpacked, error=error) from None
+        finally:
+            unpacked.unlink(missing_ok=True)
 
     def _answer(self) -> requests.Response:
         headers = {"Accept-Encoding": "identity"}
@@ -271,24 +331,41 @@ class _Fetch:
         return response.headers.get("Content-Range", "").replace(" ", "").startswith(f"bytes{self.have}-")
 
     def _write(self, response: requests.Response, *, encoded: bool) -> None:
+        try:
+            self._copy(response, encoded=encoded)
+        except _LocalFault as fault:
+            raise DiskFault(path=self._part, error=fault.error) from None
+
+    def _copy(self, response: requests.Response, *, encoded: bool) -> None:
         announced = _number(response.headers.get("Content-Length"))
         expected = None if announced is None or encoded else self.have + announced
         failure = ""
-        with self._part.open("r+b" if self.have else "wb") as file:
-            file.truncate(self.have)
-            file.seek(self.have)
+        with _local_faults(), self._part.open("r+b" if self.have else "wb") as file:
+            if self.have:
+                file.truncate(self.have)
+                file.seek(self.have)
+            window_start, window_bytes = self._clock.seconds(), self.have
             try:
-                for chunk in response.raw.stream(CHUNK_BYTES, decode_content=encoded):
+                # read1 returns what has arrived; stream() would wait for a whole chunk from a server that drips.
+                while chunk := response.raw.read1(CHUNK_BYTES, decode_content=encoded):
                     if self._stop is not None and self._stop.is_set():
                         raise Stopped
-                    file.write(chunk)
+                    with _local_faults():
+                        file.write(chunk)
                     self.have += len(chunk)
                     self._on_bytes(self.have, expected)
+                    moment = self._clock.seconds()
+                    if moment - window_start >= READ_SECONDS:
+                        if self.have - window_bytes < LEAST_BYTES:
+                            failure = f"fewer than {LEAST_BYTES:,} bytes in {READ_SECONDS:.0f} s"
+                            break
+                        window_start, window_bytes = moment, self.have
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 failure = type(error).__name__
             file.flush()
             os.fsync(file.fileno())
-        if encoded and failure:
+        if failure and (encoded or response.headers.get("Content-Encoding", "identity").lower() != "identity"):
+            # An encoded body has other offsets than the file.
             self.have = 0
         if not failure and expected is not None and self.have != expected:
             failure = f"{self.have} bytes of {expected}"

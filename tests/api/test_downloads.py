@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -246,3 +247,57 @@ def test_a_stop_ends_a_download(host, reply, files, part):
 
     with pytest.raises(Stopped):
         files.download(f"{host.url}/file", part, stop=stop)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}], ids=str)
+def test_a_gzip_body_is_unpacked_whether_or_not_it_is_labelled(host, reply, files, part, headers):
+    host.on("GET /file", reply(body=gzip.compress(BYTES), headers=headers))
+
+    got = files.download(f"{host.url}/file", part)
+
+    assert BYTES == part.read_bytes()
+    assert hashlib.sha256(BYTES).hexdigest() == got.sha256
+
+
+def test_a_body_that_is_only_labelled_gzip_is_kept_as_it_came(host, reply, files, part):
+    host.on("GET /file", reply(body=BYTES, headers={"Content-Encoding": "gzip"}))
+
+    files.download(f"{host.url}/file", part)
+
+    assert BYTES == part.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [b"\xef\xbb\xbf <!DOCTYPE html><html>busy</html>", b'{"message": "expired"}', b"<?xml version='1.0'?><Error/>"],
+)
+def test_an_error_page_in_place_of_a_file_asks_for_a_fresh_url(host, reply, files, part, page):
+    host.on("GET /file", reply(body=page))
+
+    with pytest.raises(UrlExpired, match=r"error page"):
+        files.download(f"{host.url}/file", part)
+
+    assert 1 == len(host.seen)
+
+
+def test_a_folder_that_cannot_be_written_is_said_at_once_with_its_path(host, reply, files, tmp_path):
+    host.on("GET /file", reply(body=BYTES))
+    missing = tmp_path / "gone" / "x.part"
+
+    with pytest.raises(errors.DiskFault, match=r"gone/x.part cannot be written: No such file"):
+        files.download(f"{host.url}/file", missing)
+
+    assert 1 == len(host.seen)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said_at_once(host, reply, files, part, monkeypatch):
+    """/dev/full takes no byte, as a full disk does."""
+    host.on("GET /file", reply(body=BYTES * 100))
+    monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
+    part.symlink_to("/dev/full")
+
+    with pytest.raises(errors.DiskFault, match=r"x.part cannot be written: No space left"):
+        files.download(f"{host.url}/file", part)
+
+    assert 1 == len(host.seen)
