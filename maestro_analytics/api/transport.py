@@ -6,6 +6,7 @@ import json
 import re
 import ssl
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -28,6 +29,9 @@ from maestro_analytics.settings import Settings, is_loopback
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
+"""For the whole body of one answer: `READ_SECONDS` starts again with each byte, so a dripping answer never ends."""
+READ_BYTES = 1 << 16
 AGENT = "maestro-analytics"
 
 
@@ -242,21 +246,35 @@ class Transport:
             outcome = self._exchange(endpoint, path, given)
         if isinstance(outcome, Exception):
             raise outcome
-        return self._read(endpoint, path, outcome)
+        return self._read(endpoint, path, *outcome)
 
     def _exchange(
         self, endpoint: Endpoint, path: str, given: Mapping[str, Any]
-    ) -> requests.Response | Failure | SettingsError:
+    ) -> tuple[requests.Response, bytes] | Failure | SettingsError:
         """One request on the wire. Errors are returned: raised here, they would drag URLs along as their context."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
         try:
-            return self._session().request(
+            response = self._session().request(
                 endpoint.method,
                 self.settings.base_url + path,
                 params=dict(given) if endpoint.parameters == "query" else None,
                 json=dict(given) if endpoint.parameters == "body" else None,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,
+                stream=True,
             )
+            body = bytearray()
+            # Reading to the end gives the connection back to the session, for the next request.
+            while chunk := response.raw.read1(READ_BYTES, decode_content=True):
+                body += chunk
+                if time.monotonic() > deadline:
+                    response.close()
+                    return Failure(f"no whole answer in time from {self.host}", status=None)
+            return response, bytes(body)
+        except urllib3.exceptions.DecodeError:
+            return Failure(f"an answer from {self.host} that cannot be decoded", status=200)
+        except urllib3.exceptions.HTTPError:
+            return Failure(f"no answer from {self.host}", status=None)
         except _NOT_SENDABLE as error:
             return SettingsError(
                 f"the request to {self.host} cannot be sent: {_local_cause(error, self._token)}. Check "
@@ -271,8 +289,6 @@ class Transport:
                     f"the certificate of {self.host} is not trusted. Check MAESTRO_BASE_URL; behind a proxy that "
                     "inspects traffic, set REQUESTS_CA_BUNDLE to its certificate."
                 )
-            if isinstance(error, requests.exceptions.ContentDecodingError):
-                return Failure(f"an answer from {self.host} that cannot be decoded", status=200)
             what = "no connection" if certainly_not_sent(error) else "no answer"
             if isinstance(error, requests.Timeout):
                 what += " in time"
@@ -284,14 +300,14 @@ class Transport:
                 "REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
             )
 
-    def _read(self, endpoint: Endpoint, path: str, response: requests.Response) -> Any:
+    def _read(self, endpoint: Endpoint, path: str, response: requests.Response, content: bytes) -> Any:
         shown = f"{endpoint.method} {path}"
         status = response.status_code
         self._compare_clocks(response.headers.get("Date"))
         error: MaestroError | Failure
         if 200 <= status < 300:
             try:
-                answer = parse_json(response.content) if response.content.strip() else None
+                answer = parse_json(content) if content.strip() else None
             except ValueError:
                 answer = None
             if answer is not None or not endpoint.replies:
@@ -309,7 +325,7 @@ class Transport:
                 "never sent on. If the API has moved, set MAESTRO_BASE_URL."
             )
         elif status in (408, 425, 429) or status >= 500:
-            said = vendor_message(response.content, token=self._token)
+            said = vendor_message(content, token=self._token)
             wait_seconds = retry_after_seconds(response.headers.get("Retry-After"), now=self.clock.utc())
             error = Failure(
                 f"{status} from {self.host}" + (f" ({said})" if said else ""),
@@ -319,7 +335,7 @@ class Transport:
                 self._health.answered()
         else:
             self._health.answered()
-            said = vendor_message(response.content, token=self._token)
+            said = vendor_message(content, token=self._token)
             error = RequestRefused(status=status, endpoint=shown, vendor_message=said)
         raise error
 

@@ -24,7 +24,10 @@ TOKEN = "tok-0123456789-secret"
 
 @dataclass
 class Reply:
-    """An answer. `cut`: only so many bytes of the body come. `reset`: the connection breaks in place of an answer."""
+    """An answer. `cut`: only so many bytes of the body come. `reset`: the connection breaks in place of an answer.
+
+    `drip_seconds`: the pause before each byte of the body.
+    """
 
     status: int = 200
     body: object = field(default_factory=dict)
@@ -32,6 +35,7 @@ class Reply:
     cut: int | None = None
     reset: bool = False
     without_length: bool = False
+    drip_seconds: float = 0.0
 
     @property
     def content(self):
@@ -123,6 +127,11 @@ class Host:
         if not reply.without_length and "Content-Length" not in reply.headers:
             handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
+        for byte in content if reply.drip_seconds else b"":
+            time.sleep(reply.drip_seconds)
+            handler.wfile.write(bytes([byte]))
+        if reply.drip_seconds:
+            return
         handler.wfile.write(content if reply.cut is None else content[: reply.cut])
         if reply.cut is not None or reply.without_length:
             handler.close_connection = True

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from maestro_analytics import errors
-from maestro_analytics.api import ApiClient, endpoints
+from maestro_analytics.api import ApiClient, endpoints, transport
 from maestro_analytics.api.clock import Stopped
 from maestro_analytics.settings import Settings
 
@@ -384,3 +384,25 @@ def test_a_refusal_carries_no_escape_sequences_of_the_vendor(client, host, reply
         client.send(endpoints.GET_TODO, id="t1")
 
     assert "red evil" == caught.value.vendor_message
+
+
+def test_an_answer_that_drips_times_out(client, host, reply, monkeypatch):
+    """Each byte comes long before the read timeout, and the whole would take 20 s."""
+    monkeypatch.setattr(transport, "DEADLINE_SECONDS", 0.05)
+    host.on(TODO, reply(body=b" " * 1000, drip_seconds=0.02), reply(body={"id": "t1"}))
+
+    assert {"id": "t1"} == client.send(endpoints.GET_TODO, id="t1")
+
+    assert 2 == client.requests_made
+
+
+def test_requests_of_one_thread_share_a_connection(client, host, reply):
+    connections = set()
+    host.on(TODO, reply(body={"id": "t1"}))
+    send = host.send
+    host.send = lambda handler, answer: (connections.add(handler.client_address), send(handler, answer))
+
+    for _ in range(3):
+        client.send(endpoints.GET_TODO, id="t1")
+
+    assert 1 == len(connections)
