@@ -1,12 +1,16 @@
 # make demo   installs into .venv, fills a database from the embedded sandbox, and shows what it found
 # make test   the same set-up with the tools of development, then style, types, tests and notebooks
+# make coverage   the unit tests, with the share of each module's lines that they run (slower than `unit`)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 MAESTRO := $(BIN)/maestro-analytics
 DEMO_DATA := $(CURDIR)/data
 NOTEBOOK_DATA := .venv/notebook-data
+# Processes that the unit tests run in; tests/conftest.py says which tests stay together.
+WORKERS ?= auto
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test lint types unit notebooks bench clean
+.PHONY: demo test lint types unit notebooks coverage bench clean
 
 demo: .venv/.installed
 	MAESTRO_DATA=$(DEMO_DATA) $(MAESTRO) refresh --sandbox
@@ -27,13 +31,16 @@ types: .venv/.developed
 	$(BIN)/mypy
 
 unit: .venv/.developed
-	$(BIN)/pytest --durations=10
+	$(PYTEST) --durations=10
 
 notebooks: .venv/.developed
 	rm -rf $(NOTEBOOK_DATA)
 	MAESTRO_DATA=$(NOTEBOOK_DATA) $(MAESTRO) refresh --sandbox
 	MAESTRO_DATA=$(CURDIR)/$(NOTEBOOK_DATA)/sandbox PATH="$(CURDIR)/$(BIN):$$PATH" \
 	    $(BIN)/pytest --nbmake --nbmake-timeout=120 notebooks
+
+coverage: .venv/.developed
+	$(PYTEST) --cov=maestro_analytics --cov-report=term:skip-covered
 
 bench: .venv/.benched
 	$(BIN)/python -m tests.benchmarks

@@ -40,7 +40,7 @@ def batch_of(call: Call, fields: tuple[Field, ...], inbox: Inbox, what: str) -> 
     if not isinstance(entries, list) or not entries:
         raise Refusal(422, "batch must be an array of at least one")
     if len(entries) > LARGEST_BATCH:
-        inbox.break_promise(f"{len(entries)} {what} in a batch, {LARGEST_BATCH} are allowed")
+        inbox.note_violation(f"{len(entries)} {what} in a batch, {LARGEST_BATCH} are allowed")
         raise Refusal(422, f"batch must have at most {LARGEST_BATCH} entries")
     problems, good = [], []
     known = {field.name for field in fields}
@@ -49,7 +49,7 @@ def batch_of(call: Call, fields: tuple[Field, ...], inbox: Inbox, what: str) -> 
             problems.append(f"batch[{position}] must be an object")
             continue
         for name in entry.keys() - known:
-            inbox.break_promise(f"unknown parameter {name!r} in a batch of {what}")
+            inbox.note_violation(f"unknown parameter {name!r} in a batch of {what}")
         try:
             good.append(checked(entry, fields, where=f"batch[{position}]."))
         except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""What the sandbox received, for tests to look at: requests, metrics as the vendor holds them, broken promises."""
+"""What the sandbox received, for tests to look at: requests, metrics as the vendor holds them, violations."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Inbox:
         agent_metric_series: (agent_id, metric_id, timestamp) -> metric: the reading that keeps a value for each moment.
         ticket_metrics: (ticket_id, source_id, agent_id, metric_id) -> metric; deleted ones are gone.
         uploads: attachment id -> bytes that were put to its presigned URL.
-        broken_promises: what a well-behaved client never does, in words.
+        violations: what a well-behaved client never does, in words.
     """
 
     requests: list[Received] = field(default_factory=list)
@@ -63,16 +63,16 @@ class Inbox:
     agent_metric_series: dict[tuple[str, str, str], Metric] = field(default_factory=dict)
     ticket_metrics: dict[tuple[str, str, str, str], Metric] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
-    broken_promises: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def note(self, request: Received) -> None:
         with self._lock:
             self.requests.append(request)
 
-    def break_promise(self, words: str) -> None:
+    def note_violation(self, words: str) -> None:
         with self._lock:
-            self.broken_promises.append(words)
+            self.violations.append(words)
 
     def api(self, method: str | None = None, path: str | None = None) -> list[Received]:
         """The requests to the API, of one method and path (below /api/v1) when given."""

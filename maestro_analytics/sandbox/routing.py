@@ -98,7 +98,7 @@ class Api:
             body = self._body(request)
             given = str(body.get("apiToken", request.query.get("apiToken", "")))
         if "apitoken" in {name.lower() for name in request.query}:
-            self._inbox.break_promise(f"token in the query of {request.method} {request.path}")
+            self._inbox.note_violation(f"token in the query of {request.method} {request.path}")
         if given is None or not hmac.compare_digest(given.encode(), self._token.encode()):
             raise Refusal(401, "invalid API token")
         if self._faults.number("token-expires") and self._faults.after_n("token-expires"):
@@ -131,7 +131,7 @@ class Api:
         known = {field.name for field in route.fields} | {"apiToken"}
         for name in given:
             if name not in known:
-                self._inbox.break_promise(f"unknown parameter {name!r} in {request.method} {route.pattern}")
+                self._inbox.note_violation(f"unknown parameter {name!r} in {request.method} {route.pattern}")
         return Call(path, checked(given, route.fields), body)
 
     @staticmethod

@@ -28,7 +28,7 @@ class _Upload:
 class ObjectStore:
     """Files to fetch and attachments to put, both by presigned URL.
 
-    Refuses a request that carries `apitoken` or `Authorization`, and notes it as a broken promise.
+    Refuses a request that carries `apitoken` or `Authorization`, and notes a violation.
     """
 
     def __init__(self, *, secret: str, timer: Callable[[], float], faults: Faults, inbox: Inbox) -> None:
@@ -62,7 +62,7 @@ class ObjectStore:
         """The reply, and whether bytes were given or taken."""
         for name in ("apitoken", "authorization"):
             if name in request.headers:
-                self._inbox.break_promise(f"{name} header sent to the object store: {request.method} {request.path}")
+                self._inbox.note_violation(f"{name} header sent to the object store: {request.method} {request.path}")
                 return _error(400, "InvalidArgument", f"Unsupported header {name}"), False
         refusal = self._refuse_signature(request)
         if refusal is not None:

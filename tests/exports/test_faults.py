@@ -70,7 +70,7 @@ def test_a_fault_changes_nothing_about_what_comes(fault, undisturbed, make_sandb
     store = [request for request in sandbox.received.requests if request.origin == "store"]
     assert store
     assert not any("apitoken" in {name.lower() for name in request.headers} for request in store)
-    assert [] == sandbox.received.broken_promises
+    assert [] == sandbox.received.violations
 
 
 def test_a_refused_token_stops_everything_and_what_is_asked_for_is_picked_up_with_a_new_one(

@@ -53,7 +53,7 @@ def test_a_refresh_and_a_push_of_24_batches_never_see_a_429(tmp_path):
                 report = push_agent_metrics(client, frame)
             refreshed = json.loads(refresh.communicate()[0])
         statuses = [request.status for request in sandbox.received.api()]
-        assert sandbox.received.broken_promises == []
+        assert sandbox.received.violations == []
 
     assert (report.sent, report.requests) == (12_000, 24)
     assert refreshed["status"] == "complete"

@@ -84,7 +84,7 @@ def test_each_fault_of_the_sandbox_ends_with_exactly_the_right_values(client, sa
     assert {key[0]: metric.metric_value for key, metric in sandbox.received.agent_metrics.items()} == dict.fromkeys(
         agents_of(sandbox), 0.0
     )
-    assert sandbox.received.broken_promises == []
+    assert sandbox.received.violations == []
     assert push_agent_metrics(client, frame).planned == 0
 
 
@@ -129,4 +129,4 @@ def test_a_ticket_metric_is_set_and_taken_away(client, sandbox):
 
     assert push_ticket_metrics(client, pl.DataFrame([row | {"metric_deleted": True}])).sent == 1
     assert key not in sandbox.received.ticket_metrics
-    assert sandbox.received.broken_promises == []
+    assert sandbox.received.violations == []

@@ -17,7 +17,7 @@ def test_a_backfill_holds_the_truth_to_the_row(tmp_path):
         assert report.status == "complete", report.errors
         assert_holds_the_truth(settings, sandbox)
         assert report.tables["total_scores"] == len(sandbox.truth.total_scores)
-        assert sandbox.received.broken_promises == []
+        assert sandbox.received.violations == []
 
 
 def test_what_changes_later_is_followed(tmp_path):
@@ -83,5 +83,5 @@ def test_a_fault_changes_nothing_of_what_lands(tmp_path, fault):
         report = bring_up_to_date(settings, sandbox, since=SINCE)
         assert report.status == "complete", report.errors
         assert_holds_the_truth(settings, sandbox)
-        assert sandbox.received.broken_promises == []
+        assert sandbox.received.violations == []
         assert not list(tmp_path.parent.rglob("escaped"))

@@ -108,10 +108,10 @@ def test_a_body_that_is_no_json_object_is_refused(calm):
     assert calm.session.post(url, data="[]", timeout=20).status_code == 422
 
 
-def test_a_parameter_that_the_reference_does_not_know_is_a_broken_promise(open_sandbox):
+def test_a_parameter_that_the_reference_does_not_know_is_a_violation(open_sandbox):
     talk = open_sandbox()
     assert talk.post("/request-groups-export", includeUnavailble=True).status_code == 200
-    assert talk.sandbox.received.broken_promises == [
+    assert talk.sandbox.received.violations == [
         "unknown parameter 'includeUnavailble' in POST /request-groups-export"
     ]
 

@@ -110,11 +110,11 @@ def test_a_ticket_belongs_to_its_source(talk):
     assert "batch[0].ticket_id" in reply.json()["message"]
 
 
-def test_500_fit_a_batch_and_501_are_a_broken_promise(talk):
+def test_500_fit_a_batch_and_501_are_a_violation(talk):
     batch = [agent_metric(talk, metric_id=f"m{number}") for number in range(501)]
     assert talk.post("/agent-metrics-batch", batch=batch).status_code == 422
     assert talk.sandbox.received.agent_metrics == {}
-    assert talk.sandbox.received.broken_promises == ["501 agent metrics in a batch, 500 are allowed"]
+    assert talk.sandbox.received.violations == ["501 agent metrics in a batch, 500 are allowed"]
     assert talk.post("/agent-metrics-batch", batch=batch[:500]).status_code == 201
     assert len(talk.sandbox.received.agent_metrics) == 500
 
@@ -131,4 +131,4 @@ def test_the_misspelt_names_of_the_references_example_are_refused(talk):
     reply = talk.post("/agent-metrics-batch", batch=[misspelt])
     assert reply.status_code == 422
     assert "batch[0].agent_id is required" in reply.json()["message"]
-    assert talk.sandbox.received.broken_promises == ["unknown parameter 'aegnt_id' in a batch of agent metrics"]
+    assert talk.sandbox.received.violations == ["unknown parameter 'aegnt_id' in a batch of agent metrics"]

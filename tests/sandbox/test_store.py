@@ -19,14 +19,14 @@ def test_a_request_with_a_token_is_refused_and_remembered(offered, header):
     assert reply.status_code == 400
     assert b"Error" in reply.content
     path = url.partition("?")[0].removeprefix(talk.sandbox.store_url)
-    promise = f"{header.lower()} header sent to the object store: GET {path}"
-    assert talk.sandbox.received.broken_promises == [promise]
+    violation = f"{header.lower()} header sent to the object store: GET {path}"
+    assert talk.sandbox.received.violations == [violation]
 
 
-def test_the_token_in_a_query_is_a_broken_promise(open_sandbox):
+def test_the_token_in_a_query_is_a_violation(open_sandbox):
     talk = open_sandbox(agents=3, days=3)
     talk.get("/todos", apitoken=talk.sandbox.token)
-    assert "token in the query of GET /api/v1/todos" in talk.sandbox.received.broken_promises
+    assert "token in the query of GET /api/v1/todos" in talk.sandbox.received.violations
 
 
 def test_ranges_give_the_bytes_asked_for(offered):

@@ -152,7 +152,7 @@ def test_comments_come_in_batches_of_at_most_500_all_or_none(talk):
     assert reply.status_code == 422
     assert "batch[1].role" in reply.json()["message"]
     assert talk.post("/comments-batch", batch=[COMMENT] * 501).status_code == 422
-    assert talk.sandbox.received.broken_promises == ["501 comments in a batch, 500 are allowed"]
+    assert talk.sandbox.received.violations == ["501 comments in a batch, 500 are allowed"]
     assert len(talk.sandbox.comments) == 2
     assert talk.post("/comments-batch", batch=[COMMENT | {"ticket_id": "nowhere"}]).status_code == 404
 
