@@ -111,9 +111,7 @@ def test_a_body_that_is_no_json_object_is_refused(calm):
 def test_a_parameter_that_the_reference_does_not_know_is_a_violation(open_sandbox):
     talk = open_sandbox()
     assert talk.post("/request-groups-export", includeUnavailble=True).status_code == 200
-    assert talk.sandbox.received.violations == [
-        "unknown parameter 'includeUnavailble' in POST /request-groups-export"
-    ]
+    assert talk.sandbox.received.violations == ["unknown parameter 'includeUnavailble' in POST /request-groups-export"]
 
 
 def spaces_off(row):
