@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import tempfile
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -23,7 +25,15 @@ class Settings(BaseSettings):
     A token file is read when the settings are made, so that a token never needs to be in the environment.
     """
 
-    model_config = SettingsConfigDict(env_prefix="MAESTRO_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MAESTRO_",
+        env_file=".env",
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
+    )
 
     api_token: SecretStr | None = None
     api_token_file: Path | None = None
@@ -33,14 +43,27 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=95, gt=0)
     export_timeout: float = Field(default=1800.0, gt=0, description="seconds")
     overlap_minutes: float = Field(default=60.0, ge=0, description="covered time that a refresh fetches again")
-    cache: Path = Field(default_factory=lambda: user_cache_path("maestro-analytics"))
+    cache: Path = Field(default_factory=lambda: default_cache())
+
+    @field_validator("data", "cache", "api_token_file")
+    @classmethod
+    def _home(cls, value: Path | None) -> Path | None:
+        """Replace a leading `~` by the home folder."""
+        if value is None or not str(value).startswith("~"):
+            return value
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError(
+                f"starts with ~, and this user has no home folder: write the whole path of {value}"
+            ) from None
 
     @field_validator("base_url")
     @classmethod
     def _https_beyond_loopback(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise ValueError("is no URL of an API; write https://HOST/api/v1")
+            raise ValueError("is not the URL of an API: write https://HOST/api/v1")
         if parts.username or parts.password:
             raise ValueError("must not carry a user or password")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -48,16 +71,22 @@ class Settings(BaseSettings):
         try:
             _ = parts.port
         except ValueError:
-            raise ValueError("has a port that is none") from None
+            raise ValueError("has an invalid port") from None
         return value.rstrip("/")
 
     @model_validator(mode="after")
     def _token_from_file(self) -> Self:
         if self.api_token is None and self.api_token_file is not None:
             try:
-                token = self.api_token_file.read_text(encoding="utf-8").strip()
+                token = self.api_token_file.read_text(encoding="utf-8-sig").strip()
             except OSError as error:
-                raise ValueError(f"MAESTRO_API_TOKEN_FILE cannot be read: {error.strerror}") from None
+                raise ValueError(
+                    f"MAESTRO_API_TOKEN_FILE {self.api_token_file} cannot be read: {error.strerror}"
+                ) from None
+            except UnicodeDecodeError:
+                raise ValueError(f"MAESTRO_API_TOKEN_FILE {self.api_token_file} is not a text file in UTF-8") from None
+            if not token:
+                raise ValueError(f"MAESTRO_API_TOKEN_FILE {self.api_token_file} is empty: write the token into it")
             object.__setattr__(self, "api_token", SecretStr(token))
         if self.api_token is not None:
             token = self.api_token.get_secret_value().strip()
@@ -118,6 +147,14 @@ class Settings(BaseSettings):
     def sandbox_database(self) -> Path:
         """The database that `refresh --sandbox` publishes, in a folder of its own."""
         return self.data.absolute() / "sandbox" / "maestro.duckdb"
+
+
+def default_cache() -> Path:
+    """The user's cache folder; below the folder for temporary files where the user has no home folder."""
+    folder = user_cache_path("maestro-analytics")
+    if folder.is_absolute():
+        return folder
+    return Path(tempfile.gettempdir()) / f"maestro-analytics-{os.getuid()}"
 
 
 def is_loopback(host: str) -> bool:

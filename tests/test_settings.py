@@ -83,3 +83,36 @@ def test_a_refused_value_never_shows_the_token(monkeypatch):
 )
 def test_loopback_is_this_machine(host, loops):
     assert is_loopback(host) is loops
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAESTRO_API_TOKEN", "")
+    monkeypatch.setenv("MAESTRO_REQUESTS_PER_MINUTE", "")
+    settings = Settings.from_environment()
+    assert settings.api_token is None
+    assert settings.requests_per_minute == 95
+
+
+def test_a_byte_order_mark_in_a_dotenv_file_hides_no_variable(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfMAESTRO_API_TOKEN=secret\n")
+    assert Settings.from_environment().token == "secret"
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings(_env_file=None, data="~/qa").data == tmp_path / "qa"
+
+
+def test_an_empty_token_file_is_named(monkeypatch, tmp_path):
+    (tmp_path / "token").write_text("\n", encoding="utf-8")
+    monkeypatch.setenv("MAESTRO_API_TOKEN_FILE", str(tmp_path / "token"))
+    with pytest.raises(SettingsError, match=r"token is empty: write the token into it"):
+        Settings.from_environment()
+
+
+def test_the_overlap_is_an_hour_unless_set(monkeypatch):
+    assert Settings(_env_file=None).overlap_minutes == 60
+    monkeypatch.setenv("MAESTRO_OVERLAP_MINUTES", "15")
+    assert Settings(_env_file=None).overlap_minutes == 15

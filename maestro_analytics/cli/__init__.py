@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Annotated, Any
 
@@ -30,8 +32,10 @@ from maestro_analytics.cli import (
     report,
     sandbox,
 )
-from maestro_analytics.cli.exit_codes import exit_code
+from maestro_analytics.cli.exit_codes import exit_code, machine_fault
 from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
+
+STARTED_AT = datetime.now(UTC)
 
 
 class Commands(TyperGroup):
@@ -100,6 +104,11 @@ def main() -> None:
         _end(KeyboardInterrupt("interrupted; what had landed stays"), exit_codes.INTERRUPTED, said=True)
     except (OSError, errors.MaestroError, MemoryError) as error:
         _end(error, exit_code(error))
+    except Exception as error:
+        if (fault := machine_fault(error)) is not None:
+            _end(fault, exit_code(fault))
+        traceback.print_exc()
+        _end(error, exit_codes.BUG, said=True)
 
 
 def _end(error: BaseException, code: int, *, said: bool = False) -> None:
@@ -111,5 +120,6 @@ def _end(error: BaseException, code: int, *, said: bool = False) -> None:
         print(f"{type(error).__name__}: {message}", file=sys.stderr)
     if "--json" in sys.argv and not JsonOutput.is_printed:
         told = [{"error": type(error).__name__, "message": message}]
-        emit_json({"status": "failed", "errors": told, "warnings": [], "exit_code": code})
+        moments = {"started_at": STARTED_AT.isoformat(), "finished_at": datetime.now(UTC).isoformat()}
+        emit_json({"status": "failed", "errors": told, "warnings": [], **moments, "exit_code": code})
     sys.exit(code)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import shutil
 import tempfile
+import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from maestro_analytics.cli.exit_codes import exit_code, worst
 from maestro_analytics.cli.output import AsJson, emit_json
+from maestro_analytics.errors import MaestroError
 
 if TYPE_CHECKING:
     from maestro_analytics.settings import Settings
 
+ANSWER_SECONDS = 12.0
+"""How long `doctor` waits for the API."""
 LEAST_FREE_GIB = 2.0
 LARGEST_CLOCK_ERROR_SECONDS = 30.0
 TOOLS = ("maestro-analytics", "duckdb", "polars", "pandera", "pyarrow", "requests")
@@ -58,14 +68,17 @@ def doctor(
     from maestro_analytics.settings import Settings
 
     settings = Settings.from_environment()
-    findings = [*_versions(), *_folders(settings), *_database(settings)]
-    findings += [Finding("account", "ok", "not asked (--offline)")] if offline else list(_account(settings))
+    account = iter([Finding("account", "ok", "not asked (--offline)")]) if offline else _account(settings)
+    findings = []
+    parts = (_versions(), _token_file(settings), _proxies(), _folders(settings), _database(settings), account)
+    for finding in chain.from_iterable(parts):
+        findings.append(finding)
+        if not as_json:
+            print(f"{finding.state:<8}  {finding.what:<10}  {finding.says}", flush=True)
+    code = worst([finding.exit_code for finding in findings])
     if as_json:
-        emit_json({"findings": [asdict(finding) for finding in findings]})
-    else:
-        for finding in findings:
-            print(f"{finding.state:<8}  {finding.what:<10}  {finding.says}")
-    raise typer.Exit(worst([finding.exit_code for finding in findings]))
+        emit_json({"findings": [asdict(finding) for finding in findings], "exit_code": code})
+    raise typer.Exit(code)
 
 
 def _versions() -> Iterator[Finding]:
@@ -76,6 +89,19 @@ def _versions() -> Iterator[Finding]:
         "ok",
         f"python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in TOOLS),
     )
+
+
+def _token_file(settings: Settings) -> Iterator[Finding]:
+    path = settings.api_token_file
+    if path is not None and os.name == "posix" and path.stat().st_mode & 0o077:
+        yield Finding("token file", "warning", f"others can read {path}: run `chmod 600 {path}`")
+
+
+def _proxies() -> Iterator[Finding]:
+    proxies = {name: place for name, place in urllib.request.getproxies().items() if name in ("http", "https", "all")}
+    if proxies:
+        shown = ", ".join(f"{name}: {urlsplit(place).hostname or 'unknown host'}" for name, place in proxies.items())
+        yield Finding("proxy", "warning", f"requests go through a proxy ({shown}), as the environment says")
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:
@@ -93,7 +119,6 @@ def _folders(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    from maestro_analytics.errors import MaestroError
     from maestro_analytics.warehouse import holder_of
     from maestro_analytics.warehouse import open as open_published
 
@@ -109,24 +134,30 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         with open_published(settings.database) as qa:
             last = qa.sql("select max(finished_at) as at from state.refreshes")["at"].item()
+            newest = qa.sql("select max(date_graded) as at from total_scores")["at"].item()
     except MaestroError as error:
         yield Finding("database", "problem", str(error), exit_code=exit_code(error))
         return
     size = settings.database.stat().st_size / 2**20
     when = f"last refresh {last:%Y-%m-%d %H:%M} UTC" if last else "no refresh has ended"
+    if newest is not None and newest > datetime.now(UTC):
+        yield Finding("grades", "warning", f"the newest date_graded, {newest:%Y-%m-%d %H:%M} UTC, is in the future")
     yield Finding("database", "ok", f"{settings.database}, {size:.0f} MiB, {when}")
 
 
 def _account(settings: Settings) -> Iterator[Finding]:
-    from maestro_analytics.api import ApiClient
-    from maestro_analytics.errors import MaestroError
-
+    """Call the API in a thread that ends with the process: a host that does not answer is not waited for."""
+    answer: queue.Queue[float | MaestroError | None] = queue.Queue()
+    threading.Thread(target=_ping, args=(settings, answer), daemon=True).start()
     try:
-        with ApiClient(settings) as client:
-            client.ping()
-            off = client.clock_ahead_seconds
-    except MaestroError as error:
-        yield Finding("account", "problem", f"{type(error).__name__}: {error}", exit_code=exit_code(error))
+        off = answer.get(timeout=ANSWER_SECONDS)
+    except queue.Empty:
+        yield Finding(
+            "account", "problem", f"{settings.host} did not answer within {ANSWER_SECONDS:.0f} s", exit_code=4
+        )
+        return
+    if isinstance(off, MaestroError):
+        yield Finding("account", "problem", f"{type(off).__name__}: {off}", exit_code=exit_code(off))
         return
     yield Finding("account", "ok", f"{settings.host} takes the token")
     if off is None:
@@ -137,3 +168,14 @@ def _account(settings: Settings) -> Iterator[Finding]:
         yield Finding("clock", "warning", f"{says}: set this machine's clock, or windows end at the wrong moment")
     else:
         yield Finding("clock", "ok", says)
+
+
+def _ping(settings: Settings, answer: queue.Queue[float | MaestroError | None]) -> None:
+    from maestro_analytics.api import ApiClient
+
+    try:
+        with ApiClient(settings) as client:
+            client.ping()
+            answer.put(client.clock_ahead_seconds)
+    except MaestroError as error:
+        answer.put(error)

@@ -47,7 +47,10 @@ class FolderLock:
         self._lock.release()
 
     def is_free(self) -> bool:
-        """Whether nobody holds it at this moment."""
+        """Whether no running process holds the lock. Does not acquire it where the system tells of processes."""
+        if os.name == "posix":
+            pid, _ = self.read_holder()
+            return pid is None or not _is_running(pid)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -64,8 +67,18 @@ class FolderLock:
             return None, None  # It has just taken the lock, or just let go.
 
 
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def holder_of(data_folder: Path) -> str | None:
-    """Who is writing to a data folder, for people; None when nobody is. Takes nothing and leaves nothing behind."""
+    """The process that writes to a data folder, for a message; None if there is none. Does not acquire the lock."""
     inner = data_folder.absolute() / "master"
     if not (inner / "refresh.lock").exists():
         return None
