@@ -32,6 +32,7 @@ def test_a_deleted_grade_leaves_all_four_tables_and_is_noted(desk):
             2,
             "id_2",
             START + timedelta(days=15),
+            None,
         )
     ]
     assert desk.rows("from state.grade_versions") == []
