@@ -23,6 +23,7 @@ class Centre:
     quality: np.ndarray
     severity: np.ndarray
     as_graded: np.ndarray
+    ticket: np.ndarray
 
     def cells(self, *, days: bool = False) -> Cells:
         """Count, sum and sum of squares of equal agent, grader, rubric and month (or day)."""
@@ -63,6 +64,9 @@ def make(
     trend: float = 0.0,
     leavers: bool = False,
     split: bool = False,
+    twice_sd: float = 0.0,
+    clusters: int = 1,
+    uneven: bool = False,
 ) -> Centre:
     """A centre.
 
@@ -72,6 +76,9 @@ def make(
         mood_sd, halo_sd: spread of a grader's mood of the day, and of a grader's liking of an agent.
         trend: points over the whole period; leavers: half of the agents have only the first or second half of it.
         split: the better half of the agents is graded with a rubric of its own, 6 points more lenient.
+        twice_sd: each ticket is graded under two rubrics; spread of what its two grades have in common.
+        clusters: agents and graders fall into so many parts, and no grader sees agents of another part.
+        uneven: the busiest grader grades six times as much as the least busy.
     """
     if isinstance(grades, int):
         number = np.full(agents, grades)
@@ -81,16 +88,24 @@ def make(
     severity = rng.normal(0, 1, graders) * severity_sd
     agent = np.repeat(np.arange(agents), number)
     usual = np.arange(agents) * graders // agents
-    grader = np.where(rng.random(len(agent)) < nested, usual[agent], rng.integers(0, graders, len(agent)))
+    part = graders // clusters
+    load = np.linspace(1, 6, part) if uneven else np.ones(part)
+    drawn = rng.choice(part, len(agent), p=load / load.sum())
+    any_grader = usual[agent] // part * part + drawn
+    grader = np.where(rng.random(len(agent)) < nested, usual[agent], any_grader)
     start, end = np.zeros(agents), np.full(agents, days)
     if leavers:
         end[: agents // 4], start[agents // 4 : agents // 2] = days // 2, days // 2
     day = np.floor(start[agent] + rng.random(len(agent)) * (end - start)[agent]).astype(int)
+    ticket = np.arange(len(agent))
     rubric = (quality > np.median(quality)).astype(int)[agent] if split else np.zeros(len(agent), dtype=int)
+    if twice_sd:
+        agent, grader, day, ticket = (np.repeat(values, 2) for values in (agent, grader, day, ticket))
+        rubric = np.tile([0, 1], len(ticket) // 2)
     expected = quality[agent] + severity[grader] + trend * (day / days - 0.5) + 6.0 * rubric
     mood = rng.normal(0, 1, (graders, days)) * mood_sd
     halo = rng.normal(0, 1, (graders, agents)) * halo_sd
-    mean = expected + mood[grader, day] + halo[grader, agent]
+    mean = expected + mood[grader, day] + halo[grader, agent] + (rng.normal(0, 1, len(agent)) * twice_sd)[ticket]
     if noise == "pile":
         score = piled(rng, mean)
     elif noise == "beta":
@@ -99,5 +114,5 @@ def make(
         score = mean + 5 * rng.standard_t(2.5, len(mean))
     else:
         score = mean + rng.normal(0, sd, len(mean))
-    as_graded = np.bincount(agent, expected, minlength=agents) / number
-    return Centre(agent, grader, rubric, day, score, quality, severity, as_graded)
+    as_graded = np.bincount(agent, expected, minlength=agents) / np.bincount(agent, minlength=agents)
+    return Centre(agent, grader, rubric, day, score, quality, severity, as_graded, ticket)
