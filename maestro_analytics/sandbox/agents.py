@@ -13,6 +13,7 @@ from maestro_analytics.sandbox.simulation.timeline import Centre
 from maestro_analytics.sandbox.validation import Field, Refusal
 
 _EMAIL = Field("email", required=True)
+_AVAILABILITY_PATHS = ("/update-agent-availability", "/agents/update-agent-availability")
 
 
 class Directory:
@@ -41,15 +42,12 @@ class Directory:
             Field("agentGroupId"),
             Field("agentId"),
         )
+        availability = (_EMAIL, Field("available", "boolean", required=True))
         return [
             Route("POST", "/agents", self._create, created),
             Route("POST", "/agents/add-id-to-agent", self._add_id, (_EMAIL, Field("agentId", required=True))),
-            Route(
-                "POST",
-                "/update-agent-availability",
-                self._set_available,
-                (_EMAIL, Field("available", "boolean", required=True)),
-            ),
+            # A newer page of the vendor has the second path.
+            *(Route("POST", path, self._set_available, availability) for path in _AVAILABILITY_PATHS),
         ]
 
     def _create(self, call: Call) -> Reply:

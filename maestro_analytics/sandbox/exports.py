@@ -151,7 +151,7 @@ class Exports:
     ) -> Reply:
         with self._lock:
             number = len(self.jobs) + 1
-            export_id = identifier(draws(self._centre.seed, FILE, number, 99))
+            export_id = "id_" + identifier(draws(self._centre.seed, FILE, number, 99))
             parameters = {name: value for name, value in call.parameters.items() if name != "apiToken"}
             name = parameters.get("name") or f"export-{export_id}"
             job = ExportJob(export_id, number, kind, name, parameters, clock, scores=scores)

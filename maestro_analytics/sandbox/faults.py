@@ -19,6 +19,7 @@ FAULTS: dict[str, tuple[int, str]] = {
     "errored": (1, "the first N exports end errored"),
     "errored-above": (500, "raw exports of more than N scores (grades) end errored"),
     "never-ends": (1, "the first N exports stay in progress for ever"),
+    "odd-nulls": (1, "null is `Unknown`, empty or `N/A` in every column, also in dates"),
     "unknown-column": (1, "every file has a column that nobody announced"),
     "missing-column": (1, "every file lacks an ordinary column"),
     "missing-identity": (1, "individual_answers lacks question_id, audit_logs lacks activity_id, groups lack group_id"),

@@ -11,7 +11,7 @@ from maestro_analytics.sandbox.received import Inbox, Metric
 from maestro_analytics.sandbox.routing import Call, Route
 from maestro_analytics.sandbox.simulation.chance import FILE, draws
 from maestro_analytics.sandbox.tickets import Tickets
-from maestro_analytics.sandbox.validation import Field, Refusal, checked, moment_text
+from maestro_analytics.sandbox.validation import Field, Refusal, checked, moment_text, undocumented_dates
 
 LARGEST_BATCH = 500
 
@@ -52,6 +52,8 @@ def batch_of(call: Call, fields: tuple[Field, ...], inbox: Inbox, what: str) -> 
             inbox.note_violation(f"unknown parameter {name!r} in a batch of {what}")
         try:
             good.append(checked(entry, fields, where=f"batch[{position}]."))
+            for date in undocumented_dates(entry, fields):
+                inbox.note_violation(f"undocumented form of a date: {date} in a batch of {what}")
         except Refusal as refusal:
             problems.append(refusal.message)
     if problems:

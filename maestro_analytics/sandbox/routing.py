@@ -14,7 +14,7 @@ from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.http import Reply, Request, json_reply
 from maestro_analytics.sandbox.limits import SlidingWindows
 from maestro_analytics.sandbox.received import Inbox
-from maestro_analytics.sandbox.validation import Field, Refusal, checked
+from maestro_analytics.sandbox.validation import Field, Refusal, checked, undocumented_dates
 
 ROOT = "/api/v1"
 _HTML = (
@@ -132,7 +132,10 @@ class Api:
         for name in given:
             if name not in known:
                 self._inbox.note_violation(f"unknown parameter {name!r} in {request.method} {route.pattern}")
-        return Call(path, checked(given, route.fields), body)
+        parameters = checked(given, route.fields)
+        for date in undocumented_dates(given, route.fields):
+            self._inbox.note_violation(f"undocumented form of a date: {date} in {request.method} {route.pattern}")
+        return Call(path, parameters, body)
 
     @staticmethod
     def _body(request: Request) -> Mapping[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.http import Reply, Request
@@ -28,7 +30,8 @@ class _Upload:
 class ObjectStore:
     """Files to fetch and attachments to put, both by presigned URL.
 
-    Refuses a request that carries `apitoken` or `Authorization`, and notes a violation.
+    It ignores headers that it does not know, as a real one does; a token among them is noted as a violation. It refuses
+    `Authorization` beside a presigned query, because that is two ways of signing at once.
     """
 
     def __init__(self, *, secret: str, timer: Callable[[], float], faults: Faults, inbox: Inbox) -> None:
@@ -39,6 +42,8 @@ class ObjectStore:
         self._inbox = inbox
         self._files: dict[str, Path] = {}
         self._uploads: dict[str, _Upload] = {}
+        self._issued: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
         self._expired_before = float("-inf")
 
     def offer(self, key: str, path: Path) -> None:
@@ -63,7 +68,8 @@ class ObjectStore:
         for name in ("apitoken", "authorization"):
             if name in request.headers:
                 self._inbox.note_violation(f"{name} header sent to the object store: {request.method} {request.path}")
-                return _error(400, "InvalidArgument", f"Unsupported header {name}"), False
+        if "authorization" in request.headers:
+            return _error(400, "InvalidArgument", "Only one auth mechanism allowed"), False
         refusal = self._refuse_signature(request)
         if refusal is not None:
             return refusal, False
@@ -72,20 +78,33 @@ class ObjectStore:
         return self._give(request)
 
     def _presigned(self, method: str, path: str, seconds: float, signed_path: str | None = None) -> str:
-        now = self._timer()
-        until = now + seconds
-        signature = self._signature(method, signed_path or path, f"{now:.6f}", f"{until:.6f}")
-        return f"{self.url}{path}?X-Amz-Date={now:.6f}&X-Amz-Expires={until:.6f}&X-Amz-Signature={signature}"
+        """A URL whose query has the form of S3's, signature version 4."""
+        now = datetime.now(UTC)
+        query = {
+            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Credential": f"SANDBOXACCESSKEY/{now:%Y%m%d}/us-east-1/s3/aws4_request",
+            "X-Amz-Date": f"{now:%Y%m%dT%H%M%SZ}",
+            "X-Amz-Expires": f"{max(seconds, 0):.0f}",
+            "X-Amz-SignedHeaders": "host",
+        }
+        with self._lock:
+            # The number lets two URLs of one second differ.
+            query["X-Amz-Security-Token"] = f"{len(self._issued):08d}"
+            signature = self._signature(method, signed_path or path, query)
+            self._issued[signature] = (self._timer(), self._timer() + seconds)
+        return f"{self.url}{path}?{urlencode(query | {'X-Amz-Signature': signature})}"
 
-    def _signature(self, method: str, path: str, since: str, until: str) -> str:
-        return hmac.new(self._secret, f"{method}\n{path}\n{since}\n{until}".encode(), hashlib.sha256).hexdigest()
+    def _signature(self, method: str, path: str, query: Mapping[str, str]) -> str:
+        signed = "\n".join((method, path, *(f"{name}={query[name]}" for name in sorted(query))))
+        return hmac.new(self._secret, signed.encode(), hashlib.sha256).hexdigest()
 
     def _refuse_signature(self, request: Request) -> Reply | None:
-        since, until = request.query.get("X-Amz-Date", ""), request.query.get("X-Amz-Expires", "")
-        expected = self._signature(request.method, request.path, since, until)
-        if not hmac.compare_digest(expected.encode(), request.query.get("X-Amz-Signature", "").encode()):
+        query = dict(request.query)
+        given = query.pop("X-Amz-Signature", "")
+        since, until = self._issued.get(given, (0.0, 0.0))
+        if given not in self._issued or given != self._signature(request.method, request.path, query):
             return _error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match")
-        if self._timer() >= float(until) or float(since) <= self._expired_before:
+        if self._timer() >= until or since <= self._expired_before:
             return _error(403, "AccessDenied", "Request has expired")
         return None
 

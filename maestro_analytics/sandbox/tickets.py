@@ -124,7 +124,7 @@ class Tickets:
                 "attributes": {},
             } | self._values(call.parameters)
             self._created[ticket_id] = ticket
-        return json_reply(200, {name: value for name, value in ticket.items() if name in _CREATE_SHOWS})
+        return json_reply(201, {name: value for name, value in ticket.items() if name in _CREATE_SHOWS})
 
     def _update(self, call: Call) -> Reply:
         ticket_id = call.path["ticket_id"]

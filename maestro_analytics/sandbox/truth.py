@@ -39,7 +39,7 @@ _SESSION_FIELDS = (
         "agentNotes",
     ),
     *("coachNotes", "coachPrivateNotes", "sessionContents", "coachingTemplateId", "meetingFormat"),
-    *("agentConfirmed", "coachConfirmed"),
+    *("agentConfirmed", "coachConfirmed", "meetingDate", "agentConfirmedDate", "coachConfirmedDate"),
 )
 _TODO_FIELDS = (
     *("id", "title", "createdAt", "updatedAt", "agentId", "creatorId", "status", "type", "answerId"),

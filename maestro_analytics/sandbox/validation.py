@@ -9,8 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 SECONDS_DATE = "2017-12-13T05:00:00Z"
-_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z", re.ASCII)
+_DOCUMENTED = {
+    "date": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII),
+    "moment": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z", re.ASCII),
+}
+_TAKEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+"""What the vendor was seen to take: public clients send fractions and `+00:00`."""
 
 
 class Refusal(Exception):
@@ -26,8 +30,8 @@ class Refusal(Exception):
 class Field:
     """A parameter.
 
-    Kinds: text, boolean, number, integer, date (to the second), moment (milliseconds allowed), enum, texts (an array of
-    strings), object, anything.
+    Kinds: text, boolean, number, integer, date (documented to the second), moment (to the millisecond), enum, texts (an
+    array of strings), object, anything.
     """
 
     name: str
@@ -64,8 +68,8 @@ def checked(values: Mapping[str, Any], fields: Sequence[Field], *, where: str = 
 
 
 def moment_of(text: str) -> datetime:
-    """A date string of the reference's format as an aware datetime."""
-    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC)
+    """A date string that the vendor takes as an aware datetime."""
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def moment_text(moment: datetime) -> str:
@@ -74,8 +78,8 @@ def moment_text(moment: datetime) -> str:
 
 
 def _value(field: Field, value: Any) -> Any:
-    if field.kind in ("date", "moment"):
-        return _moment(value, _SECONDS if field.kind == "date" else _MILLISECONDS)
+    if field.kind in _DOCUMENTED:
+        return _moment(value)
     if field.kind == "text":
         if not isinstance(value, str) or (field.required and not value.strip()):
             raise ValueError("must be a string that is not empty" if field.required else "must be a string")
@@ -107,8 +111,19 @@ def _value(field: Field, value: Any) -> Any:
     return value
 
 
-def _moment(value: Any, form: re.Pattern[str]) -> datetime:
-    if isinstance(value, str) and form.fullmatch(value):
+def undocumented_dates(values: Mapping[str, Any], fields: Sequence[Field]) -> list[str]:
+    """The dates among checked values that are not written as the reference has it, as `name 'value'`."""
+    return [
+        f"{field.name} {values[field.name]!r}"
+        for field in fields
+        if field.kind in _DOCUMENTED
+        and field.name in values
+        and not _DOCUMENTED[field.kind].fullmatch(values[field.name])
+    ]
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str) and _TAKEN.fullmatch(value):
         try:
             return moment_of(value)
         except ValueError:

@@ -79,6 +79,13 @@ def test_another_id_and_another_availability_show_in_the_groups(talk, reading):
     assert reading.in_order(rows) == reading.in_order(talk.sandbox.truth.agent_groups)
 
 
+def test_availability_has_an_older_and_a_newer_path(talk):
+    for path, available in (("/update-agent-availability", False), ("/agents/update-agent-availability", True)):
+        email = talk.sandbox.truth.agents[0].email
+        assert talk.post(path, email=email, available=available).status_code == 200
+        assert talk.sandbox.truth.agents[0].available is available
+
+
 def test_an_agent_that_does_not_exist_is_not_found(talk):
     assert talk.post("/agents/add-id-to-agent", email="nobody@example.com", agentId="x").status_code == 404
     assert talk.post("/update-agent-availability", email="nobody@example.com", available=True).status_code == 404

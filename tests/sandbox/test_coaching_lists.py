@@ -33,6 +33,8 @@ SHAPES = {
     "coaching-points": {frozenset(GENERAL_POINT), frozenset(QA_POINT)},
     "coaching-sessions": {frozenset(SESSION)},
 }
+DATES_OF_A_SESSION = {"meetingDate", "agentConfirmedDate", "coachConfirmedDate"}
+"""They are not in the reference, and not in every session."""
 
 
 def every(talk, name, **filters):
@@ -56,9 +58,20 @@ def snake(record):
 @pytest.mark.parametrize("name", LISTS)
 def test_records_have_the_references_shapes(calm, name):
     records = every(calm, name)
-    assert {frozenset(record) for record in records} == SHAPES[name]
+    assert {frozenset(record.keys() - DATES_OF_A_SESSION) for record in records} == SHAPES[name]
     for record in records:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["createdAt"])
+
+
+def test_some_sessions_have_dates_of_the_meeting_and_of_confirmations(calm):
+    sessions = every(calm, "coaching-sessions")
+    for name in DATES_OF_A_SESSION:
+        assert {name in session for session in sessions} == {True, False}
+    for session in sessions:
+        assert session["createdAt"] <= session.get("meetingDate", session["createdAt"])
+        for who in ("agent", "coach"):
+            assert session[f"{who}Confirmed"] or f"{who}ConfirmedDate" not in session
+    assert any(session["createdAt"] < session.get("meetingDate", "") for session in sessions)
 
 
 @pytest.mark.parametrize("name", LISTS)

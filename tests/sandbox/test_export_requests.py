@@ -1,5 +1,6 @@
 """The three export requests and both forms of the poll, as the reference has them."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -53,12 +54,29 @@ def test_an_export_of_nothing_is_complete_with_an_empty_url(calm):
 
 
 @pytest.mark.parametrize(
+    "end", ["2018-08-19T00:00:00.000Z", "2018-08-19T00:00:00.000000Z", "2018-08-19T00:00:00+00:00"]
+)
+def test_dates_with_fractions_or_a_zero_offset_are_taken_and_noted(open_sandbox, end):
+    """Public clients send them and are served; the documented form has neither."""
+    talk = open_sandbox(agents=3, days=3)
+    assert talk.post("/request-raw-export", **WINDOW | {"endDate": end}).status_code == 200
+    assert talk.sandbox.received.violations == [
+        f"undocumented form of a date: endDate {end!r} in POST /request-raw-export"
+    ]
+
+
+def test_an_export_id_has_a_prefix(calm):
+    assert re.fullmatch(r"id_[0-9A-Za-z]{17}", calm.ask())
+
+
+@pytest.mark.parametrize(
     ("path", "body", "named"),
     [
         ("/request-raw-export", {"endDate": WINDOW["endDate"]}, "startDate"),
         ("/request-raw-export", {"startDate": WINDOW["startDate"]}, "endDate"),
         ("/request-raw-export", WINDOW | {"startDate": "2018-08-13"}, "startDate"),
-        ("/request-raw-export", WINDOW | {"startDate": "2018-08-13T00:00:00+00:00"}, "startDate"),
+        ("/request-raw-export", WINDOW | {"startDate": "2018-08-13T00:00:00"}, "startDate"),
+        ("/request-raw-export", WINDOW | {"startDate": "2018-08-13T00:00:00+02:00"}, "startDate"),
         ("/request-raw-export", WINDOW | {"endDate": "2018-13-19T00:00:00Z"}, "endDate"),
         ("/request-raw-export", WINDOW | {"endDate": WINDOW["startDate"]}, "startDate"),
         ("/request-raw-export", WINDOW | {"singleFileExport": "scores"}, "singleFileExport"),

@@ -155,6 +155,16 @@ def test_columns_come_and_go(faulty):
         assert set(header) - set(none[table]) == ({gone[table]} if table in gone else set())
 
 
+def test_null_is_any_of_its_words_in_every_column(faulty):
+    def words_for_null(*faults):
+        talk = faulty(*faults, agents=12, days=60)
+        rows = [row for _ in range(3) for row in talk.raw()["total_scores"]]
+        return {name: {row[name] for row in rows} & {"", "N/A", "Unknown"} for name in ("ticket_created_at", "source")}
+
+    assert words_for_null() == {"ticket_created_at": {"Unknown"}, "source": {"Unknown", ""}}
+    assert words_for_null("odd-nulls") == {name: {"Unknown", "", "N/A"} for name in ("ticket_created_at", "source")}
+
+
 def test_bad_rows_of_each_kind_are_added_to_the_true_ones(faulty, reading):
     talk = faulty("bad-rows=2")
     for table, rows in talk.raw().items():

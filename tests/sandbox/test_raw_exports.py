@@ -16,8 +16,8 @@ def keys(rows):
     [
         ({}, {"grading"}),
         ({"includeCalibrations": "none"}, {"grading"}),
-        ({"includeCalibrations": "all"}, {"grading", "calibration", "calibration_review"}),
-        ({"includeCalibrations": "only"}, {"calibration", "calibration_review"}),
+        ({"includeCalibrations": "all"}, {"grading", "calibration_review", "calibration_final"}),
+        ({"includeCalibrations": "only"}, {"calibration_review", "calibration_final"}),
         ({"includeGraderQA": True}, {"grading", "grader_qa"}),
     ],
 )

@@ -26,7 +26,7 @@ def talk(open_sandbox):
 
 def test_a_ticket_is_created_changed_read_and_deleted(talk):
     reply = talk.post("/tickets", **NEW)
-    assert (reply.status_code, reply.json()) == (200, NEW)
+    assert (reply.status_code, reply.json()) == (201, NEW)
     changes = {"subject": "Updated subject!", "status": "closed", "last_seen": "2022-03-15T00:00:00.000Z"}
     changed = talk.patch("/tickets/unique_ticket_id", **changes).json()
     assert changed == NEW | changes | {"_id": changed["_id"]}
@@ -182,7 +182,7 @@ def test_an_attachment_is_put_to_a_presigned_url(talk):
         UPLOAD | {"Content-Type": "audio/wav"},
         {"Content-Type": "audio/mp3"},
         UPLOAD | {"x-amz-server-side-encryption": "none"},
-        UPLOAD | {"apitoken": "secret"},
+        UPLOAD | {"Authorization": "Bearer secret"},
     ],
 )
 def test_an_upload_with_other_headers_is_refused(talk, headers):

@@ -10,10 +10,12 @@ from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.sandbox.simulation.rubrics import Question, Rubric, Section, alignment, make_rubrics, score
 from maestro_analytics.sandbox.truth import IDENTITY
 
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
 
 @pytest.fixture(scope="module")
 def truth():
-    sandbox = Sandbox(seed=3, agents=40, days=120, now=datetime(2026, 1, 5, 12, tzinfo=UTC))
+    sandbox = Sandbox(seed=3, agents=40, days=120, now=NOW)
     yield sandbox.truth
     sandbox.close()
 
@@ -104,7 +106,8 @@ def test_a_naive_before_and_after_finds_more_than_the_effect(truth, scored):
 
 def test_sessions_in_the_list_are_those_that_had_the_effect(truth):
     people = {agent_id: person.email for person in truth.agents for agent_id in person.agent_ids}
-    listed = sorted((people[session["agent_id"]], session["created_at"]) for session in truth.coaching_sessions)
+    dated = [(session, session["meeting_date"] or session["created_at"]) for session in truth.coaching_sessions]
+    listed = sorted((people[session["agent_id"]], moment) for session, moment in dated if moment <= NOW)
     had = sorted(
         (person.email, moment.replace(microsecond=moment.microsecond // 1000 * 1000))
         for person in truth.agents
@@ -132,21 +135,21 @@ def test_csat_goes_with_the_score(truth, scored):
     assert {csat for _, csat in pairs} == {1.0, 2.0, 3.0, 4.0, 5.0}
 
 
-def test_several_graders_calibrate_the_same_ticket_against_a_review(truth):
+def test_several_graders_calibrate_the_same_ticket_against_a_final_grade(truth):
     panels = defaultdict(list)
     for row in truth.total_scores:
         panels[row["source"], row["gradable_id"], row["grade_type"]].append(row)
-    calibrations = {key: rows for key, rows in panels.items() if key[2] == "calibration"}
+    calibrations = {key: rows for key, rows in panels.items() if key[2] == "calibration_review"}
     assert len(calibrations) > 20
     for (source, ticket, _), rows in calibrations.items():
         assert len({row["grader"] for row in rows}) == len(rows) >= 3
-        review = panels[source, ticket, "calibration_review"]
-        assert len(review) == 1
+        final = panels[source, ticket, "calibration_final"]
+        assert len(final) == 1
         for row in rows:
             assert row["target_answer_id"].endswith(
-                f"_{ticket}_{row['rubric_id']}_{row['agent_id']}_GRADER_calibration_review"
+                f"_{ticket}_{row['rubric_id']}_{row['agent_id']}_GRADER_calibration_final"
             )
-            assert row["original_grader"] == review[0]["grader"]
+            assert row["original_grader"] == final[0]["grader"]
 
 
 def test_the_alignment_score_is_the_vendors_formula_over_the_answers(truth):

@@ -106,7 +106,7 @@ def test_links_name_grades_by_any_id_of_the_person(calm):
             assert answer_id.endswith(f"_GRADER_{link['grade_type']}")
             assert people[points[point_id]["agent_id"]] == people[link["agent_id"]]
             other_ids += f"_{link['agent_id']}_GRADER_" not in answer_id
-        assert len(links) == 1 or links[0]["grade_type"] == "calibration"
+        assert len(links) == 1 or links[0]["grade_type"] == "calibration_review"
     assert other_ids > 3
     assert any(len(links) > 1 for links in by_point.values())
     without = [point for point in truth.coaching_points if point["id"] not in by_point]

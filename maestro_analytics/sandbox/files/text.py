@@ -11,6 +11,7 @@ from typing import cast
 from maestro_analytics.sandbox.files.columns import FLAG, IDS, LABEL, MOMENT, NUMBER, SECONDS, TEXT
 
 _NULLS = ("Unknown", "", "N/A")
+"""Every word that was ever seen for null. By default a date has the first alone, a score the others."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def quoted(text: str) -> str:
 
 
 def _label(value: object, form: int) -> str:
-    return _NULLS[form % 3] if value is None else quoted(str(value))
+    return _NULLS[form % 2] if value is None else quoted(str(value))
 
 
 def _text(value: object, form: int) -> str:
@@ -56,13 +57,13 @@ def number(value: float) -> str:
 
 def _number(value: object, form: int) -> str:
     if value is None:
-        return ("", "N/A", "Unknown")[form % 3]
+        return _NULLS[1 + form % 2]
     return number(cast(float, value))
 
 
 def _seconds(value: object, form: int) -> str:
     if value is None:
-        return _NULLS[form % 3]
+        return _NULLS[1 + form % 2]
     seconds = cast(float, value)
     if form % 2 and seconds == int(seconds):
         return f"{int(seconds) // 3600:02d}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"
@@ -71,7 +72,7 @@ def _seconds(value: object, form: int) -> str:
 
 def _moment(value: object, form: int) -> str:
     if value is None:
-        return _NULLS[form % 3]
+        return _NULLS[0]
     moment = cast(datetime, value)
     text = moment.isoformat(sep="T", timespec="milliseconds" if moment.microsecond else "seconds")[:-6]
     if form % 3 == 0:
@@ -96,6 +97,11 @@ RENDER: dict[str, Callable[[object, int], str]] = {
     FLAG: _flag,
     IDS: _ids,
 }
+
+
+def with_any_null(render: Callable[[object, int], str]) -> Callable[[object, int], str]:
+    """Render null as any of the words that were ever seen for it."""
+    return lambda value, form: _NULLS[form % 3] if value is None else render(value, form)
 
 
 def deleted_flag(deleted: bool, form: int) -> str:

@@ -20,7 +20,7 @@ from maestro_analytics.sandbox.files.columns import (
     SAME_IN_A_GRADE,
 )
 from maestro_analytics.sandbox.files.rows import GradeRows, Row, csat_row
-from maestro_analytics.sandbox.files.text import RENDER, Style, deleted_flag
+from maestro_analytics.sandbox.files.text import RENDER, Style, deleted_flag, with_any_null
 from maestro_analytics.sandbox.simulation.chance import FILE, draws
 from maestro_analytics.sandbox.simulation.grades import Grade, Ticket
 from maestro_analytics.sandbox.simulation.timeline import Centre
@@ -64,7 +64,7 @@ class TableWriter:
             _IDENTITY_LEFT_OUT.get(table) if faults.number("missing-identity") else None,
         }
         self._columns = [
-            (position, RENDER[kind])
+            (position, with_any_null(RENDER[kind]) if faults.number("odd-nulls") else RENDER[kind])
             for position, (name, kind) in enumerate(COLUMNS[table].items())
             if name not in absent
         ]

@@ -94,15 +94,25 @@ class Coaching:
                 continue
             moment = monday + timedelta(seconds=int(hours * 3600), milliseconds=int(rng.random() * 1000))
             person.sessions.append(moment)
-            self._hold_session(person, moment, rng)
+            self._hold_session(person, monday, moment, rng)
 
-    def _hold_session(self, person: Person, moment: datetime, rng: Random) -> None:
+    def _hold_session(self, person: Person, monday: datetime, moment: datetime, rng: Random) -> None:
+        """A session that takes place at `moment`. Many records are made earlier in that week; some have no dates."""
+        dates = draws(self._seed, RECORD, person.number, len(person.sessions), 6)
+        is_dated = dates.random() < 0.75
+        planned = moment - timedelta(hours=round(dates.uniform(1, 60), 2))
+        created = max(planned, monday + timedelta(hours=8)) if is_dated and dates.random() < 0.6 else moment
+
+        def confirmed(who: str, hours: int) -> tuple[datetime, dict[str, Any]]:
+            at = moment + timedelta(hours=hours)
+            return at, {f"{who}Confirmed": True} | ({f"{who}ConfirmedDate": at} if dates.random() < 0.85 else {})
+
         coach = self._users[int(rng.random() * len(self._users))]
         session_id = identifier(rng)
         first_name = person.name.split()[0]
         session = Record(
             session_id,
-            moment,
+            created,
             {
                 "name": f"1:1 with {first_name}",
                 "agentId": rng.choice(person.all_ids),
@@ -118,12 +128,13 @@ class Coaching:
                 "meetingFormat": "inPerson",
                 "agentConfirmed": False,
                 "coachConfirmed": False,
-            },
+            }
+            | ({"meetingDate": moment} if is_dated else {}),
         )
         if rng.random() < 0.8:
-            session.changes.append((moment + timedelta(hours=rng.randint(1, 90)), {"coachConfirmed": True}))
+            session.changes.append(confirmed("coach", rng.randint(1, 90)))
         if rng.random() < 0.6:
-            session.changes.append((moment + timedelta(hours=rng.randint(2, 200)), {"agentConfirmed": True}))
+            session.changes.append(confirmed("agent", rng.randint(2, 200)))
         self.sessions.append(session)
         for point in self._open_points.pop(person.number, [])[-3:]:
             if point.created < moment:

@@ -13,10 +13,10 @@ from maestro_analytics.sandbox.simulation.people import Person, User
 from maestro_analytics.sandbox.simulation.rubrics import Marks, Question, Rubric, Scores, Section
 
 GRADING = "grading"
-CALIBRATION = "calibration"
 CALIBRATION_REVIEW = "calibration_review"
+CALIBRATION_FINAL = "calibration_final"
 GRADER_QA = "grader_qa"
-CALIBRATIONS = (CALIBRATION, CALIBRATION_REVIEW)
+CALIBRATIONS = (CALIBRATION_REVIEW, CALIBRATION_FINAL)
 
 GRADED, REGRADED, EDITED, DELETED = "graded", "regraded", "edited", "deleted"
 
@@ -181,7 +181,7 @@ def marks_of(seed: int, users: list[User], version: Version) -> Marks:
     """The marks of a version, from a reading that no other grader, kind of grade or version shares."""
     grade = version.grade
     bias = users[version.grader].bias if version.grader is not None else 0.0
-    kind = (GRADING, CALIBRATION, CALIBRATION_REVIEW, GRADER_QA).index(grade.grade_type)
+    kind = (GRADING, CALIBRATION_REVIEW, CALIBRATION_FINAL, GRADER_QA).index(grade.grade_type)
     view = ((version.grader or 0) * 4 + kind) * 8 + version.number + 1
     return rubrics.mark(seed, grade.ticket.number, grade.rubric, quality=grade.quality, bias=bias, view=view)
 

@@ -9,7 +9,7 @@ from maestro_analytics.sandbox.simulation import rubrics, texts
 from maestro_analytics.sandbox.simulation.chance import DAY, PEOPLE, TICKET, draws
 from maestro_analytics.sandbox.simulation.coaching import Coaching
 from maestro_analytics.sandbox.simulation.grades import (
-    CALIBRATION,
+    CALIBRATION_FINAL,
     CALIBRATION_REVIEW,
     DELETED,
     EDITED,
@@ -185,20 +185,20 @@ class Centre:
         return grade
 
     def _calibrate(self, midnight: datetime, rng: Random) -> None:
-        """Several graders grade the same ticket, and the lead's review is what they are held against."""
+        """Several graders review the same ticket and are held against the agreed final grade, which the lead makes."""
         if not self.grades:
             return
         graded = _at(midnight, rng)
         person = self.people[int(rng.random() * len(self.people))]
         ticket = self._new_ticket(person, graded, rng)
         rubric = self.rubrics[int(rng.random() * 3)]
-        review = self._add(ticket, person, rubric, CALIBRATION_REVIEW, graded, [Change(graded, GRADED, 0)], rng)
+        final = self._add(ticket, person, rubric, CALIBRATION_FINAL, graded, [Change(graded, GRADED, 0)], rng)
         panel = rng.sample(range(1, len(self.users)), min(len(self.users) - 1, 3 + int(rng.random() * 2)))
         for minutes, grader in enumerate(panel, start=1):
             changes = [Change(graded + timedelta(minutes=minutes * 9), GRADED, grader)]
-            calibration = self._add(ticket, person, rubric, CALIBRATION, graded, changes, rng, target=review)
+            review = self._add(ticket, person, rubric, CALIBRATION_REVIEW, graded, changes, rng, target=final)
             if minutes == 1 and rng.random() < 0.5:
-                self.coaching.note_calibration(calibration, rng)
+                self.coaching.note_calibration(review, rng)
 
     def _add(
         self,
