@@ -21,8 +21,10 @@ COLUMNS = (
     "mad_benchmark", "method", "reliable", "reason",
 )  # fmt: skip
 
-WEAK = 0.5
-"""Where the mixed model's interval is narrower than this share of the other, it is the one to read."""
+WEAK = 0.8
+"""Where the mixed model's interval is narrower than this share of the other, it is used, unless the two contradict."""
+CONTRADICTION = 4.0
+"""Standard errors of the difference (Hausman 1978): so far apart, graders were given agents by their quality."""
 
 SOLVED = {
     "adjusted": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "grader": pl.String, "component": pl.Int64,
@@ -80,7 +82,10 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
             Cells(n, total, squares, agent, grader, other), effects.component, confidence=confidence
         )
         # Fixed agents are safe whoever was given whom, but say little where a grader sees few of the others' agents.
-        weak = model_hi - model_lo < WEAK * (hi - lo)
+        narrower = (hi - lo) ** 2 - (model_hi - model_lo) ** 2
+        difference = np.sqrt(np.clip(narrower, 0, None)) / (hi - lo) * clustered.error
+        agree = np.abs(model - effect) <= CONTRADICTION * difference
+        weak = (model_hi - model_lo < WEAK * (hi - lo)) & agree
         widen = clustered.error / np.where(effects.error > 0, effects.error, 1.0)
         solved = pl.DataFrame(
             {

@@ -125,7 +125,8 @@ def random_grader_effects(cells: Cells, component: Codes, *, confidence: float =
     Args:
         component: of each grader, from 1.
 
-    More precise than with fixed agents where a grader sees few of the others' agents, and drawn towards 0.
+    More precise than with fixed agents where a grader sees few of the others' agents, and drawn towards 0. The prior of
+    the graders' spread is flat here: a prior that prefers little spread would decide where the data cannot.
     """
     effect, lo, hi = (np.full(len(component), np.nan) for _ in range(3))
     tail = 0.5 - confidence / 2
@@ -135,7 +136,7 @@ def random_grader_effects(cells: Cells, component: Codes, *, confidence: float =
         freedom = made.values - (made.size - made.graders + 1)
         if made.graders < 2 or made.values - made.agents < FEWEST_REPEATS or made.sum_squares <= 0:
             continue
-        points, share = _posterior(made, freedom)
+        points, share = _posterior(made, freedom, grader_scale=np.inf)
         centring = np.eye(made.graders) - 1 / made.graders
         means, errors = [], []
         for point in points:
@@ -317,15 +318,19 @@ def _solved(
     return _Point(beta, inverse, float(np.log(values[usable]).sum()), rest)
 
 
-def _posterior(made: _Equations, freedom: float) -> tuple[list[_Spread], Floats]:
-    """Solutions for the spreads that matter, and the posterior weight of each."""
+def _posterior(made: _Equations, freedom: float, *, grader_scale: float = GRADER_SCALE) -> tuple[list[_Spread], Floats]:
+    """Solutions for the spreads that matter, and the posterior weight of each.
+
+    Args:
+        grader_scale: scale of the half-Cauchy prior of the spread of graders, in units of the noise; inf: flat.
+    """
     means = made.total / made.n
     within = made.sum_squares - float((made.total**2 / made.n).sum())
     noise = max(within / max(made.values - made.agents, 1), 1e-3 * made.sum_squares / made.values)
     widest = 4 * max(float(means.std()) / noise**0.5, 0.25)
     ranges = [(0.0, widest), (0.0, WIDEST_GRADERS) if made.graders else (1.0, 1.0)]
     for _ in range(PASSES):
-        points, ranges = _points(made, ranges, freedom)
+        points, ranges = _points(made, ranges, freedom, grader_scale)
     evidence = np.array([point[0] for point in points])
     share = np.exp(evidence - evidence.max())
     kept = share > LEAST_WEIGHT * share.sum()
@@ -333,13 +338,13 @@ def _posterior(made: _Equations, freedom: float) -> tuple[list[_Spread], Floats]
 
 
 def _points(
-    made: _Equations, ranges: list[tuple[float, float]], freedom: float
+    made: _Equations, ranges: list[tuple[float, float]], freedom: float, grader_scale: float
 ) -> tuple[list[_Spread], list[tuple[float, float]]]:
     """Solutions over a grid of spreads, with the log of their posterior weight; and the ranges that matter."""
     agent_ratio, agent_width = _grid(*ranges[0], AGENT_GRID)
     if made.graders:
         grader_ratio, grader_width = _grid(*ranges[1], GRADER_GRID)
-        grader_prior = grader_width / (1 + (grader_ratio / GRADER_SCALE) ** 2)
+        grader_prior = grader_width / (1 + (grader_ratio / grader_scale) ** 2)
     else:
         grader_ratio = grader_width = grader_prior = np.ones(1)
     points: list[_Spread] = []
