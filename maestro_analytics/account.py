@@ -18,7 +18,7 @@ from threading import Event
 import polars as pl
 
 from maestro_analytics.api import ApiClient, endpoints
-from maestro_analytics.errors import MaestroError, RequestRefused, SettingsError, TokenRefused
+from maestro_analytics.errors import Cancelled, MaestroError, RequestRefused, SettingsError, TokenRefused
 from maestro_analytics.exports import PollPace
 from maestro_analytics.exports.adhoc import export_once
 from maestro_analytics.kinds import GROUPS
@@ -181,7 +181,7 @@ def _people(client: ApiClient, *, pace: PollPace | None, stop: Event | None) -> 
             with read_export(kept.files[0], kind=GROUPS.name, staging=Path(folder) / "staging") as delivery:
                 files = [file for staged in delivery.tables.values() for file in staged.files]
                 rows = [pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files]
-        except SettingsError:
+        except (Cancelled, SettingsError):
             raise
         except MaestroError:
             return set()

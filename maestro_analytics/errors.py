@@ -3,7 +3,7 @@
     MaestroError
      +- SettingsError            fix your environment, nothing was tried
      |   +- DiskFault            a file of this machine cannot be written
-     |   +- TokenRefused         401/403: the vendor knows the token not, or not any more
+     |   +- TokenRefused         401/403: the token is invalid or expired
      +- InvalidArgument          a value refused before anything was sent
      +- RequestRefused           400/404/409/422: asking again gives the same answer
      +- KindRefused              403/404 of one kind of data; the other kinds go on
@@ -95,7 +95,10 @@ class KindRefused(MaestroError):
 
 
 class Cancelled(MaestroError):
-    """A stop event was set. What had landed stays."""
+    """The caller's stop event was set. What had landed stays."""
+
+    def __init__(self, message: str = "cancelled; what had landed stays") -> None:
+        super().__init__(message)
 
 
 class TryAgain(MaestroError):

@@ -21,7 +21,7 @@ import duckdb
 
 from maestro_analytics import account, push
 from maestro_analytics.api import ApiClient
-from maestro_analytics.api.clock import Clock, Stopped
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.errors import (
     AnotherRefresh,
     Cancelled,
@@ -237,10 +237,7 @@ def _open_master(settings: Settings, wait_seconds: float, clock: Clock, stop: Ev
         except AnotherRefresh:
             if clock.seconds() - started >= wait_seconds:
                 raise
-        try:
-            clock.wait(WAIT_SECONDS, stop)
-        except Stopped:
-            raise Cancelled("stopped while waiting for another refresh to end") from None
+        clock.wait(WAIT_SECONDS, stop)
 
 
 @dataclass
@@ -280,17 +277,14 @@ class _Run:
         report = self.report = RefreshReport(self.settings.database, started_at)
         report.tables = {table: 0 for kind in period.kinds for table in TABLES_OF[kind]}
         first = min(period.starts.values(), default=period.until)
-        try:
-            warning = account.check(master, client, self.settings, adopt=adopt, pace=self.pace, stop=self.stop)
-        except Stopped:
-            raise Cancelled("stopped while the account was checked") from None
+        warning = account.check(master, client, self.settings, adopt=adopt, pace=self.pace, stop=self.stop)
         run_id = master.start_refresh(since=first, until=period.until, kinds=period.kinds, at=started_at)
         if warning:
             self.warn(warning)
         try:
             master.belongs_to(self.settings.host, self.settings.port)
             self._fetch(period)
-        except (Cancelled, KeyboardInterrupt):
+        except Cancelled:
             report.interrupted = True
         except (SettingsError, Unreachable) as error:
             self.error(error)

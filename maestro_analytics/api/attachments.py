@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from maestro_analytics.api import endpoints
 from maestro_analytics.api.models import Attachment
-from maestro_analytics.api.transfer import FileHost, OnBytes
+from maestro_analytics.api.transfer import OnBytes, PresignedTransfer
 from maestro_analytics.api.transport import Transport
 from maestro_analytics.api.validation import iso_or_none, optional_text, required_text
 from maestro_analytics.errors import InvalidArgument, MaestroError, TryAgain
@@ -60,7 +60,7 @@ class AttachmentCalls(Transport):
                 endpoint=endpoints.CREATE_ATTACHMENT.path,
             )
         try:
-            FileHost(clock=self.clock).upload(url, file, content_type=content_type, on_bytes=on_bytes)
+            PresignedTransfer(clock=self.clock).upload(url, file, content_type=content_type, on_bytes=on_bytes)
         except MaestroError as error:
             error.add_note(f"Attachment {attachment.id} of ticket {ticket_id} exists, without {file.name} in it.")
             raise

@@ -10,7 +10,7 @@ from typing import Any
 from maestro_analytics.api import endpoints
 from maestro_analytics.api.agents import AgentCalls
 from maestro_analytics.api.attachments import AttachmentCalls
-from maestro_analytics.api.clock import Clock, Stopped
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.coaching import CoachingCalls
 from maestro_analytics.api.exports import ExportCalls
 from maestro_analytics.api.pages import Pages
@@ -57,7 +57,7 @@ class ApiClient(TicketCalls, AttachmentCalls, AgentCalls, CoachingCalls, ExportC
             stop: ends waits at once when set.
 
         Raises:
-            KeyboardInterrupt: `stop` was set while waiting.
+            Cancelled: `stop` was set while waiting.
             InvalidArgument: an unknown list, a naive datetime, or `coach_id` for another list than the sessions.
             InconsistentPages: the list changed during every pass.
         """
@@ -73,10 +73,7 @@ class ApiClient(TicketCalls, AttachmentCalls, AgentCalls, CoachingCalls, ExportC
             "endDate": iso_or_none(end_date, name="end_date"),
         }
         given = {key: value for key, value in filters.items() if value is not None}
-        try:
-            return self._pages.read_all(LISTS[name], given, now=lambda: iso(self.vendor_now()), stop=stop)
-        except Stopped:
-            raise KeyboardInterrupt from None
+        return self._pages.read_all(LISTS[name], given, now=lambda: iso(self.vendor_now()), stop=stop)
 
     def ping(self) -> None:
         """Make the cheapest call there is: one record of a list. What it raises says what is wrong."""

@@ -1,4 +1,4 @@
-"""Time as an argument, and waits that end at once when somebody says stop."""
+"""The time, and waits that end at once when a stop event is set. Tests pass a fake clock that does not sleep."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ import time
 from datetime import UTC, datetime
 from threading import Event
 
-
-class Stopped(Exception):
-    """A wait or a transfer ended early because its stop event was set."""
+from maestro_analytics.errors import Cancelled
 
 
 class Clock:
-    """The time, and waiting. Tests pass one whose `wait` only moves its hands."""
+    """The system's time, and waiting."""
 
     def seconds(self) -> float:
-        """Seconds that only go forward, to measure with."""
+        """Seconds of a clock that never goes back, for measuring durations."""
         return time.monotonic()
 
     def utc(self) -> datetime:
-        """The moment, aware, in UTC: what processes share."""
+        """The current moment: aware, UTC."""
         return datetime.now(UTC)
 
     def wait(self, seconds: float, stop: Event | None = None) -> None:
-        """Wait `seconds`.
+        """Wait `seconds`, or until `stop` is set.
 
         Raises:
-            Stopped: `stop` is set, or was set meanwhile.
+            Cancelled: `stop` is set, or was set while waiting.
         """
         if stop is None:
             time.sleep(max(0.0, seconds))
         elif stop.wait(max(0.0, seconds)):
-            raise Stopped
+            raise Cancelled
+
+
+def raise_if_set(stop: Event | None) -> None:
+    """Raise `Cancelled` if `stop` is set."""
+    if stop is not None and stop.is_set():
+        raise Cancelled

@@ -13,12 +13,12 @@ from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.kinds import EXPORT_KINDS
 
 
-class Repeat(Enum):
-    """When a request whose answer was not a good one may be sent again."""
+class Retry(Enum):
+    """When a failed request may be sent again."""
 
-    FREELY = "twice does what once does, or only costs"
-    WHEN_ANSWERED = "after a 5xx, not after a lost reply: the caller decides about those"
-    WHEN_NOT_ARRIVED = "only when it certainly did not arrive: twice makes two"
+    ALWAYS = "idempotent: safe to retry"
+    AFTER_RESPONSE = "retry after a 5xx; after a lost reply the caller decides"
+    IF_NOT_SENT = "not idempotent: retry only if the request was never sent"
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Endpoint:
     """One endpoint.
 
     Attributes:
-        does: what it does, for messages.
+        does: what the endpoint does, for messages.
         method: the HTTP method.
         path: below the base URL; `{name}` is filled from path parameters.
-        parameters: where parameters travel, "query", "body" or "none".
-        repeat: when it may be sent again.
-        replies: whether a good answer must be JSON.
+        parameters: where parameters are sent: "query", "body" or "none".
+        retry: when a failed request may be sent again.
+        replies: whether a successful answer must be JSON.
         reference: heading in the vendor's reference.
     """
 
@@ -39,7 +39,7 @@ class Endpoint:
     method: str
     path: str
     parameters: str
-    repeat: Repeat
+    retry: Retry
     reference: str
     replies: bool = True
 
@@ -47,84 +47,82 @@ class Endpoint:
         """The path with its parameters.
 
         Raises:
-            InvalidArgument: an identifier that is empty, or that a URL would swallow (`.`, `..`).
+            InvalidArgument: an identifier that is not a valid path segment (empty, `.`, `..`).
         """
         for name, value in path_parameters.items():
             if not isinstance(value, str) or value.strip() in ("", ".", ".."):
-                raise InvalidArgument(f"{self.does}: {name} must be a text that names one, not {value!r}")
+                raise InvalidArgument(f"{self.does}: {name} must be an identifier, not {value!r}")
         return self.path.format(**{name: quote(value, safe="") for name, value in path_parameters.items()})
 
 
 REQUEST_EXPORT = {
     kind.name: Endpoint(
-        f"ask for a {kind.name} export", "POST", kind.request_path, "body", Repeat.FREELY, kind.reference
+        f"ask for a {kind.name} export", "POST", kind.request_path, "body", Retry.ALWAYS, kind.reference
     )
     for kind in EXPORT_KINDS.values()
 }
 """Kind of export -> the endpoint that asks for it."""
 
 GET_EXPORT_DATA = Endpoint(
-    "look at an export", "GET", "/get-export-data", "body", Repeat.FREELY, "Retrieve the results of an export"
+    "look at an export", "GET", "/get-export-data", "body", Retry.ALWAYS, "Retrieve the results of an export"
 )
 GET_EXPORT_DATA_BY_QUERY = Endpoint(
-    "look at an export", "GET", "/get-export-data", "query", Repeat.FREELY,
+    "look at an export", "GET", "/get-export-data", "query", Retry.ALWAYS,
     "Retrieve the results of an export, where a proxy drops the body of a GET",
 )  # fmt: skip
 EXPORT_DATA_BY_ID = Endpoint(
-    "look at an export", "GET", "/export-data/{export_id}", "none", Repeat.FREELY,
+    "look at an export", "GET", "/export-data/{export_id}", "none", Retry.ALWAYS,
     "newer documentation, in place of get-export-data",
 )  # fmt: skip
 
 CREATE_TICKET = Endpoint(
-    "create a ticket", "POST", "/tickets", "body", Repeat.WHEN_NOT_ARRIVED, "Create a Ticket"
+    "create a ticket", "POST", "/tickets", "body", Retry.IF_NOT_SENT, "Create a Ticket"
 )  # fmt: skip
-UPDATE_TICKET = Endpoint("update a ticket", "PATCH", "/tickets/{ticket_id}", "body", Repeat.FREELY, "Update a Ticket")
+UPDATE_TICKET = Endpoint("update a ticket", "PATCH", "/tickets/{ticket_id}", "body", Retry.ALWAYS, "Update a Ticket")
 DELETE_TICKET = Endpoint(
-    "delete a ticket", "DELETE", "/tickets/{ticket_id}", "none", Repeat.FREELY, "Delete a Ticket", replies=False
+    "delete a ticket", "DELETE", "/tickets/{ticket_id}", "none", Retry.ALWAYS, "Delete a Ticket", replies=False
 )
-GET_TICKET = Endpoint("get a ticket", "GET", "/tickets/{ticket_id}", "none", Repeat.FREELY, "Get a Ticket")
-GET_TICKETS = Endpoint("get tickets", "GET", "/tickets", "query", Repeat.FREELY, "Get Many Tickets")
-CREATE_COMMENT = Endpoint(
-    "create a comment", "POST", "/comments", "body", Repeat.WHEN_NOT_ARRIVED, "Create a Ticket Comment"
-)
+GET_TICKET = Endpoint("get a ticket", "GET", "/tickets/{ticket_id}", "none", Retry.ALWAYS, "Get a Ticket")
+GET_TICKETS = Endpoint("get tickets", "GET", "/tickets", "query", Retry.ALWAYS, "Get Many Tickets")
+CREATE_COMMENT = Endpoint("create a comment", "POST", "/comments", "body", Retry.IF_NOT_SENT, "Create a Ticket Comment")
 CREATE_COMMENTS = Endpoint(
-    "create comments", "POST", "/comments-batch", "body", Repeat.WHEN_NOT_ARRIVED, "Create Many Ticket Comments"
+    "create comments", "POST", "/comments-batch", "body", Retry.IF_NOT_SENT, "Create Many Ticket Comments"
 )
 CREATE_ATTACHMENT = Endpoint(
-    "create an attachment", "POST", "/attachments", "body", Repeat.WHEN_NOT_ARRIVED, "Create an Attachment"
+    "create an attachment", "POST", "/attachments", "body", Retry.IF_NOT_SENT, "Create an Attachment"
 )
 
-CREATE_AGENT = Endpoint("create an agent", "POST", "/agents", "body", Repeat.WHEN_NOT_ARRIVED, "Create an Agent")
+CREATE_AGENT = Endpoint("create an agent", "POST", "/agents", "body", Retry.IF_NOT_SENT, "Create an Agent")
 ADD_ID_TO_AGENT = Endpoint(
-    "add an id to an agent", "POST", "/agents/add-id-to-agent", "body", Repeat.WHEN_NOT_ARRIVED,
+    "add an id to an agent", "POST", "/agents/add-id-to-agent", "body", Retry.IF_NOT_SENT,
     "Update an Agent (add agent id to agent)", replies=False,
 )  # fmt: skip
 UPDATE_AGENT_AVAILABILITY = Endpoint(
-    "update an agent's availability", "POST", "/update-agent-availability", "body", Repeat.FREELY,
+    "update an agent's availability", "POST", "/update-agent-availability", "body", Retry.ALWAYS,
     "Update an Agent (update agent availability)", replies=False,
 )  # fmt: skip
 
-GET_TODO = Endpoint("get a to-do", "GET", "/todos/{id}", "none", Repeat.FREELY, "Retrieve a Single To-do")
-GET_TODOS = Endpoint("list to-dos", "GET", "/todos", "query", Repeat.FREELY, "Retrieve Many To-dos")
+GET_TODO = Endpoint("get a to-do", "GET", "/todos/{id}", "none", Retry.ALWAYS, "Retrieve a Single To-do")
+GET_TODOS = Endpoint("list to-dos", "GET", "/todos", "query", Retry.ALWAYS, "Retrieve Many To-dos")
 GET_COACHING_POINT = Endpoint(
-    "get a coaching point", "GET", "/coaching-points/{id}", "none", Repeat.FREELY, "Retrieve a Single Coaching Point"
+    "get a coaching point", "GET", "/coaching-points/{id}", "none", Retry.ALWAYS, "Retrieve a Single Coaching Point"
 )
 GET_COACHING_POINTS = Endpoint(
-    "list coaching points", "GET", "/coaching-points", "query", Repeat.FREELY, "Retrieve Many Coaching Points"
+    "list coaching points", "GET", "/coaching-points", "query", Retry.ALWAYS, "Retrieve Many Coaching Points"
 )
 GET_COACHING_SESSION = Endpoint(
-    "get a coaching session", "GET", "/coaching-sessions/{id}", "none", Repeat.FREELY,
+    "get a coaching session", "GET", "/coaching-sessions/{id}", "none", Retry.ALWAYS,
     "Retrieve a Single Coaching Session",
 )  # fmt: skip
 GET_COACHING_SESSIONS = Endpoint(
-    "list coaching sessions", "GET", "/coaching-sessions", "query", Repeat.FREELY, "Retrieve Many Coaching Sessions"
+    "list coaching sessions", "GET", "/coaching-sessions", "query", Retry.ALWAYS, "Retrieve Many Coaching Sessions"
 )
 
 CREATE_TICKET_METRICS = Endpoint(
-    "create ticket metrics", "POST", "/ticket-metrics-batch", "body", Repeat.WHEN_ANSWERED, "Create Ticket Metrics"
+    "create ticket metrics", "POST", "/ticket-metrics-batch", "body", Retry.AFTER_RESPONSE, "Create Ticket Metrics"
 )
 CREATE_AGENT_METRICS = Endpoint(
-    "create agent metrics", "POST", "/agent-metrics-batch", "body", Repeat.WHEN_ANSWERED, "Create Agent Metrics"
+    "create agent metrics", "POST", "/agent-metrics-batch", "body", Retry.AFTER_RESPONSE, "Create Agent Metrics"
 )
 
 ENDPOINTS = (

@@ -28,18 +28,18 @@ from maestro_analytics.api.clock import Clock
 from maestro_analytics.errors import SettingsError
 
 LONGEST_FLIGHT_MS = 5_000
-"""A request that was not answered by then has long been counted by the vendor (or its process was killed)."""
+"""A request without an answer after this was counted by the vendor long ago (or its process was killed)."""
 LONGEST_PAUSE_MS = 120_000
 CLOCK_PUT_BACK_MS = 10_000
-"""What lies further ahead than anything noted by now can was noted before the machine's clock was put back."""
+"""Entries further in the future than this were written before the machine's clock was set back."""
 LONGEST_NAP_SECONDS = 0.25
-"""Answers free room earlier than the bucket can foretell, so waits look again this often."""
+"""Answers free slots earlier than the bucket can predict, so waits check again this often."""
 
 _numbers = count()
 
 
 class _AnsweredBucket(SQLiteBucket):
-    """pyrate-limiter's bucket, in which a request stays until its answer has come."""
+    """pyrate-limiter's bucket, in which a request stays until its answer has arrived."""
 
     clock = Clock()
 
@@ -48,9 +48,9 @@ class _AnsweredBucket(SQLiteBucket):
 
     def put(self, item: RateItem) -> bool:
         with self.lock:
-            # The moment inside the lock, not before it: others have noted theirs while this thread waited.
+            # Read the time inside the lock: other processes have added entries while this thread waited.
             item.timestamp = self.now()
-            self._forget_times_to_come(item.timestamp)
+            self._correct_future_entries(item.timestamp)
             if self._paused_until(item.timestamp) > item.timestamp or not super().put(item):
                 return False
             flight_end = item.timestamp + LONGEST_FLIGHT_MS
@@ -78,19 +78,19 @@ class _AnsweredBucket(SQLiteBucket):
         row = self.conn.execute("select max(until) from pauses where until <= ?", (latest,)).fetchone()
         return int(row[0] or 0)
 
-    def _forget_times_to_come(self, now: int) -> None:
+    def _correct_future_entries(self, now: int) -> None:
         newest = self.conn.execute("select max(item_timestamp) from requests").fetchone()[0]
         if newest is not None and newest > now + LONGEST_FLIGHT_MS + CLOCK_PUT_BACK_MS:
             self._write("update requests set item_timestamp = min(item_timestamp, ?)", now)
 
     def _write(self, statement: str, *values: int | str) -> None:
-        """One change, committed: a transaction left open would lock every other process out."""
+        """Commit one change at once: an open transaction would block every other process."""
         with self.conn:
             self.conn.execute(statement, values).close()
 
 
-class Pacer:
-    """Turns at the vendor's door. Safe to share between threads.
+class RateLimiter:
+    """Rate limiter shared by all processes that use a token. Safe to share between threads.
 
     Args:
         folder: the cache folder, shared by the processes that share the token.
@@ -121,7 +121,7 @@ class Pacer:
         except sqlite3.OperationalError as error:
             raise SettingsError(_unusable(folder, error)) from None
         except sqlite3.DatabaseError:
-            # No database (a full disk, a copy gone wrong). What it said is gone; a new one starts with a full budget.
+            # The file is not a database (a full disk, a failed copy): start a new one with a full budget.
             for ending in ("", "-wal", "-shm"):
                 self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
             self._bucket = self._open(rates)
@@ -140,11 +140,11 @@ class Pacer:
         return bucket
 
     @contextlib.contextmanager
-    def turn(self, stop: threading.Event | None = None) -> Iterator[None]:
-        """Wait for room for one request, and hold it until the body ends: send it and have its answer inside.
+    def slot(self, stop: threading.Event | None = None) -> Iterator[None]:
+        """Wait until a request may be sent, and count it as in flight while the `with` body runs.
 
         Raises:
-            Stopped: `stop` was set while waiting.
+            Cancelled: `stop` was set while waiting.
         """
         name = f"{os.getpid()}-{next(_numbers)}-{self._bucket.now()}"
         while (milliseconds := self._try(name)) > 0:
@@ -156,17 +156,17 @@ class Pacer:
                 self._bucket.answered(name)
 
     def pause(self, seconds: float) -> None:
-        """Nobody who shares the token sends anything for so many seconds, at most 120."""
+        """Stop every process that shares the token from sending for `seconds`, at most 120."""
         with self._lock:
             self._bucket.pause(min(int(seconds * 1000), LONGEST_PAUSE_MS))
 
     def close(self) -> None:
-        """Close the database. Another turn after this fails."""
+        """Close the database. `slot` fails after this."""
         self._close()
 
     def _try(self, name: str) -> int:
-        """0 when there was room, else the milliseconds after which there may be."""
-        # The file lock holds processes apart; within one, this lock does, without its polling.
+        """0 if the request may be sent, else the milliseconds to wait."""
+        # The file lock serialises processes, by polling; this lock serialises the threads of one process.
         with self._lock:
             item = RateItem(name, self._bucket.now())
             return 0 if self._bucket.put(item) else self._bucket.milliseconds_to_wait(item)
@@ -179,7 +179,7 @@ def _unusable(folder: Path, error: Exception) -> str:
 
 
 def _distinct_rates(per_second: int, per_minute: int) -> list[Rate]:
-    """The rates that can bind: the bucket refuses a list in which one makes another pointless."""
+    """The rates that can take effect: the bucket refuses a list in which one rate implies another."""
     if per_second >= per_minute:
         return [Rate(per_minute, Duration.MINUTE)]
     if per_second * 60 <= per_minute:

@@ -92,7 +92,3 @@ def quiet(names: Iterable[str] = ("urllib3.connectionpool",)) -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(existing, _WithoutQueries) for existing in logger.filters):
             logger.addFilter(_WithoutQueries())
-    # stamina's own message names nothing but itself; ours (maestro_analytics.api) says what is waited for.
-    stamina_logger = logging.getLogger("stamina")
-    if not stamina_logger.handlers:
-        stamina_logger.addHandler(logging.NullHandler())

@@ -1,13 +1,13 @@
-"""When a request is sent again, and what it means when it is not.
+"""When a request is sent again, and which error is raised when it is not.
 
-    what came back                       sent again                                         in the end
-    no answer, certainly not arrived     until two minutes without any answer               Unreachable
-    no answer, may have arrived          the same, unless the endpoint says otherwise       Unreachable / OutcomeUnknown
-    429                                  eight times, after what Retry-After says (<= 120 s) TryAgain
-    5xx, or 200 that is no JSON          five times in about a minute                       TryAgain / OutcomeUnknown
-    anything else                        never                                              its own error
+    outcome                              retried                                           final error
+    no connection (certainly not sent)   until two minutes have passed without an answer   Unreachable
+    no answer (may have been received)   the same, if the endpoint allows it               Unreachable, OutcomeUnknown
+    429                                  eight times, after Retry-After (at most 120 s)    TryAgain
+    5xx, or 200 without JSON             five times in about a minute                      TryAgain, OutcomeUnknown
+    anything else                        never                                             its own error
 
-A 5xx when the host has given no good answer for two minutes is `Unreachable` too.
+A 5xx is `Unreachable` too when the host has answered no request for two minutes.
 """
 
 from __future__ import annotations
@@ -19,26 +19,28 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from tenacity import RetryCallState, Retrying, retry_if_exception
+
 from maestro_analytics.api.clock import Clock
-from maestro_analytics.api.endpoints import Endpoint, Repeat
+from maestro_analytics.api.endpoints import Endpoint, Retry
 from maestro_analytics.errors import MaestroError, OutcomeUnknown, TryAgain, Unreachable
 
 SILENCE_SECONDS = 120.0
-"""So long without an answer, and the host counts as unreachable."""
+"""A host that has not answered for so long counts as unreachable."""
 LONGEST_PAUSE_SECONDS = 120.0
-TRIES_WHEN_LIMITED = 9
-TRIES_WHEN_FAILING = 6
+ATTEMPTS_WHEN_LIMITED = 9
+ATTEMPTS_WHEN_FAILING = 6
 
 log = logging.getLogger("maestro_analytics.api")
 
 
 class Failure(Exception):
-    """One try that brought no good answer. Its text is fit to be shown.
+    """One attempt that failed and may be retried. Its text may be shown to users.
 
     Attributes:
-        status: of the answer; None when there was none.
-        arrived: False when the request certainly never reached the vendor.
-        retry_after_seconds: what the vendor asked for.
+        status: HTTP status of the answer; None without an answer.
+        arrived: False if the vendor certainly did not accept the request.
+        retry_after_seconds: the wait that the vendor asked for.
     """
 
     def __init__(
@@ -51,27 +53,32 @@ class Failure(Exception):
 
 
 class HostHealth:
-    """How long the host has given no good answer; shared by all threads of a client."""
+    """For how long a host has not answered; shared by all threads of a client."""
 
     def __init__(self) -> None:
-        self._tried_since: float | None = None
+        self._trying_since: float | None = None
 
-    def tried(self, moment: float) -> None:
-        """A request is sent."""
-        if self._tried_since is None:
-            self._tried_since = moment
+    def request_sent(self, moment: float) -> None:
+        """Record that a request was sent."""
+        if self._trying_since is None:
+            self._trying_since = moment
 
-    def answered(self) -> None:
-        """A good answer came, or one that says no."""
-        self._tried_since = None
+    def responded(self) -> None:
+        """Record that the host responded (success or client error)."""
+        self._trying_since = None
 
     def silent_seconds(self, moment: float) -> float:
-        """Seconds since the first request after the last good answer."""
-        return moment - self._tried_since if self._tried_since is not None else 0.0
+        """Seconds since the first request after the last response."""
+        return moment - self._trying_since if self._trying_since is not None else 0.0
 
 
-class Tries:
-    """The tries of one request. `again` is asked by stamina after each that failed."""
+class RetryPolicy:
+    """Decides whether one request is sent again, and when. Create one per request.
+
+    Args:
+        shown: method and path, for messages.
+        pause_all: pauses every process that shares the token.
+    """
 
     def __init__(
         self,
@@ -81,71 +88,68 @@ class Tries:
         host: str,
         health: HostHealth,
         clock: Clock,
-        pause_everybody: Callable[[float], None],
+        pause_all: Callable[[float], None],
     ) -> None:
         self.endpoint = endpoint
         self.shown = shown
         self.host = host
         self._health = health
-        self._now = clock.seconds
         self._clock = clock
-        self._pause_everybody = pause_everybody
+        self._pause_all = pause_all
         self._first_sent: float | None = None
         self._failed = 0
         self._limited = 0
         self._silent = 0
-        self._next_wait_seconds = 0.0
         self.may_have_arrived = False
 
-    def wait_for_turn(self, stop: threading.Event | None) -> None:
-        """The pause that the last failure asked for. Here rather than in stamina, whose sleep no event can end."""
-        if self._next_wait_seconds:
-            seconds, self._next_wait_seconds = self._next_wait_seconds, 0.0
-            self._clock.wait(seconds, stop)
+    def retrying(self, stop: threading.Event | None) -> Retrying:
+        """The retry loop: call it with the function that makes one attempt. `stop` ends its waits at once."""
+        return Retrying(
+            retry=retry_if_exception(self.should_retry),
+            after=lambda state: self._count(_failure(state)),
+            wait=lambda state: self._wait_seconds(_failure(state)),
+            stop=lambda state: self._is_exhausted(_failure(state)),
+            before_sleep=self._before_wait,
+            sleep=lambda seconds: self._clock.wait(seconds, stop),
+            reraise=True,
+        )
 
-    def sent(self) -> None:
-        """A try leaves."""
-        moment = self._now()
-        self._health.tried(moment)
+    def request_sent(self) -> None:
+        """Record that an attempt is sent."""
+        moment = self._clock.seconds()
+        self._health.request_sent(moment)
         if self._first_sent is None:
             self._first_sent = moment
 
-    def again(self, failure: Exception) -> bool | float:
-        """Whether to try again after `failure`: 0.0 for yes (stamina then sleeps no longer than that)."""
-        if not isinstance(failure, Failure) or not self._may_repeat(failure):
+    def should_retry(self, error: BaseException) -> bool:
+        """Whether sending the request again is safe and may help."""
+        if not isinstance(error, Failure):
             return False
-        seconds = self._backoff(failure)
-        if seconds is None:
-            return False
-        self._next_wait_seconds = seconds
-        self.may_have_arrived = self.may_have_arrived or failure.arrived
-        level = logging.WARNING if seconds >= 5 else logging.INFO
-        log.log(level, "%s; trying again in %.0f s (%s)", failure, seconds, self.shown)
-        return 0.0
+        return not error.arrived or error.status == 429 or self._is_safe_after(error)
 
-    def verdict(self, failure: Failure) -> MaestroError:
-        """The error to raise when no more tries are made."""
+    def final_error(self, failure: Failure) -> MaestroError:
+        """The error to raise when the request is not sent again."""
         retry_after = failure.retry_after_seconds
-        if failure.arrived and failure.status != 429 and not self._repeats_after(failure):
+        if failure.arrived and failure.status != 429 and not self._is_safe_after(failure):
             return OutcomeUnknown(
-                f"{failure} to {self.shown}, and it may have been carried out all the same. Look before you send "
+                f"{failure} to {self.shown}, and it may have been carried out all the same. Check before you send "
                 "it again.",
                 endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
             )  # fmt: skip
         if failure.status == 429:
             return TryAgain(
                 f"{failure} to {self.shown}, {self._limited} times: the token's budget is used up, perhaps by "
-                "others who share it. Try again in some minutes, or set MAESTRO_REQUESTS_PER_MINUTE lower.",
+                "other programs that use it. Try again in some minutes, or set MAESTRO_REQUESTS_PER_MINUTE lower.",
                 endpoint=self.shown, status=429, retry_after_seconds=retry_after,
             )  # fmt: skip
-        if self.endpoint.repeat is not Repeat.FREELY and failure.status not in (None, 503):
+        if self.endpoint.retry is not Retry.ALWAYS and failure.status not in (None, 503):
             return OutcomeUnknown(
                 f"{failure} to {self.shown}, {self._failed} times: it may have been carried out all the same.",
                 endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
             )  # fmt: skip
-        if self._health.silent_seconds(self._now()) >= SILENCE_SECONDS:
+        if self._health.silent_seconds(self._clock.seconds()) >= SILENCE_SECONDS:
             return Unreachable(
-                f"{failure} to {self.shown}: no good answer for {SILENCE_SECONDS:.0f} s. Check the network and the "
+                f"{failure} to {self.shown}: no answer for {SILENCE_SECONDS:.0f} s. Check the network and the "
                 "vendor's status page, then run the same command again; what had landed stays.",
                 endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
             )  # fmt: skip
@@ -159,43 +163,61 @@ class Tries:
             endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
         )  # fmt: skip
 
-    def _repeats_after(self, failure: Failure) -> bool:
-        """Whether the endpoint lets a request that may have arrived be sent again."""
-        if self.endpoint.repeat is Repeat.FREELY:
+    def _is_safe_after(self, failure: Failure) -> bool:
+        """Whether the endpoint allows another attempt although this one may have been carried out."""
+        if self.endpoint.retry is Retry.ALWAYS:
             return True
-        return self.endpoint.repeat is Repeat.WHEN_ANSWERED and failure.status is not None and failure.status >= 500
+        return self.endpoint.retry is Retry.AFTER_RESPONSE and failure.status is not None and failure.status >= 500
 
-    def _may_repeat(self, failure: Failure) -> bool:
-        return not failure.arrived or failure.status == 429 or self._repeats_after(failure)
-
-    def _backoff(self, failure: Failure) -> float | None:
-        """Seconds until the next try, None when the tries are used up."""
+    def _count(self, failure: Failure) -> None:
         if failure.status == 429:
             self._limited += 1
-            if self._limited >= TRIES_WHEN_LIMITED:
-                return None
-            asked = failure.retry_after_seconds
-            seconds = min(max(asked or 0.0, 1.0) if asked is not None else 2.0**self._limited, LONGEST_PAUSE_SECONDS)
-            self._pause_everybody(seconds)
-            return seconds
-        if failure.status is None:
+        elif failure.status is None:
             self._silent += 1
-            left = SILENCE_SECONDS - (self._now() - (self._first_sent or 0.0))
-            return min(_jittered(min(2.0 ** (self._silent - 1), 20.0)), left) if left > 0 else None
-        self._failed += 1
-        if self._failed >= TRIES_WHEN_FAILING:
-            return None
-        asked = min(failure.retry_after_seconds or 0.0, LONGEST_PAUSE_SECONDS)
-        return max(asked, _jittered(2.0**self._failed))
+        else:
+            self._failed += 1
+
+    def _silence_left(self) -> float:
+        return SILENCE_SECONDS - (self._clock.seconds() - (self._first_sent or 0.0))
+
+    def _is_exhausted(self, failure: Failure) -> bool:
+        if failure.status == 429:
+            return self._limited >= ATTEMPTS_WHEN_LIMITED
+        if failure.status is None:
+            return self._silence_left() <= 0
+        return self._failed >= ATTEMPTS_WHEN_FAILING
+
+    def _wait_seconds(self, failure: Failure) -> float:
+        asked = failure.retry_after_seconds
+        if failure.status == 429:
+            return min(max(asked, 1.0) if asked is not None else 2.0**self._limited, LONGEST_PAUSE_SECONDS)
+        if failure.status is None:
+            return max(min(_jittered(min(2.0 ** (self._silent - 1), 20.0)), self._silence_left()), 0.0)
+        return max(min(asked or 0.0, LONGEST_PAUSE_SECONDS), _jittered(2.0**self._failed))
+
+    def _before_wait(self, state: RetryCallState) -> None:
+        failure, seconds = _failure(state), state.upcoming_sleep
+        self.may_have_arrived = self.may_have_arrived or failure.arrived
+        if failure.status == 429:
+            self._pause_all(seconds)
+        level = logging.WARNING if seconds >= 5 else logging.INFO
+        log.log(level, "%s; trying again in %.0f s (%s)", failure, seconds, self.shown)
+
+
+def _failure(state: RetryCallState) -> Failure:
+    failure = state.outcome.exception() if state.outcome is not None else None
+    if not isinstance(failure, Failure):
+        raise TypeError(f"only a Failure is retried, not {failure!r}")
+    return failure
 
 
 def _jittered(seconds: float) -> float:
-    """Between three quarters and all of `seconds`, so that threads that failed together do not return together."""
-    return seconds * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+    """Three quarters to all of `seconds`, so that threads that failed together do not retry together."""
+    return seconds * random.uniform(0.75, 1.0)  # noqa: S311 - not used for security
 
 
 def retry_after_seconds(header: str | None, *, now: datetime) -> float | None:
-    """The seconds that a Retry-After header asks for: a number, or an HTTP date; None when it says nothing usable."""
+    """The wait that a Retry-After header asks for, as a number or an HTTP date; None if it is missing or invalid."""
     if not header:
         return None
     try:

@@ -1,7 +1,7 @@
-"""Files on other hosts, by presigned URL: the token never goes there.
+"""Download and upload files by presigned URL. The API token is never sent to these hosts.
 
-A download is resumed where it broke off, checked against the length that was announced, and has its final name only
-when all of it is on the disk.
+A download is resumed where it broke off and checked against the announced length. The caller renames the file when it
+is complete.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3.exceptions
 
-from maestro_analytics.api.clock import Clock, Stopped
+from maestro_analytics.api.clock import Clock, raise_if_set
 from maestro_analytics.api.redaction import host_and_path
 from maestro_analytics.api.retry import SILENCE_SECONDS, HostHealth
 from maestro_analytics.api.transport import CONNECT_SECONDS, READ_SECONDS, plain_session
@@ -41,19 +41,19 @@ FEWEST_TRIES = 3
 LONGEST_WAIT_SECONDS = 30.0
 REDIRECTS = 3
 EXPIRED_STATUSES = (400, 401, 403, 404, 410)
-"""What object stores answer to a URL whose time is over, or whose object is not there (yet)."""
+"""What object stores answer to an expired URL, or to one whose object does not exist (yet)."""
 
 OnBytes = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes announced (None: unknown)."""
 
 
 class UrlExpired(Exception):
-    """The store does not take this URL (any more): a fresh one is needed."""
+    """The store refuses this URL: a fresh one is needed."""
 
 
 @dataclass(frozen=True)
 class Downloaded:
-    """A file that is wholly on the disk.
+    """A complete file on disk.
 
     Attributes:
         sha256: of its bytes, hexadecimal.
@@ -81,31 +81,31 @@ def _local_faults() -> Iterator[None]:
 
 
 class _Broken(Exception):
-    """One try that broke off; what came so far is kept for the next."""
+    """One attempt that broke off; the bytes received so far are kept for the next attempt."""
 
 
-def check_place(url: str, *, sent_on_from: str = "") -> str:
-    """The URL, when it is https or on this machine itself.
+def require_https(url: str, *, redirected_from: str = "") -> str:
+    """Return the URL if it is https, or on this machine itself.
 
     Args:
-        url: absolute, or relative to `sent_on_from`.
+        url: absolute, or relative to `redirected_from`.
 
     Raises:
         DownloadFailed: it is neither.
     """
     try:
-        url = urljoin(sent_on_from, url)
+        url = urljoin(redirected_from, url)
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
         host, url = "", ""
     if host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
         return url
-    raise DownloadFailed(f"{host_and_path(url) if url else 'what the vendor named'} is no https address")
+    raise DownloadFailed(f"{host_and_path(url) if url else 'the download address'} is not an https URL")
 
 
-class FileHost:
-    """Downloads and uploads by presigned URL, in sessions that know no token. Safe to share between threads."""
+class PresignedTransfer:
+    """Downloads and uploads by presigned URL, in sessions without the token. Safe to share between threads."""
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
@@ -114,20 +114,20 @@ class FileHost:
     def download(
         self, url: str, part: Path, *, stop: threading.Event | None = None, on_bytes: OnBytes | None = None
     ) -> Downloaded:
-        """Fetch `url` into `part` (replaced when it exists), and make sure that it is on the disk.
+        """Download `url` into `part` (an existing file is replaced) and sync it to disk.
 
         Raises:
             UrlExpired: the store refuses the URL.
             DiskFault: `part` cannot be written.
             DownloadFailed: nine tries in a row brought no more of it, its host sent nothing to anybody for two minutes,
                 or the URL is not https.
-            Stopped: `stop` was set.
+            Cancelled: `stop` was set.
         """
-        parts = urlsplit(check_place(url))
+        parts = urlsplit(require_https(url))
         health = self._healths.setdefault(parts.netloc, HostHealth())
 
         def came(have: int, expected: int | None) -> None:
-            health.answered()
+            health.responded()
             if on_bytes:
                 on_bytes(have, expected)
 
@@ -138,25 +138,25 @@ class FileHost:
             while in_vain < TRIES and not is_silent:
                 if in_vain:
                     self._clock.wait(_backoff_seconds(in_vain), stop)
-                health.tried(self._clock.seconds())
+                health.request_sent(self._clock.seconds())
                 try:
-                    fetch.once()
+                    fetch.attempt()
                 except UrlExpired:
-                    health.answered()
+                    health.responded()
                     raise
                 except _Broken as broken:
                     why = str(broken)
                 else:
-                    health.answered()
+                    health.responded()
                     return fetch.finish()
-                # A download that breaks off again and again still comes to its end, as long as it gets further.
+                # A download that breaks off repeatedly still completes, as long as each attempt gets further.
                 in_vain = 1 if fetch.have > best else in_vain + 1
                 best = max(best, fetch.have)
-                # Others have waited for the host as long already: not two minutes for each file.
+                # The two minutes are shared by all files of a host, not waited for each file.
                 silent_seconds = health.silent_seconds(self._clock.seconds())
                 is_silent = in_vain >= FEWEST_TRIES and silent_seconds >= SILENCE_SECONDS
         how_long = f"{in_vain} times" if in_vain >= TRIES else f"and nothing else for {SILENCE_SECONDS:.0f} s"
-        raise DownloadFailed(f"{why}, {how_long}. What came is not used. Run it again later.")
+        raise DownloadFailed(f"{why}, {how_long}. The partial file is discarded. Run it again later.")
 
     def upload(self, url: str, file: Path, *, content_type: str, on_bytes: OnBytes | None = None) -> None:
         """Send a file to a presigned URL, with the headers that the vendor's reference asks for.
@@ -167,7 +167,7 @@ class FileHost:
         headers = {"Content-Type": content_type, "x-amz-server-side-encryption": "AES256"}
         size = file.stat().st_size
         shown = host_and_path(url)
-        with plain_session(urlsplit(check_place(url)).hostname or "") as session:
+        with plain_session(urlsplit(require_https(url)).hostname or "") as session:
             for number in range(1, TRIES + 1):
                 with file.open("rb") as source:
                     # requests announces no length for an empty stream, and stores take no upload without one.
@@ -193,7 +193,7 @@ class FileHost:
 
 
 class _Counted:
-    """A file that tells how much of it was read."""
+    """A file that reports how much of it was read."""
 
     def __init__(self, source: IO[bytes], size: int, on_bytes: OnBytes | None) -> None:
         self._source = source
@@ -235,12 +235,12 @@ class _Fetch:
         self._validator: str | None = None
         self.have = 0
 
-    def once(self) -> None:
-        """Get the rest, or all of it.
+    def attempt(self) -> None:
+        """Fetch the rest of the file, or all of it.
 
         Raises:
             _Broken: it broke off, or is not what was announced.
-            UrlExpired: see `FileHost.download`.
+            UrlExpired: see `PresignedTransfer.download`.
         """
         response = self._answer()
         with response:
@@ -291,7 +291,7 @@ class _Fetch:
                 while chunk := packed.read(1 << 20):
                     size += len(chunk)
                     if size > limit:
-                        raise UrlExpired(f"{host_and_path(self._url)} sent a gzip file that grows without measure")
+                        raise UrlExpired(f"{host_and_path(self._url)} sent a gzip file that unpacks to too many bytes")
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
@@ -324,8 +324,8 @@ class _Fetch:
             if response.status_code not in (301, 302, 303, 307, 308) or not place:
                 return response
             response.close()
-            url = check_place(place, sent_on_from=url)
-        raise _Broken(f"{host_and_path(self._url)} sends us in circles")
+            url = require_https(place, redirected_from=url)
+        raise _Broken(f"{host_and_path(self._url)} redirects too many times")
 
     def _continues(self, response: requests.Response) -> bool:
         return response.headers.get("Content-Range", "").replace(" ", "").startswith(f"bytes{self.have}-")
@@ -348,8 +348,7 @@ class _Fetch:
             try:
                 # read1 returns what has arrived; stream() would wait for a whole chunk from a server that drips.
                 while chunk := response.raw.read1(CHUNK_BYTES, decode_content=encoded):
-                    if self._stop is not None and self._stop.is_set():
-                        raise Stopped
+                    raise_if_set(self._stop)
                     with _local_faults():
                         file.write(chunk)
                     self.have += len(chunk)

@@ -1,4 +1,4 @@
-"""The one way to the vendor: pacing, retry, redaction and typed errors for every request."""
+"""Send every request to the vendor: rate limit, retries, redaction and typed errors."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
-import stamina
 import urllib3.exceptions
 from requests.auth import AuthBase
 
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.endpoints import Endpoint
-from maestro_analytics.api.rate_limit import Pacer
+from maestro_analytics.api.rate_limit import RateLimiter
 from maestro_analytics.api.redaction import host_and_path, quiet, redact, vendor_message
-from maestro_analytics.api.retry import Failure, HostHealth, Tries, retry_after_seconds
+from maestro_analytics.api.retry import Failure, HostHealth, RetryPolicy, retry_after_seconds
 from maestro_analytics.errors import MaestroError, RequestRefused, SettingsError, TokenRefused
 from maestro_analytics.settings import Settings, is_loopback
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 DEADLINE_SECONDS = 120.0
-"""For the whole body of one answer: `READ_SECONDS` starts again with each byte, so a dripping answer never ends."""
+"""For the whole body of one answer: `READ_SECONDS` limits only the wait for each next byte."""
 READ_BYTES = 1 << 16
 AGENT = "maestro-analytics"
 
@@ -76,15 +75,15 @@ class NoAuth(AuthBase):
 
 
 class _Session(requests.Session):
-    """A session that looks at no redirect: requests parses the next address even where it is not to follow it, and
-    stumbles over one that is none."""
+    """A session that never follows redirects: requests parses Location even with `allow_redirects=False` and raises on
+    invalid URLs."""
 
     def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[requests.Response]:
         return iter(())
 
 
 def plain_session(host: str) -> requests.Session:
-    """A session without a token. Proxies of the environment are used, except for this machine itself."""
+    """A session without a token. It uses the proxies of the environment, except for this machine itself."""
     session = _Session()
     session.auth = NoAuth()
     session.trust_env = not is_loopback(host)
@@ -112,7 +111,7 @@ def _local_cause(error: requests.RequestException, token: str) -> str:
 
 
 def _is_untrusted(error: BaseException) -> bool:
-    """Whether a certificate was refused. Other trouble with TLS passes: a connection that broke off, a busy proxy."""
+    """Whether a certificate was refused. Other TLS errors are temporary: a broken connection, a busy proxy."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
@@ -127,7 +126,7 @@ class Transport:
 
     Args:
         settings: base URL, token and pacing.
-        clock: the time; tests pass one that does not wait.
+        clock: tests pass a fake clock that does not sleep.
 
     Raises:
         SettingsError: no token, or a cache folder that cannot be written.
@@ -143,7 +142,7 @@ class Transport:
         self._count_lock = threading.Lock()
         self._requests_made = 0
         self._clock_ahead_seconds: float | None = None
-        self._pacer = Pacer(
+        self._limiter = RateLimiter(
             settings.cache,
             token=self._token,
             requests_per_second=settings.requests_per_second,
@@ -166,7 +165,7 @@ class Transport:
         """Close the connections and the pacing database."""
         for session in list(self._sessions):
             session.close()
-        self._pacer.close()
+        self._limiter.close()
 
     @property
     def host(self) -> str:
@@ -175,14 +174,14 @@ class Transport:
 
     @property
     def requests_made(self) -> int:
-        """Tries sent to the API host so far, of all threads."""
+        """Requests sent to the API host so far by all threads, retries included."""
         return self._requests_made
 
     @property
     def clock_ahead_seconds(self) -> float | None:
-        """How far this machine's clock is ahead of the vendor's, by the last answer; None before any that said.
+        """How far this machine's clock is ahead of the vendor's `Date` header; None before the first one.
 
-        A second or two are the way and the rounding.
+        Accurate to a second or two, because of the network delay and the header's whole seconds.
         """
         return self._clock_ahead_seconds
 
@@ -198,51 +197,48 @@ class Transport:
         stop: threading.Event | None = None,
         **path_parameters: str,
     ) -> Any:
-        """Send one request, again where that is right, and return the JSON of its answer.
+        """Send one request, retry it where that is safe, and return the JSON of its answer.
 
         Args:
-            endpoint: which.
+            endpoint: the endpoint to call.
             parameters: of the query or the body, as the endpoint says; those that are None are left out.
-            stop: ends waits at once when set.
+            stop: an event that ends waits at once.
             path_parameters: for the placeholders of the path.
 
         Raises:
             TokenRefused: 401 or 403.
             RequestRefused: another 4xx.
             SettingsError: a redirect (it is never followed), or a certificate that is not trusted.
-            TryAgain, Unreachable, OutcomeUnknown: see `retrying`.
-            Stopped: `stop` was set.
+            TryAgain, Unreachable, OutcomeUnknown: see `api.retry`.
+            Cancelled: `stop` was set.
         """
         path = endpoint.filled(**path_parameters)
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
-        tries = Tries(
+        policy = RetryPolicy(
             endpoint,
             f"{endpoint.method} {path}",
             host=self.host,
             health=self._health,
             clock=self.clock,
-            pause_everybody=self._pacer.pause,
+            pause_all=self._limiter.pause,
         )
         try:
-            for attempt in stamina.retry_context(on=tries.again, attempts=None, timeout=None):
-                with attempt:
-                    tries.wait_for_turn(stop)
-                    return self._try_once(endpoint, path, given, tries, stop)
+            return policy.retrying(stop)(self._attempt, endpoint, path, given, policy, stop)
         except Failure as failure:
-            error = tries.verdict(failure)
+            error = policy.final_error(failure)
         except RequestRefused as refused:
-            if endpoint.method == "DELETE" and refused.status == 404 and tries.may_have_arrived:
-                return None  # an earlier try, whose reply was lost, deleted it
+            if endpoint.method == "DELETE" and refused.status == 404 and policy.may_have_arrived:
+                return None  # an earlier attempt, whose reply was lost, deleted it
             raise
         raise error
 
-    def _try_once(
-        self, endpoint: Endpoint, path: str, given: Mapping[str, Any], tries: Tries, stop: threading.Event | None
+    def _attempt(
+        self, endpoint: Endpoint, path: str, given: Mapping[str, Any], policy: RetryPolicy, stop: threading.Event | None
     ) -> Any:
-        with self._pacer.turn(stop):
+        with self._limiter.slot(stop):
             with self._count_lock:
                 self._requests_made += 1
-                tries.sent()
+                policy.request_sent()
             outcome = self._exchange(endpoint, path, given)
         if isinstance(outcome, Exception):
             raise outcome
@@ -251,7 +247,7 @@ class Transport:
     def _exchange(
         self, endpoint: Endpoint, path: str, given: Mapping[str, Any]
     ) -> tuple[requests.Response, bytes] | Failure | SettingsError:
-        """One request on the wire. Errors are returned: raised here, they would drag URLs along as their context."""
+        """Make one HTTP exchange. Errors are returned: raised here, they would carry URLs in their context."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         try:
             response = self._session().request(
@@ -311,9 +307,9 @@ class Transport:
             except ValueError:
                 answer = None
             if answer is not None or not endpoint.replies:
-                self._health.answered()
+                self._health.responded()
                 return answer
-            error = Failure(f"{status} from {self.host} without the JSON that is due", status=status)
+            error = Failure(f"{status} from {self.host} without the expected JSON", status=status)
         elif status == 407:
             error = SettingsError(_PROXY_REFUSED)
         elif status in (401, 403):
@@ -321,8 +317,8 @@ class Transport:
         elif 300 <= status < 400:
             place = host_and_path(response.headers["Location"]) if "Location" in response.headers else "nowhere"
             error = SettingsError(
-                f"{status} from {shown}: {self.host} sends us on to {redact(place, token=self._token)}, and a token is "
-                "never sent on. If the API has moved, set MAESTRO_BASE_URL."
+                f"{status} from {shown}: {self.host} redirects to {redact(place, token=self._token)}; redirects are "
+                "not followed because they would leak the token. If the API has moved, set MAESTRO_BASE_URL."
             )
         elif status in (408, 425, 429) or status >= 500:
             said = vendor_message(content, token=self._token)
@@ -332,9 +328,9 @@ class Transport:
                 status=status, arrived=status not in (425, 429), retry_after_seconds=wait_seconds,
             )  # fmt: skip
             if status == 429:
-                self._health.answered()
+                self._health.responded()
         else:
-            self._health.answered()
+            self._health.responded()
             said = vendor_message(content, token=self._token)
             error = RequestRefused(status=status, endpoint=shown, vendor_message=said)
         raise error
@@ -348,7 +344,7 @@ class Transport:
             self._clock_ahead_seconds = (self.clock.utc() - vendor).total_seconds()
 
     def _session(self) -> requests.Session:
-        """This thread's session: requests promises nothing about sharing one."""
+        """This thread's session: requests does not promise that one can be shared."""
         session: requests.Session | None = getattr(self._threads, "session", None)
         if session is None:
             session = plain_session(self.host)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from maestro_analytics.api.client import ApiClient
-from maestro_analytics.api.clock import Clock, Stopped
+from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.redaction import redact
-from maestro_analytics.api.transfer import FileHost, UrlExpired
+from maestro_analytics.api.transfer import PresignedTransfer, UrlExpired
 from maestro_analytics.errors import (
+    Cancelled,
     DownloadFailed,
     ExportFailed,
     MaestroError,
@@ -113,7 +114,7 @@ class Lives:
     """
 
     client: ApiClient
-    files: FileHost
+    files: PresignedTransfer
     ledger: Ledger
     folder: Path
     parameters: Mapping[str, Mapping[str, Any]] | None
@@ -137,6 +138,8 @@ class Lives:
                 chosen = EXPORT_KINDS[kind].parameters if self.parameters is None else self.parameters[kind]
                 parameters = {**chosen, **(window.parameters() if window else {})}
                 export_id = self.client.request_export(kind, parameters, stop=self.halt)
+            except Cancelled:
+                raise
             except MaestroError as error:
                 self.fail(record, status="failed", error=str(error))
                 raise
@@ -191,7 +194,7 @@ class Lives:
 
     def _check(self) -> None:
         if self.halt.is_set():
-            raise Stopped
+            raise Cancelled
 
     def _wait_for_url(self, record: ExportRecord, *, is_new: bool) -> str:
         """The URL of a complete export's file, empty when there is nothing to download."""

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from maestro_analytics.api.client import ApiClient
-from maestro_analytics.api.clock import Stopped
-from maestro_analytics.api.transfer import FileHost
+from maestro_analytics.api.transfer import PresignedTransfer
 from maestro_analytics.errors import (
     Cancelled,
     DownloadFailed,
@@ -84,7 +83,7 @@ class _Run:
                     with self._changed:
                         self._under_way -= 1
                         self._changed.notify_all()
-        except Stopped:
+        except Cancelled:
             pass
         except BaseException as error:
             self.results.put(error)
@@ -291,7 +290,7 @@ def run_exports(
     resumed = _take_up(ledger, kinds, wanted, clock.utc())
     lives = Lives(
         client=client,
-        files=FileHost(clock=clock),
+        files=PresignedTransfer(clock=clock),
         ledger=ledger,
         folder=folder.absolute(),
         parameters=parameters,

@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from maestro_analytics.api import ApiClient
-from maestro_analytics.api.clock import Clock, Stopped
+from maestro_analytics.api.clock import Clock
+from maestro_analytics.errors import Cancelled
 from maestro_analytics.settings import Settings
 
 TOKEN = "tok-0123456789-secret"
@@ -164,7 +165,7 @@ class HandClock(Clock):
 
     def wait(self, seconds, stop=None):
         if stop is not None and stop.is_set():
-            raise Stopped
+            raise Cancelled
         self.waited.append(seconds)
         self._seconds += seconds
         time.sleep(0)

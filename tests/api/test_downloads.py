@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from maestro_analytics import errors
-from maestro_analytics.api.clock import Stopped
-from maestro_analytics.api.transfer import FileHost, UrlExpired
+from maestro_analytics.api.transfer import PresignedTransfer, UrlExpired
+from maestro_analytics.errors import Cancelled
 
 BYTES = bytes(range(256)) * 40
 
@@ -35,7 +35,7 @@ def part(tmp_path):
 
 @pytest.fixture
 def files(clock):
-    return FileHost(clock=clock)
+    return PresignedTransfer(clock=clock)
 
 
 def ranges(host):
@@ -225,18 +225,18 @@ ELSEWHERE = [
 def test_only_https_is_fetched_from_except_on_this_machine(host, reply, files, part, place):
     host.on("GET /file", reply(302, headers={"Location": place}))
 
-    with pytest.raises(errors.DownloadFailed, match=r"no https address") as caught:
+    with pytest.raises(errors.DownloadFailed, match=r"is not an https URL") as caught:
         files.download(place, part)
     assert "5ec4e7" not in str(caught.value)
     if "://" in place:
-        with pytest.raises(errors.DownloadFailed, match=r"no https address"):
+        with pytest.raises(errors.DownloadFailed, match=r"is not an https URL"):
             files.download(f"{host.url}/file", part)
 
 
-def test_a_store_that_sends_in_circles_is_given_up(host, reply, files, part):
+def test_a_store_that_redirects_too_many_times_is_given_up(host, reply, files, part):
     host.on("GET /file", reply(302, headers={"Location": "/file"}))
 
-    with pytest.raises(errors.DownloadFailed, match=r"circles"):
+    with pytest.raises(errors.DownloadFailed, match=r"redirects too many times"):
         files.download(f"{host.url}/file", part)
 
 
@@ -245,7 +245,7 @@ def test_a_stop_ends_a_download(host, reply, files, part):
     host.on("GET /file", reply(body=BYTES))
     stop.set()
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         files.download(f"{host.url}/file", part, stop=stop)
 
 

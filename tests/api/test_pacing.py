@@ -9,7 +9,7 @@ from collections import deque
 import pytest
 
 from maestro_analytics import errors
-from maestro_analytics.api.rate_limit import Pacer
+from maestro_analytics.api.rate_limit import RateLimiter
 
 FASTER = 20
 """A minute of the paced processes and of the strict vendor is three seconds here."""
@@ -88,19 +88,19 @@ def test_two_processes_of_eight_threads_never_see_a_429(host, reply, tmp_path):
 
 
 def pacer(folder, clock, token="t" * 12, per_second=2, per_minute=100):
-    return Pacer(folder, token=token, requests_per_second=per_second, requests_per_minute=per_minute, clock=clock)
+    return RateLimiter(folder, token=token, requests_per_second=per_second, requests_per_minute=per_minute, clock=clock)
 
 
 def take(pacing, times=1):
     for _ in range(times):
-        with pacing.turn():
+        with pacing.slot():
             pass
 
 
 def test_a_request_counts_until_a_window_after_its_answer(tmp_path, clock):
     """Two a second. The first is three seconds on its way: it may arrive at the end of them."""
     pacing = pacer(tmp_path, clock)
-    with pacing.turn():
+    with pacing.slot():
         clock.wait(3)
     clock.waited.clear()
 
@@ -136,7 +136,7 @@ def test_a_pause_holds_for_every_process(tmp_path, clock):
 
 def test_a_killed_process_holds_its_place_for_some_seconds_only(tmp_path, clock):
     killed = pacer(tmp_path, clock)
-    turns = [killed.turn(), killed.turn()]
+    turns = [killed.slot(), killed.slot()]
     for turn in turns:
         turn.__enter__()  # and never left
     ours = pacer(tmp_path, clock)

@@ -241,7 +241,7 @@ def test_a_stop_ends_the_wait_for_a_page(settings, host, reply):
         return reply(429, headers={"Retry-After": "120"})
 
     host.on("GET /api/v1/todos", busy)
-    with ApiClient(settings) as waiting, pytest.raises(KeyboardInterrupt):
+    with ApiClient(settings) as waiting, pytest.raises(errors.Cancelled):
         waiting.list_all("todos", stop=stop)
 
 

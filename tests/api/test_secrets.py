@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from maestro_analytics import errors
 from maestro_analytics.api import ApiClient, endpoints
 from maestro_analytics.api.redaction import redact
-from maestro_analytics.api.transfer import FileHost, UrlExpired
+from maestro_analytics.api.transfer import PresignedTransfer, UrlExpired
 from maestro_analytics.exports.ledger import FileLedger
 from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.exports.scheduler import run_exports
@@ -140,7 +140,7 @@ def test_netrc_adds_nothing_to_the_token_or_the_download(client, host, reply, tm
     host.on("GET /file", reply(body=b"a,b\n"))
 
     client.send(endpoints.GET_TODO, id="t1")
-    FileHost().download(f"{host.url}/file", tmp_path / "x.part")
+    PresignedTransfer().download(f"{host.url}/file", tmp_path / "x.part")
 
     assert 2 == len(host.seen)
     assert not any("Authorization" in seen.headers for seen in host.seen)
@@ -150,7 +150,7 @@ def test_an_expired_url_is_said_without_its_query(host, reply, tmp_path, emitted
     host.on("GET /file", reply(403))
 
     with pytest.raises(UrlExpired) as caught:
-        FileHost().download(f"{host.url}/file?{QUERY}", tmp_path / "x.part")
+        PresignedTransfer().download(f"{host.url}/file?{QUERY}", tmp_path / "x.part")
 
     assert QUERY not in everything_about(caught.value) + emitted.getvalue()
 
@@ -174,7 +174,7 @@ def test_a_downloads_own_errors_show_no_query_at_debug_level(host, reply, tmp_pa
     host.on("GET /file", reply(body=b"a,b\n" * 1000, cut=10))
 
     with suppress(errors.DownloadFailed):
-        FileHost(clock=clock).download(f"{host.url}/file?{QUERY}", tmp_path / "x.part")
+        PresignedTransfer(clock=clock).download(f"{host.url}/file?{QUERY}", tmp_path / "x.part")
 
     assert "/file?[...]" in emitted.getvalue()
     assert QUERY not in emitted.getvalue()

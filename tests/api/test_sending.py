@@ -1,4 +1,4 @@
-"""The one `send`: what goes out, what comes back, and what is tried again."""
+"""`Transport.send`: requests, answers, retries and errors."""
 
 import threading
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from maestro_analytics import errors
 from maestro_analytics.api import ApiClient, endpoints, transport
-from maestro_analytics.api.clock import Stopped
+from maestro_analytics.errors import Cancelled
 from maestro_analytics.settings import Settings
 
 TODO = "GET /api/v1/todos/t1"
@@ -75,7 +75,7 @@ def test_a_5xx_is_tried_six_times_in_about_a_minute(client, host, reply, clock):
     assert not isinstance(caught.value, errors.Unreachable | errors.OutcomeUnknown)
 
 
-def test_no_good_answer_for_two_minutes_is_unreachable_also_when_5xx_come(client, host, reply):
+def test_a_host_that_answers_5xx_for_two_minutes_is_unreachable(client, host, reply):
     host.on(TODO, reply(500))
     with pytest.raises(errors.TryAgain):
         client.send(endpoints.GET_TODO, id="t1")
@@ -86,7 +86,7 @@ def test_no_good_answer_for_two_minutes_is_unreachable_also_when_5xx_come(client
         client.send(endpoints.GET_TODO, id="t1")
 
 
-def test_an_answer_in_between_sets_the_two_minutes_back(client, host, reply):
+def test_a_client_error_in_between_restarts_the_two_minutes(client, host, reply):
     host.on(TODO, *[reply(500)] * 12, reply(404), *[reply(500)] * 6)
     outcomes = []
     for _ in range(4):
@@ -97,7 +97,7 @@ def test_an_answer_in_between_sets_the_two_minutes_back(client, host, reply):
     assert [errors.TryAgain, errors.TryAgain, errors.RequestRefused, errors.TryAgain] == outcomes
 
 
-def test_a_host_that_nobody_answers_at_is_unreachable_after_two_minutes(clock, tmp_path, unused_port):
+def test_a_host_without_an_answer_is_unreachable_after_two_minutes(clock, tmp_path, unused_port):
     settings = Settings(
         api_token="t" * 12, base_url=f"http://127.0.0.1:{unused_port}/api/v1", cache=tmp_path, _env_file=None
     )
@@ -111,7 +111,7 @@ def test_a_host_that_nobody_answers_at_is_unreachable_after_two_minutes(clock, t
     assert isinstance(caught.value, errors.TryAgain)
 
 
-def test_a_lost_reply_to_a_question_is_asked_again(client, host, reply):
+def test_a_read_is_retried_after_a_lost_reply(client, host, reply):
     host.on(TODO, reply(reset=True), reply(reset=True), reply(body={"id": "t1"}))
 
     assert {"id": "t1"} == client.send(endpoints.GET_TODO, id="t1")
@@ -131,7 +131,9 @@ def test_a_lost_reply_to_a_question_is_asked_again(client, host, reply):
     ids=lambda endpoint: endpoint.path,
 )
 @pytest.mark.parametrize("broken", [{"reset": True}, {"status": 500}, {"status": 502}, {"status": 503}], ids=str)
-def test_what_would_make_two_is_not_sent_again_once_it_may_have_arrived(client, host, reply, endpoint, broken):
+def test_a_request_that_is_not_idempotent_is_not_retried_once_it_may_have_arrived(
+    client, host, reply, endpoint, broken
+):
     host.on(f"POST /api/v1{endpoint.path}", reply(**broken))
 
     with pytest.raises(errors.OutcomeUnknown, match=r"may have been carried out"):
@@ -140,13 +142,13 @@ def test_what_would_make_two_is_not_sent_again_once_it_may_have_arrived(client, 
     assert 1 == client.requests_made
 
 
-def test_what_would_make_two_is_sent_again_after_a_429(client, host, reply):
+def test_a_request_that_is_not_idempotent_is_retried_after_a_429(client, host, reply):
     host.on("POST /api/v1/tickets", reply(429), reply(body={"ticket_id": "1"}))
 
     assert {"ticket_id": "1"} == client.send(endpoints.CREATE_TICKET, {"ticket_id": "1"})
 
 
-def test_metrics_are_sent_again_after_a_500_but_a_lost_reply_is_the_callers(client, host, reply):
+def test_metrics_are_retried_after_a_500_and_not_after_a_lost_reply(client, host, reply):
     host.on("POST /api/v1/agent-metrics-batch", reply(500), reply(201, {"results": [{"metric_id": "m"}]}))
     assert [{"metric_id": "m"}] == client.agent_metrics_batch([{"metric_id": "m"}])
 
@@ -156,7 +158,7 @@ def test_metrics_are_sent_again_after_a_500_but_a_lost_reply_is_the_callers(clie
     assert 3 == client.requests_made
 
 
-def test_metrics_that_only_meet_500_may_have_been_carried_out(client, host, reply):
+def test_metrics_that_get_only_500_may_have_been_carried_out(client, host, reply):
     host.on("POST /api/v1/ticket-metrics-batch", reply(500))
 
     with pytest.raises(errors.OutcomeUnknown):
@@ -165,7 +167,7 @@ def test_metrics_that_only_meet_500_may_have_been_carried_out(client, host, repl
     assert 6 == client.requests_made
 
 
-def test_metrics_that_only_meet_503_were_not_taken(client, host, reply):
+def test_metrics_that_get_only_503_were_not_accepted(client, host, reply):
     host.on("POST /api/v1/ticket-metrics-batch", reply(503))
 
     with pytest.raises(errors.TryAgain) as caught:
@@ -183,7 +185,7 @@ def test_a_batch_of_no_or_too_many_entries_is_not_sent(client, size):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_said_at_once_with_where_to_make_one(client, host, reply, status):
+def test_a_refused_token_is_reported_at_once_with_where_to_create_one(client, host, reply, status):
     host.on(TODO, reply(status, {"message": "no"}))
 
     with pytest.raises(errors.TokenRefused, match=r"expire after 90 days.*Other Settings > API Tokens"):
@@ -206,7 +208,7 @@ def test_a_refused_token_is_said_at_once_with_where_to_make_one(client, host, re
         (b"", "no message"),
     ],
 )
-def test_a_refusal_carries_what_the_vendor_says(client, host, reply, body, said):
+def test_a_refusal_carries_the_vendors_message(client, host, reply, body, said):
     host.on("POST /api/v1/tickets", reply(422, body))
 
     with pytest.raises(errors.RequestRefused) as caught:
@@ -218,27 +220,27 @@ def test_a_refusal_carries_what_the_vendor_says(client, host, reply, body, said)
     assert "\n" not in str(caught.value)
 
 
-def test_a_redirect_is_an_error_that_says_where_and_is_never_followed(client, host, reply):
+def test_a_redirect_is_an_error_that_names_its_target_and_is_never_followed(client, host, reply):
     host.on(TODO, reply(302, headers={"Location": f"{host.url}/elsewhere?secret=1"}))
     host.on("GET /elsewhere", reply(body={"id": "t1"}))
 
-    with pytest.raises(errors.SettingsError, match=rf"{host.url}/elsewhere, .*MAESTRO_BASE_URL"):
+    with pytest.raises(errors.SettingsError, match=rf"{host.url}/elsewhere; .*MAESTRO_BASE_URL"):
         client.send(endpoints.GET_TODO, id="t1")
 
     assert ["/api/v1/todos/t1"] == [seen.path for seen in host.seen]
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>sign in</html>", b"{", b"null"])
-def test_a_good_status_without_json_is_tried_again_and_then_said(client, host, reply, body):
+def test_a_successful_status_without_json_is_retried_and_then_reported(client, host, reply, body):
     host.on(TODO, reply(200, body))
 
-    with pytest.raises(errors.TryAgain, match=r"without the JSON"):
+    with pytest.raises(errors.TryAgain, match=r"without the expected JSON"):
         client.send(endpoints.GET_TODO, id="t1")
 
     assert 6 == client.requests_made
 
 
-def test_a_deletion_whose_reply_was_lost_is_done_when_the_second_try_finds_nothing(client, host, reply):
+def test_a_deletion_whose_reply_was_lost_succeeds_when_the_retry_gets_404(client, host, reply):
     host.on("DELETE /api/v1/tickets/1", reply(reset=True), reply(404))
 
     client.delete_ticket("1")
@@ -254,7 +256,7 @@ def test_a_deletion_of_nothing_is_refused(client, host, reply):
 
 
 @pytest.mark.parametrize("identifier", ["", "  ", ".", "..", 7, None])
-def test_an_identifier_that_a_url_would_swallow_is_not_sent(client, identifier):
+def test_an_identifier_that_is_not_a_valid_path_segment_is_not_sent(client, identifier):
     """`DELETE /tickets/..` would be `DELETE /`."""
     with pytest.raises(errors.InvalidArgument):
         client.send(endpoints.DELETE_TICKET, ticket_id=identifier)
@@ -262,7 +264,7 @@ def test_an_identifier_that_a_url_would_swallow_is_not_sent(client, identifier):
     assert 0 == client.requests_made
 
 
-def test_a_stop_ends_the_wait_for_the_next_try(settings, host, reply):
+def test_a_stop_event_ends_the_wait_for_the_next_attempt(settings, host, reply):
     """With a real clock: the wait would be a minute, and the stop comes from another thread while it lasts."""
     stop = threading.Event()
 
@@ -271,7 +273,7 @@ def test_a_stop_ends_the_wait_for_the_next_try(settings, host, reply):
         return reply(429, headers={"Retry-After": "60"})
 
     host.on(TODO, busy)
-    with ApiClient(settings) as client, pytest.raises(Stopped):
+    with ApiClient(settings) as client, pytest.raises(Cancelled):
         client.send(endpoints.GET_TODO, stop=stop, id="t1")
 
 
@@ -287,7 +289,7 @@ def test_endpoints_are_declared_once():
     assert all(endpoint.reference for endpoint in endpoints.ENDPOINTS)
 
 
-def test_a_redirect_to_what_is_no_address_is_said_too(client, host, reply):
+def test_a_redirect_to_an_invalid_url_is_reported_too(client, host, reply):
     host.on(TODO, reply(302, headers={"Location": "http://[::1"}))
 
     with pytest.raises(errors.SettingsError, match=r"no URL"):
@@ -296,7 +298,7 @@ def test_a_redirect_to_what_is_no_address_is_said_too(client, host, reply):
 
 @pytest.fixture
 def self_signed(tmp_path):
-    """A certificate of 127.0.0.1 that nobody vouches for, and its key."""
+    """A self-signed certificate of 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     certificate = (
@@ -316,7 +318,7 @@ def self_signed(tmp_path):
     return tmp_path / "certificate.pem", tmp_path / "key.pem"
 
 
-def test_a_certificate_that_is_not_trusted_is_said_at_once(settings, host, clock, self_signed):
+def test_an_untrusted_certificate_is_reported_at_once(settings, host, clock, self_signed):
     host.use_certificate(*self_signed)
     secure = settings.model_copy(update={"base_url": f"{host.url}/api/v1"})
 
@@ -330,7 +332,7 @@ def test_a_certificate_that_is_not_trusted_is_said_at_once(settings, host, clock
     assert [] == host.seen
 
 
-def test_other_trouble_with_tls_is_waited_out(settings, host, clock):
+def test_other_tls_errors_are_retried(settings, host, clock):
     """A host that speaks no TLS, as a proxy in trouble may: that passes, or it is unreachable."""
     secure = settings.model_copy(update={"base_url": f"{host.url.replace('http', 'https')}/api/v1"})
 
@@ -353,7 +355,7 @@ def test_a_lone_surrogate_in_an_answer_becomes_the_replacement_character(client,
         ("HTTPS_PROXY", "socks5://127.0.0.1:9", "SOCKS"),
     ],
 )
-def test_a_fault_of_this_machine_is_said_at_once(settings, clock, monkeypatch, variable, value, said):
+def test_a_fault_of_this_machine_is_reported_at_once(settings, clock, monkeypatch, variable, value, said):
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, value)
@@ -365,7 +367,7 @@ def test_a_fault_of_this_machine_is_said_at_once(settings, clock, monkeypatch, v
     assert [] == [seconds for seconds in clock.waited if seconds >= 0.3]
 
 
-def test_a_proxy_that_wants_a_password_is_said_at_once(settings, host, reply, clock, monkeypatch):
+def test_a_proxy_that_wants_a_password_is_reported_at_once(settings, host, reply, clock, monkeypatch):
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("HTTPS_PROXY", host.url)

@@ -156,7 +156,7 @@ def test_a_store_without_https_is_not_fetched_from(vendor, run):
 
     (missed,) = run(client, {"groups": None})
 
-    assert "http://store.example/file is no https address" in missed.reason
+    assert "http://store.example/file is not an https URL" in missed.reason
     assert "5ec4e7" not in missed.reason
 
 
