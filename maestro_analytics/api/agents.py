@@ -43,7 +43,7 @@ class AgentCalls(Transport):
                 "agentGroupId": optional_text(agent_group_id, name="agent_group_id"),
             },
         )
-        return Agent.read(answer)
+        return Agent.from_json(answer)
 
     def add_agent_id(self, *, email: str, agent_id: str) -> Agent:
         """Give an agent one more id, for one more helpdesk. Source: "Update an Agent (add agent id to agent)".
@@ -55,7 +55,7 @@ class AgentCalls(Transport):
             endpoints.ADD_ID_TO_AGENT,
             {"email": email_address(email), "agentId": required_text(agent_id, name="agent_id")},
         )
-        return Agent.read(answer)
+        return Agent.from_json(answer)
 
     def set_agent_availability(self, *, email: str, available: bool) -> Agent:
         """Mark an agent available, or not. Source: "Update an Agent (update agent availability)"."""
@@ -63,4 +63,4 @@ class AgentCalls(Transport):
             endpoints.UPDATE_AGENT_AVAILABILITY,
             {"email": email_address(email), "available": flag(available, name="available")},
         )
-        return Agent.read(answer)
+        return Agent.from_json(answer)

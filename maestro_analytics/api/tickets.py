@@ -104,7 +104,7 @@ class TicketCalls(Transport):
                 csat_score=csat_score, first_seen=first_seen, last_seen=last_seen, attributes=attributes,
             ),
         )  # fmt: skip
-        return Ticket.read(answer)
+        return Ticket.from_json(answer)
 
     def update_ticket(
         self,
@@ -132,7 +132,7 @@ class TicketCalls(Transport):
         )  # fmt: skip
         if all(value is None for value in fields.values()):
             raise InvalidArgument("update_ticket was given nothing to change")
-        return Ticket.read(self.send(endpoints.UPDATE_TICKET, fields, ticket_id=ticket_id))
+        return Ticket.from_json(self.send(endpoints.UPDATE_TICKET, fields, ticket_id=ticket_id))
 
     def delete_ticket(self, ticket_id: str) -> None:
         """Delete a ticket that was made through the API. Source: "Delete a Ticket"."""
@@ -144,19 +144,19 @@ class TicketCalls(Transport):
         Raises:
             RequestRefused: status 404 when there is none.
         """
-        return Ticket.read(self.send(endpoints.GET_TICKET, ticket_id=ticket_id))
+        return Ticket.from_json(self.send(endpoints.GET_TICKET, ticket_id=ticket_id))
 
     def get_tickets(self, ticket_ids: Iterable[str]) -> list[Ticket]:
         """Many tickets, any number; those that the vendor does not know are left out. Source: "Get Many Tickets"."""
         tickets = []
         for ids in _in_calls(ticket_ids):
             answer = self.send(endpoints.GET_TICKETS, {"ticket_ids": ",".join(ids)})
-            tickets += [Ticket.read(found) for found in answer if isinstance(found, dict)]
+            tickets += [Ticket.from_json(found) for found in answer if isinstance(found, dict)]
         return tickets
 
     def create_comment(self, comment: NewComment) -> Comment:
         """Create a comment on a ticket. Source: "Create a Ticket Comment"."""
-        return Comment.read(self.send(endpoints.CREATE_COMMENT, comment.parameters()))
+        return Comment.from_json(self.send(endpoints.CREATE_COMMENT, comment.parameters()))
 
     def create_comments(self, comments: Iterable[NewComment]) -> list[Comment]:
         """Create any number of comments, 500 at a time; all are checked before the first is sent.
@@ -177,7 +177,7 @@ class TicketCalls(Transport):
                 error.add_note(f"The first {start} of {len(entries)} comments were created before that.")
                 raise
             results = answer.get("results") if isinstance(answer, dict) else None
-            created += [Comment.read(result) for result in results or []]
+            created += [Comment.from_json(result) for result in results or []]
         return created
 
 

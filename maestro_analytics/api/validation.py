@@ -1,4 +1,4 @@
-"""Arguments are checked before anything is sent."""
+"""Check arguments before anything is sent."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def iso(moment: datetime, *, name: str = "moment") -> str:
-    """A moment as the vendor writes it: UTC, with `Z`, milliseconds only where there are some.
+    """A moment in the vendor's format: UTC with `Z`, and milliseconds unless they are 0.
 
     Raises:
-        InvalidArgument: `moment` is no datetime, or a naive one.
+        InvalidArgument: `moment` is not a datetime, or has no time zone.
     """
     if not isinstance(moment, datetime):
         raise InvalidArgument(
@@ -37,10 +37,10 @@ def iso_or_none(moment: datetime | None, *, name: str) -> str | None:
 
 
 def required_text(value: object, *, name: str) -> str:
-    """A text that is not blank.
+    """A str that is not blank.
 
     Raises:
-        InvalidArgument: it is missing, blank, or no text (an id that is a number loses its leading zeros).
+        InvalidArgument: it is missing, blank, or not a str (a number loses the leading zeros of an id).
     """
     if not isinstance(value, str):
         raise InvalidArgument(f"{name} must be a text, not {value!r}")
@@ -50,10 +50,10 @@ def required_text(value: object, *, name: str) -> str:
 
 
 def choice(value: str | Choice | None, choices: type[Choice], *, name: str) -> str | None:
-    """One of an enum's values, given as the member or as its text.
+    """The value of an enum's member, given as the member or as its value.
 
     Raises:
-        InvalidArgument: it is none of them.
+        InvalidArgument: the enum has no such member.
     """
     if value is None:
         return None
@@ -72,7 +72,7 @@ def optional_text(value: object, *, name: str) -> str | None:
 
 
 def email_address(value: object) -> str:
-    """A text with an `@` in it: the vendor knows better what an address is."""
+    """A text with an `@` in it; the vendor checks the rest."""
     text = required_text(value, name="email")
     if "@" not in text.strip("@"):
         raise InvalidArgument(f"email must be an e-mail address, not {text!r}")
@@ -80,14 +80,14 @@ def email_address(value: object) -> str:
 
 
 def flag(value: object, *, name: str) -> bool:
-    """True or False, and nothing that only counts as such."""
+    """A bool; truthy values are rejected."""
     if not isinstance(value, bool):
         raise InvalidArgument(f"{name} must be True or False, not {value!r}")
     return value
 
 
 def number(value: object, *, name: str) -> float | None:
-    """A finite number, or None. JSON has no others."""
+    """A finite number, or None: JSON has neither NaN nor infinity."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

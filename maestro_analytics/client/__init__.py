@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from maestro_analytics.api import ApiClient
 from maestro_analytics.api.clock import Clock
+from maestro_analytics.api.models import Record
 from maestro_analytics.api.tickets import AuthorRole, NewComment
 from maestro_analytics.client.exports import ExportResult, Exports
 from maestro_analytics.settings import Settings
@@ -94,10 +95,26 @@ class Client(ApiClient):
             end_date=end_date,
         )
 
+    def todo(self, id: str) -> Record:
+        """One to-do, with the columns of the table `todos`. Source: "Retrieve a Single To-do".
+
+        Raises:
+            RequestRefused: status 404: no to-do has this id.
+        """
+        return self._record("todos", id)
+
+    def coaching_point(self, id: str) -> Record:
+        """One coaching point; as `todo`. Source: "Retrieve a Single Coaching Point"."""
+        return self._record("coaching_points", id)
+
+    def coaching_session(self, id: str) -> Record:
+        """One coaching session; as `todo`. Source: "Retrieve a Single Coaching Session"."""
+        return self._record("coaching_sessions", id)
+
     def tickets(self, ticket_ids: Iterable[str]) -> pl.DataFrame:
         """One row per ticket that the vendor knows, any number of ids; attributes as JSON. Source: "Get Many Tickets".
 
-        Columns: those of `api.records.Ticket`.
+        Columns: those of `api.models.Ticket`.
         """
         from maestro_analytics.client.frames import frame_of_tickets
 
@@ -114,6 +131,11 @@ class Client(ApiClient):
         from maestro_analytics.push import push_ticket_metrics
 
         return push_ticket_metrics(self, frame)
+
+    def _record(self, name: str, id: str) -> Record:
+        from maestro_analytics.client.frames import record_type
+
+        return record_type(name).from_json(self.record(name, id))
 
     def _frame(self, name: str, **filters: Any) -> pl.DataFrame:
         from maestro_analytics.tables.json_records import read_records

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import create_model
 
-from maestro_analytics.api.models import Ticket
+from maestro_analytics.api.models import Flag, Moment, Number, Record, Text, Texts, Ticket
 from maestro_analytics.exports.adhoc import KeptExports
+from maestro_analytics.tables.columns import Role
 from maestro_analytics.tables.dedupe import ROW_NUMBER
 from maestro_analytics.tables.reader import read_export
-from maestro_analytics.tables.schemas import GRADE_TABLES, KINDS, UTC_MOMENT
+from maestro_analytics.tables.schemas import GRADE_TABLES, KINDS, TABLES_BY_NAME, UTC_MOMENT
 
 log = logging.getLogger("maestro_analytics.client")
 
@@ -63,9 +65,20 @@ def frame_of_tickets(tickets: list[Ticket]) -> pl.DataFrame:
     types: dict[str, Any] = {"agents": pl.List(pl.String), "csat_score": pl.Float64} | dict.fromkeys(
         ("first_seen", "last_seen", "created_at", "updated_at"), UTC_MOMENT
     )
-    names = [entry.name for entry in dataclasses.fields(Ticket) if entry.name != "more"]
+    names = list(Ticket.model_fields)
     rows = [[_cell(getattr(ticket, name)) for name in names] for ticket in tickets]
     return pl.DataFrame(rows, schema={name: types.get(name, pl.String) for name in names}, orient="row")
+
+
+@cache
+def record_type(name: str) -> type[Record]:
+    """The model of one record of a coaching list: the columns of the table `name`."""
+    types: dict[Role, Any] = {Role.MOMENT: Moment, Role.FLAG: Flag, Role.NUMBER: Number, Role.ID_LIST: Texts}
+    columns = TABLES_BY_NAME[name].file_columns
+    fields: dict[str, Any] = {
+        column: (types.get(role, Text), () if role is Role.ID_LIST else None) for column, role in columns.items()
+    }
+    return create_model(name, __base__=Record, **fields)
 
 
 def _cell(value: Any) -> Any:

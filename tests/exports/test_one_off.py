@@ -119,6 +119,9 @@ def test_lists_are_frames_with_the_columns_of_the_tables(public):
     assert pl.Boolean == sessions.schema["coach_confirmed"]
     agent = todos["agent_id"][0]
     assert {agent} == set(client.todos(agent_id=agent)["agent_id"])
+    row = points.row(0, named=True)
+    record = client.coaching_point(row["id"])
+    assert row == {name: list(value) if isinstance(value, tuple) else value for name, value in dict(record).items()}
 
 
 def test_tickets_are_a_frame_also_when_there_are_none(public):
