@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +71,8 @@ class CoachingLists:
             first = call.parameters.get("startIndex", 0)
             if first and self._faults.first_n("changing-pages", name):
                 self._change(records)
+            if first and self._faults.every_nth("growing-list"):
+                self._grow(records)
             count = min(call.parameters.get("count", DEFAULT_COUNT), self._largest_page)
             matching = [
                 shown
@@ -100,9 +102,14 @@ class CoachingLists:
             there.sort(key=lambda record: mix(self._centre.seed, *record.record_id.encode()))
             for gone in there[:2]:
                 gone.removed = now
-            if there:
+        self._grow(records, like=there[:1])
+
+    def _grow(self, records: list[Record], like: Sequence[Record] | None = None) -> None:
+        """One more record, created now, with the fields of another."""
+        with self._lock:
+            for model in records[:1] if like is None else like:
                 rng = draws(self._centre.seed, RECORD, len(records), 5)
-                records.append(Record(identifier(rng), now, dict(there[0].fields)))
+                records.append(Record(identifier(rng), self._clock.now(), dict(model.fields)))
 
 
 def _matches(shown: Mapping[str, Any], parameters: Mapping[str, Any], filters: list[str]) -> bool:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ class Exports:
 
     def _request_raw(self, call: Call) -> Reply:
         start, end = _window(call)
-        clock = self._clock.now()
+        clock = self._shown_until()
         chosen = [
             grade
             for grade in grades_updated(self._centre, start, end, clock)
@@ -118,20 +118,24 @@ class Exports:
                 self._centre, selection, tables, path, number=job.number, faults=self._faults, zipped=single is None
             )
 
-        return self._ask("raw", call, clock, make, scores=len(chosen), suffix="csv" if single else "zip")
+        return self._ask("raw", call, make, scores=len(chosen), suffix="csv" if single else "zip")
 
     def _request_groups(self, call: Call) -> Reply:
         clock = self._clock.now()
         everyone = bool(call.parameters.get("includeUnavailable"))
         people = self._directory.people()
         rows = list(group_rows(self._centre, people, clock, include_unavailable=everyone))
-        return self._ask("groups", call, clock, self._table_maker("agent_groups", rows), scores=len(rows))
+        shown = [] if self._faults.first_n("empty-groups") else rows
+        return self._ask("groups", call, self._table_maker("agent_groups", shown), scores=len(rows))
 
     def _request_audit(self, call: Call) -> Reply:
         start, end = _window(call)
-        clock = self._clock.now()
-        rows = list(audit_rows(self._centre, start, end, clock))
-        return self._ask("audit", call, clock, self._table_maker("audit_logs", rows), scores=len(rows))
+        rows = list(audit_rows(self._centre, start, end, self._shown_until()))
+        return self._ask("audit", call, self._table_maker("audit_logs", rows), scores=len(rows))
+
+    def _shown_until(self) -> datetime:
+        """The moment up to which windowed exports know what happened."""
+        return self._clock.now() - timedelta(minutes=self._faults.number("late-updates"))
 
     def _table_maker(self, table: str, rows: Iterable[Row]) -> Callable[[ExportJob, Path], Damage]:
         def make(job: ExportJob, path: Path) -> Damage:
@@ -143,7 +147,6 @@ class Exports:
         self,
         kind: str,
         call: Call,
-        clock: datetime,
         make: Callable[[ExportJob, Path], Damage],
         *,
         scores: int,
@@ -154,7 +157,7 @@ class Exports:
             export_id = "id_" + identifier(draws(self._centre.seed, FILE, number, 99))
             parameters = {name: value for name, value in call.parameters.items() if name != "apiToken"}
             name = parameters.get("name") or f"export-{export_id}"
-            job = ExportJob(export_id, number, kind, name, parameters, clock, scores=scores)
+            job = ExportJob(export_id, number, kind, name, parameters, self._clock.now(), scores=scores)
             self.jobs.append(job)
         path = self._folder / f"{export_id}.{suffix}"
         self._makers.submit(self._make, job, path, make)
@@ -169,8 +172,11 @@ class Exports:
         if errored or (most and job.scores > most):
             job.status = "errored"
             return
+        if self._faults.first_n("failed"):
+            job.status = "failed"
+            return
         try:
-            if job.scores:
+            if job.scores and not self._faults.first_n("empty-url"):
                 job.damage = make(job, path)
                 self._store.offer(path.name, path)
                 job.path = path
@@ -186,6 +192,8 @@ class Exports:
         job = next((job for job in self.jobs if job.export_id == export_id), None)
         if job is None:
             raise Refusal(404, f"no export has the id {export_id!r}")
+        if job.status == "complete" and self._faults.first_n("unknown-status", job.export_id):
+            return json_reply(200, {"status": "queued", "dataUrl": ""})
         url = ""
         if job.status == "complete" and job.path is not None:
             expired = self._faults.first_n("expired-url", job.export_id)

@@ -7,13 +7,15 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 LOOPBACK = "127.0.0.1"
+_DRIP = 64
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,19 @@ class Reply:
 
 def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
     return Reply(status, json.dumps(value).encode() + b"\n", {"Content-Type": "application/json"} | dict(headers or {}))
+
+
+def dripping(reply: Reply, seconds: float) -> Reply:
+    """The same reply in small pieces with `seconds` between them; the reply itself where that is 0."""
+    if not seconds or reply.reset or reply.pieces is not None:
+        return reply
+
+    def pieces() -> Iterator[bytes]:
+        for position in range(0, len(reply.body), _DRIP):
+            time.sleep(seconds)
+            yield reply.body[position : position + _DRIP]
+
+    return replace(reply, pieces=pieces(), length=len(reply.body))
 
 
 class Origin:
@@ -158,7 +173,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
             return
         length = reply.length if reply.pieces is not None else len(reply.body)
-        self.send_response(reply.status)
+        self.send_response_only(reply.status)
+        self.send_header("Server", self.server_version)
+        if "Date" not in reply.headers:
+            self.send_header("Date", self.date_time_string())
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(length))

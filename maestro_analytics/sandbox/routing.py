@@ -75,6 +75,8 @@ class Api:
         try:
             route, path = self._find(request)
             self._authenticate(request, route)
+            if self._faults.number("forbidden-endpoint") and route.pattern == "/request-audit-log-export":
+                raise Refusal(403, "this token has no access to the audit log")
             early = self._limited() or self._fails()
             if early is not None:
                 return early, False

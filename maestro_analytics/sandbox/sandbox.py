@@ -6,26 +6,23 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from maestro_analytics.sandbox.agents import Directory
+from maestro_analytics.sandbox.account import Account, Shared
 from maestro_analytics.sandbox.clock import Clock
-from maestro_analytics.sandbox.coaching import CoachingLists
-from maestro_analytics.sandbox.comments import Comments
-from maestro_analytics.sandbox.exports import ExportJob, Exports
+from maestro_analytics.sandbox.exports import ExportJob
 from maestro_analytics.sandbox.faults import Faults
-from maestro_analytics.sandbox.http import Origin, Reply, Request
+from maestro_analytics.sandbox.http import Origin, Reply, Request, dripping
 from maestro_analytics.sandbox.limits import SlidingWindows
-from maestro_analytics.sandbox.metrics import Metrics
 from maestro_analytics.sandbox.received import Inbox, Received
-from maestro_analytics.sandbox.routing import ROOT, Api
-from maestro_analytics.sandbox.simulation.chance import PEOPLE, mix
+from maestro_analytics.sandbox.routing import ROOT
 from maestro_analytics.sandbox.simulation.timeline import Centre
 from maestro_analytics.sandbox.store import ObjectStore
-from maestro_analytics.sandbox.tickets import Tickets
 from maestro_analytics.sandbox.truth import Truth
 
 
@@ -82,62 +79,54 @@ class Sandbox:
         if agents < 1 or days < 1 or not 0 <= coaching_effect <= 10:
             raise ValueError("agents and days must be at least 1, coaching_effect 0 to 10")
         self.faults = Faults(faults)
-        self.token = token or f"sandbox-{mix(seed, PEOPLE, 1_000):016x}"
         self.received = Inbox()
         self._timer = timer
         self._clock = Clock(now, running=running)
-        start = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
-        self._centre = Centre(
-            seed=seed,
-            agents=agents,
-            start=start,
-            grades_per_agent_week=grades_per_agent_week,
-            coaching_effect=coaching_effect,
-        )
-        self._living = threading.Lock()
-        self._live()
         self._folder = tempfile.TemporaryDirectory(prefix="maestro-sandbox-")
-        directory = Directory(self._centre)
-        self.truth = Truth(centre=self._centre, directory=directory, moment=self._clock.now)
-        self._store = ObjectStore(secret=self.token, timer=timer, faults=self.faults, inbox=self.received)
-        self._exports = Exports(
-            centre=self._centre,
-            directory=directory,
+        self._shared = Shared(
             clock=self._clock,
-            store=self._store,
-            faults=self.faults,
-            folder=Path(self._folder.name),
-            seconds=export_seconds,
-            url_seconds=url_seconds,
-        )
-        tickets = Tickets(centre=self._centre, directory=directory, clock=self._clock)
-        self._comments = Comments(
-            centre=self._centre, tickets=tickets, store=self._store, clock=self._clock, inbox=self.received
-        )
-        lists = CoachingLists(centre=self._centre, clock=self._clock, faults=self.faults, largest_page=largest_page)
-        metrics = Metrics(directory=directory, tickets=tickets, faults=self.faults, inbox=self.received, seed=seed)
-        self._api = Api(
-            [
-                *self._exports.routes(),
-                *tickets.routes(),
-                *self._comments.routes(),
-                *directory.routes(),
-                *lists.routes(),
-                *metrics.routes(),
-            ],
-            token=self.token,
-            limits=SlidingWindows(per_second=requests_per_second, per_minute=requests_per_minute, timer=timer),
+            store=ObjectStore(timer=timer, faults=self.faults, inbox=self.received),
             faults=self.faults,
             inbox=self.received,
+            folder=Path(self._folder.name),
+            export_seconds=export_seconds,
+            url_seconds=url_seconds,
+            largest_page=largest_page,
         )
+        self._history = timedelta(days=days)
+        self._size: dict[str, Any] = {
+            "grades_per_agent_week": grades_per_agent_week,
+            "coaching_effect": coaching_effect,
+        }
+        self._limits: dict[str, Any] = {
+            "per_second": requests_per_second,
+            "per_minute": requests_per_minute,
+            "timer": timer,
+        }
+        self._living = threading.Lock()
+        self._accounts: list[Account] = []
+        self._account = self.add_account(seed=seed, agents=agents, token=token)
         try:
             self._api_origin = Origin(self._answer_api, port=port)
         except BaseException:
-            self._exports.close()
+            self._account.close()
             self._folder.cleanup()
             raise
         self._store_origin = Origin(self._answer_store)
-        self._store.url = self._store_origin.url
+        self._shared.store.url = self._store_origin.url
+
+    def add_account(self, *, seed: int, agents: int = 12, token: str | None = None) -> Account:
+        """Another customer of the vendor on the same host, with a token, people and answer ids of its own.
+
+        Its `token` and `truth` are on it. Requests belong to it when their `apitoken` header is its token.
+        """
+        start = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - self._history
+        customer = len(self._accounts)
+        centre = Centre(seed=seed, agents=agents, start=start, customer=customer, **self._size)
+        account = Account(centre, self._shared, limits=SlidingWindows(**self._limits), token=token)
+        self._accounts.append(account)
+        self._live()
+        return account
 
     def __enter__(self) -> Self:
         return self.start()
@@ -155,10 +144,21 @@ class Sandbox:
 
     def close(self) -> None:
         """Stop both servers and remove the files."""
-        self._exports.close()
+        for account in self._accounts:
+            account.close()
         self._api_origin.close()
         self._store_origin.close()
         self._folder.cleanup()
+
+    @property
+    def token(self) -> str:
+        """The first account's token."""
+        return self._account.token
+
+    @property
+    def truth(self) -> Truth:
+        """What is true of the first account."""
+        return self._account.truth
 
     @property
     def base_url(self) -> str:
@@ -178,12 +178,12 @@ class Sandbox:
     @property
     def exports(self) -> list[ExportJob]:
         """Every export asked for, with its status, its scores, and the bad rows that a fault put in."""
-        return list(self._exports.jobs)
+        return list(self._account.exports.jobs)
 
     @property
     def comments(self) -> list[dict[str, object]]:
         """Comments created through the API."""
-        return list(self._comments.comments)
+        return list(self._account.comments.comments)
 
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> datetime:
         """Move the clock on and let the centre live: grades, re-grades, deletions, coaching, to-dos."""
@@ -193,22 +193,29 @@ class Sandbox:
 
     def expire_urls(self) -> None:
         """Let every data URL and upload URL given out so far be expired."""
-        self._store.expire_urls()
+        self._shared.store.expire_urls()
 
     def _live(self) -> None:
         with self._living:
-            self._centre.live_until(self._clock.now())
+            for account in self._accounts:
+                account.centre.live_until(self._clock.now())
 
     def _answer_api(self, request: Request) -> Reply:
         self._live()
         seconds = self._timer()
-        reply, carried_out = self._api.answer(request)
+        token = request.headers.get("apitoken")
+        account = next((known for known in self._accounts if known.token == token), self._account)
+        reply, carried_out = account.api.answer(request)
+        late = self.faults.number("clock-offset") * 60
+        if late:
+            reply = replace(reply, headers={**reply.headers, "Date": formatdate(time.time() - late, usegmt=True)})
+        reply = dripping(reply, self.faults.number("drip") / 1000)
         self._note("api", request, request.path.removeprefix(ROOT), seconds, reply, carried_out)
         return reply
 
     def _answer_store(self, request: Request) -> Reply:
         seconds = self._timer()
-        reply, carried_out = self._store.answer(request)
+        reply, carried_out = self._shared.store.answer(request)
         self._note("store", request, request.path, seconds, reply, carried_out)
         return reply
 

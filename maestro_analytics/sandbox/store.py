@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -34,9 +35,9 @@ class ObjectStore:
     `Authorization` beside a presigned query, because that is two ways of signing at once.
     """
 
-    def __init__(self, *, secret: str, timer: Callable[[], float], faults: Faults, inbox: Inbox) -> None:
+    def __init__(self, *, timer: Callable[[], float], faults: Faults, inbox: Inbox) -> None:
         self.url = ""
-        self._secret = secret.encode()
+        self._secret = secrets.token_bytes(32)
         self._timer = timer
         self._faults = faults
         self._inbox = inbox
@@ -123,6 +124,9 @@ class ObjectStore:
         path = self._files.get(request.path)
         if path is None:
             return _error(404, "NoSuchKey", "The specified key does not exist."), False
+        if self._faults.first_n("html-download", request.path):
+            page = b"<!DOCTYPE html><html><body><h1>Service temporarily unavailable</h1></body></html>"
+            return Reply(200, page, {"Content-Type": "text/html; charset=utf-8"}), True
         size = path.stat().st_size
         tag = f'"{hashlib.sha256(f"{request.path}{size}".encode()).hexdigest()[:32]}"'
         headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Type": "binary/octet-stream"}

@@ -53,6 +53,10 @@ class Talk:
             time.sleep(0.005)
         return answer
 
+    def poll(self, export_id, times):
+        """The first answers that say something else than that the export is being made."""
+        return [self.wait(export_id) for _ in range(times)]
+
     def export(self, *args, **options):
         """The bytes of an export; b"" when there is nothing to download."""
         answer = self.wait(self.ask(*args, **options))

@@ -2,7 +2,8 @@
 
 import io
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
@@ -36,6 +37,11 @@ def metric(talk, position=0):
 def members(content):
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {name: archive.read(name).decode("utf-8-sig").lstrip("\r\n") for name in archive.namelist()}
+
+
+def without_flag(rows):
+    """The rows that are not deleted, without the column that says so."""
+    return [{name: row[name] for name in row if name != "is_deleted"} for row in rows if not row["is_deleted"]]
 
 
 def headers_of(talk):
@@ -237,6 +243,108 @@ def test_pages_change_while_they_are_read_so_that_a_count_alone_adds_up(faulty):
     assert again == [totals[-1]] * 2
     listed = {record["id"] for record in talk.get("/todos", count=100).json()["Resources"]}
     assert listed == now
+
+
+def test_a_list_grows_with_every_page(faulty):
+    talk = faulty("growing-list=2", agents=12, days=60)
+    totals = [talk.get("/todos", count=10, startIndex=start).json()["totalResults"] for start in (0, 10, 20, 30, 40)]
+    assert [total - totals[0] for total in totals] == [0, 0, 1, 1, 2]
+    assert len(talk.sandbox.truth.todos) == totals[-1]
+    newest = [todo for todo in talk.sandbox.truth.todos if todo["created_at"] == talk.sandbox.now]
+    assert len(newest) == 2
+
+
+def test_the_date_header_is_behind(faulty):
+    late = faulty("clock-offset=30").get("/todos").headers["Date"]
+    behind = datetime.now(UTC) - parsedate_to_datetime(late)
+    assert timedelta(minutes=29) < behind < timedelta(minutes=31)
+
+
+def test_an_answer_that_drips_is_the_same_answer(faulty):
+    talk = faulty()
+    whole = talk.get("/todos", count=2)
+    talk.sandbox.faults.switch_on("drip=1")
+    assert talk.get("/todos", count=2).json() == whole.json()
+    assert talk.sandbox.received.requests[-1].status == 200
+
+
+def test_one_endpoint_is_forbidden(faulty):
+    talk = faulty("forbidden-endpoint")
+    body = {"startDate": "2026-01-01T00:00:00Z", "endDate": "2026-01-02T00:00:00Z"}
+    assert talk.post("/request-audit-log-export", **body).status_code == 403
+    assert talk.post("/request-raw-export", **body).status_code == 200
+
+
+def test_statuses_that_the_reference_lacks(faulty):
+    talk = faulty("failed", "unknown-status=2")
+    assert talk.poll(talk.ask(), times=1) == [{"status": "failed", "dataUrl": ""}]
+    assert [answer["status"] for answer in talk.poll(talk.ask(), times=3)] == ["queued", "queued", "complete"]
+
+
+def test_an_export_with_data_has_an_empty_data_url(faulty):
+    talk = faulty("empty-url")
+    assert [bool(talk.wait(talk.ask())["dataUrl"]) for _ in range(2)] == [False, True]
+
+
+def test_a_groups_export_has_no_rows_once(faulty, reading):
+    talk = faulty("empty-groups")
+    first, second = (reading.rows_of(talk.export("/request-groups-export")) for _ in range(2))
+    assert first == []
+    assert len(second) > 3
+
+
+def test_updates_show_minutes_late(faulty, reading):
+    talk = faulty("late-updates=60")
+    cut = talk.sandbox.now - timedelta(hours=1)
+    newest = max(row["date_graded"] for row in talk.sandbox.truth.at(cut).total_scores)
+    talk.sandbox.advance(seconds=(newest + timedelta(minutes=30) - talk.sandbox.now).total_seconds() % 86_400)
+    shown = reading.values_of(talk.raw(**reading.everything)["total_scores"])
+    then = talk.sandbox.truth.at(talk.sandbox.now - timedelta(hours=1)).total_scores
+    assert reading.in_order(without_flag(shown)) == reading.in_order(then)
+    talk.sandbox.faults.switch_off("late-updates")
+    shown = reading.values_of(talk.raw(**reading.everything)["total_scores"])
+    assert reading.in_order(without_flag(shown)) == reading.in_order(talk.sandbox.truth.total_scores)
+
+
+def test_a_download_is_an_error_page(faulty):
+    talk = faulty("html-download")
+    url = talk.wait(talk.ask())["dataUrl"]
+    first, second = (requests.get(url, timeout=20) for _ in range(2))
+    assert (first.status_code, first.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert second.content.startswith(b"PK")
+
+
+def test_total_scores_has_other_column_names(faulty):
+    whole, renamed = headers_of(faulty()), headers_of(faulty("renamed-columns"))
+    changed = [
+        name for name, other in zip(whole["total_scores"], renamed["total_scores"], strict=True) if name != other
+    ]
+    assert changed == ["gradable_id", "agent_id", "rubric_id", "rubric_score", "grade_type"]
+    assert whole | {"total_scores": []} == renamed | {"total_scores": []}
+
+
+def test_lines_stand_before_the_header(faulty):
+    for text in members(faulty("lines-before-header=3").export()).values():
+        assert text.splitlines()[:3] == ["Your export, made by MaestroQA", "sep=,", "# all times are UTC"]
+
+
+def test_a_member_is_missing(faulty):
+    names = {name.rpartition("/")[2] for name in members(faulty("missing-member").export())}
+    assert names == {f"{table}.csv" for table in RAW_FILES if table != "individual_answers"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("encrypted-member", "is encrypted"), ("deflate64-member", "compression method")]
+)
+def test_a_member_cannot_be_opened(faulty, fault, error):
+    content = faulty(fault).export()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith("individual_answers.csv"):
+                with pytest.raises((RuntimeError, NotImplementedError), match=error):
+                    archive.read(member)
+            else:
+                assert archive.read(member)
 
 
 def test_the_reply_to_a_metrics_batch_is_lost_after_it_was_carried_out(faulty):

@@ -26,9 +26,10 @@ class Style:
     def drawn(cls, rng: Random) -> Style:
         return cls(rng.random() < 0.4, "\r\n" if rng.random() < 0.5 else "\n", rng.random() < 0.3)
 
-    def opening(self, columns: Iterable[str]) -> str:
+    def opening(self, columns: Iterable[str], lines_before: Iterable[str] = ()) -> str:
         return (
             ("\ufeff" if self.byte_order_mark else "")
+            + "".join(line + self.line_end for line in lines_before)
             + (self.line_end if self.blank_first_line else "")
             + ",".join(columns)
             + self.line_end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from maestro_analytics.sandbox.simulation.grades import Grade, Ticket
 from maestro_analytics.sandbox.simulation.timeline import Centre
 
 _CHUNK = 100
+_ENCRYPTED, _DEFLATE64 = 1, 9
+"""A flag of a zip's member, and a method of compression."""
 _LEFT_OUT = {
     "total_scores": "total_grading_time",
     "section_scores": "section_weight",
@@ -36,6 +39,15 @@ _LEFT_OUT = {
     "audit_logs": "ip_address",
 }
 _IDENTITY_LEFT_OUT = {"individual_answers": "question_id", "agent_groups": "group_id", "audit_logs": "activity_id"}
+_RENAMED = {
+    "gradable_id": "conversation",
+    "agent_id": "teammate",
+    "rubric_id": "scorecard",
+    "grade_type": "kind",
+    "rubric_score": "points",
+}
+_LINES_BEFORE = ("Your export, made by MaestroQA", "sep=,", "# all times are UTC")
+_ODD_MEMBER = "individual_answers"
 _FIRST_IDENTITY = {"agent_groups": "group_id", "audit_logs": "activity_id"}
 
 
@@ -78,7 +90,9 @@ class TableWriter:
 
     def opening(self) -> str:
         extra = (["is_deleted"] if self._flagged else []) + ([] if self._announced else ["sentiment_v2"])
-        return self._style.opening([*self._names, *extra])
+        renamed = _RENAMED if self.table == "total_scores" and self._faults.number("renamed-columns") else {}
+        lines = (_LINES_BEFORE[n % len(_LINES_BEFORE)] for n in range(self._faults.number("lines-before-header")))
+        return self._style.opening([*(renamed.get(name, name) for name in self._names), *extra], lines)
 
     def fields(self, row: Row, *, deleted: bool = False) -> list[str]:
         self._form += 1
@@ -161,6 +175,8 @@ def write_raw(
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         order = list(tables)
         draws(centre.seed, FILE, number).shuffle(order)
+        if faults.number("missing-member"):
+            order.remove(_ODD_MEMBER)
         for table in order:
             unsafe = table == "total_scores" and faults.number("unsafe-member")
             name = "../../escaped/total_scores.csv" if unsafe else f"maestro_export_{number}/{table}.csv"
@@ -170,6 +186,15 @@ def write_raw(
         if faults.number("unknown-member"):
             archive.writestr("scores_v2.csv", "when,what,how_much\n2026-01-01,nothing,0\n")
             archive.writestr("README.txt", "Your export is ready.\n")
+        odd = next((member for member in archive.infolist() if member.filename.endswith(f"/{_ODD_MEMBER}.csv")), None)
+        if odd is not None:
+            odd.flag_bits |= _ENCRYPTED if faults.number("encrypted-member") else 0
+            odd.compress_type = _DEFLATE64 if faults.number("deflate64-member") else odd.compress_type
+    if odd is not None:
+        # The list of members, which was written last, says so already; the member's own header does not.
+        with path.open("r+b") as file:
+            file.seek(odd.header_offset + 6)
+            file.write(struct.pack("<HH", odd.flag_bits, odd.compress_type))
     return damage
 
 

@@ -8,6 +8,7 @@ from random import Random
 
 from maestro_analytics.sandbox.simulation.chance import PEOPLE, draws, identifier
 
+CUSTOMER_SHIFT = 1_000
 SOURCES = ("zendesk", "salesforce", "livechat", "custom_crm")
 
 _FIRST = (
@@ -70,8 +71,12 @@ def make_groups(seed: int, agents: int) -> list[Group]:
     return [Group(identifier(rng), _TEAMS[n % len(_TEAMS)]) for n in range(min(len(_TEAMS), max(2, agents // 6)))]
 
 
-def make_people(seed: int, agents: int, groups: list[Group]) -> list[Person]:
-    """Agents with one to three ids; every ninth is in no team and then has one id, some have left."""
+def make_people(seed: int, agents: int, groups: list[Group], customer: int = 0) -> list[Person]:
+    """Agents with one to three ids; every ninth is in no team and then has one id, some have left.
+
+    No two customers have an id or an address in common.
+    """
+    shift = customer * CUSTOMER_SHIFT
     rng = draws(seed, PEOPLE, 2)
     people = []
     for number in range(agents):
@@ -89,8 +94,8 @@ def make_people(seed: int, agents: int, groups: list[Group]) -> list[Person]:
                 number=number,
                 record_id=identifier(rng),
                 name=name,
-                email=f"agent{number}@example.com",
-                ids={source: _agent_id(rng, source, number) for source in sources},
+                email=f"agent{shift + number}@example.com",
+                ids={source: _agent_id(rng, source, shift + number) for source in sources},
                 available=number % 10 != 7,
                 groups=teams,
                 quality=round(min(90.0, max(64.0, rng.gauss(79.0, 6.0))), 2),
@@ -110,7 +115,7 @@ def _agent_id(rng: Random, source: str, number: int) -> str:
     return f"agent_{number:03d}_{identifier(rng, 4)}"
 
 
-def make_users(seed: int, agents: int) -> list[User]:
+def make_users(seed: int, agents: int, customer: int = 0) -> list[User]:
     """Graders, who coach as well. Their biases add up to zero; the first is the lead, who is fair."""
     rng = draws(seed, PEOPLE, 3)
     count = max(4, min(60, 3 + agents // 8))
@@ -123,7 +128,7 @@ def make_users(seed: int, agents: int) -> list[User]:
             number=number,
             user_id=identifier(rng),
             name=f"{_LAST[(number * 3 + 1) % len(_LAST)]} {_FIRST[(number * 5 + 2) % len(_FIRST)]}",
-            email=f"grader{number}@example.com",
+            email=f"grader{customer * CUSTOMER_SHIFT + number}@example.com",
             bias=bias,
         )
         for number, bias in enumerate(biases)

@@ -39,14 +39,21 @@ class Centre:
     """
 
     def __init__(
-        self, *, seed: int, agents: int, start: datetime, grades_per_agent_week: float, coaching_effect: float
+        self,
+        *,
+        seed: int,
+        agents: int,
+        start: datetime,
+        grades_per_agent_week: float,
+        coaching_effect: float,
+        customer: int = 0,
     ) -> None:
         self.seed = seed
         self.start = start
         self.account = f"{draws(seed, PEOPLE, 9).getrandbits(96):024x}"
         self.groups = make_groups(seed, agents)
-        self.people = make_people(seed, agents, self.groups)
-        self.users = make_users(seed, agents)
+        self.people = make_people(seed, agents, self.groups, customer)
+        self.users = make_users(seed, agents, customer)
         self.rubrics = rubrics.make_rubrics(seed)
         self.grades: list[Grade] = []
         self.tickets: dict[tuple[str | None, str], Ticket] = {}

@@ -1,4 +1,4 @@
-"""The README's curl session works as printed."""
+"""The room's README: its session works as printed, its Python runs, and its table of faults is complete."""
 
 import os
 import re
@@ -6,13 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-README = Path(__file__).parents[2] / "README.md"
+from maestro_analytics.sandbox import FAULTS
+
+README = (Path(__file__).parents[2] / "maestro_analytics/sandbox/README.md").read_text(encoding="utf-8")
 
 
 def session():
-    """The commands of the section's console block, each with the output that is printed below it."""
-    section = README.read_text(encoding="utf-8").partition("\n## Sandbox\n")[2]
-    block = re.search(r"```console\n(.*?)```", section, re.DOTALL)[1]
+    """The commands of the console block, each with the output that is printed below it."""
+    block = re.search(r"```console\n(.*?)```", README, re.DOTALL)[1]
     steps = []
     for line in block.splitlines():
         if line.startswith("$ "):
@@ -45,3 +46,14 @@ def test_the_session_of_the_readme_works_as_printed(tmp_path):
         finally:
             server.kill()
     assert len(steps) > 5
+
+
+def test_the_python_block_runs():
+    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        subprocess.run([sys.executable, "-W", "error", "-c", block], check=True)
+
+
+def test_every_fault_is_in_the_table():
+    assert re.findall(r"^\| `([a-z0-9-]+)` \| (\d+) \| (.*) \|$", README, re.MULTILINE) == [
+        (name, str(number), meaning) for name, (number, meaning) in FAULTS.items()
+    ]
