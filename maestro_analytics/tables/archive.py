@@ -1,17 +1,21 @@
-"""The files inside an export: the members of a zip, or the one plain file. Decided by the first bytes.
+"""The files inside an export: the members of a zip, or the one plain file; the first bytes decide which.
 
-Nothing is extracted: a member is read as a stream, so that a name like `../x` names no path, and memory is bounded.
+Nothing is extracted: a member is read as a stream, so a name like `../x` is never used as a path and memory is
+bounded. Text in UTF-16, as spreadsheets save it, is converted to UTF-8 while it is read.
 """
 
 from __future__ import annotations
 
+import codecs
+import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from maestro_analytics.errors import UnreadableFile
 
@@ -21,10 +25,16 @@ ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 LARGEST_MEMBER = 256 << 30
 HIGHEST_RATIO = 400
 RATIO_MATTERS_FROM = 1 << 30
-"""A member that claims to unpack to over 1 GiB and 400 times its size is no export but a bomb; seen were 5 to 20."""
+"""A member that claims to unpack to over 1 GiB and 400 times its size is refused as a zip bomb; exports reach 20."""
 
-BROKEN_STREAM = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
-"""What reading a damaged, encrypted or strangely packed member raises."""
+BROKEN_STREAM = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError, UnicodeDecodeError)
+"""What reading a damaged or encrypted member, or one of an unknown compression method, raises."""
+
+BROKEN_ARCHIVE = (*BROKEN_STREAM, ValueError, IndexError)
+"""What opening a damaged zip raises; a member's name that is not UTF-8 is a ValueError."""
+
+NOT_OURS = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that operating systems add to a zip or a folder."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Member:
     Attributes:
         name: its name in the zip; empty for a plain file.
         size: bytes, unpacked.
-        open: a new stream of its bytes.
+        open: a new stream of its bytes, UTF-8.
         fault: why it must not be read, or None.
     """
 
@@ -49,31 +59,92 @@ def members_of(path: Path) -> Iterator[list[Member]]:
     """The files of the export at `path`, in the order in which they stand in it.
 
     Raises:
-        UnreadableFile: it starts like a zip, and is none.
+        UnreadableFile: it starts like a zip and cannot be opened as one.
     """
-    with path.open("rb") as file:
-        is_zip = file.read(4) in ZIP_MAGIC
-    if not is_zip:
-        yield [Member("", path.stat().st_size, lambda: path.open("rb"))]
+    if not is_zip(path):
+        yield [Member("", path.stat().st_size, lambda: as_utf8(path.open("rb")))]
         return
     try:
         archive = zipfile.ZipFile(path)
-    except BROKEN_STREAM as error:
+    except BROKEN_ARCHIVE as error:
         raise UnreadableFile(
             f"{path.name} starts like a zip and cannot be opened as one ({error}). It is kept at {path}; ask for the "
             "export again.",
             path=path,
         ) from error
     with archive:
-        yield [_member(archive, info) for info in archive.infolist() if not info.is_dir()]
+        yield [
+            _member(archive, info)
+            for info in archive.infolist()
+            if not info.filename.endswith("/") and not is_not_ours(info.filename)
+        ]
+
+
+def is_zip(path: Path) -> bool:
+    """Whether the file at `path` starts like a zip."""
+    with path.open("rb") as file:
+        return file.read(4) in ZIP_MAGIC
+
+
+def is_not_ours(name: str) -> bool:
+    """Whether a file was added by an operating system and holds no data."""
+    return name.startswith(NOT_OURS[0]) or name.rpartition("/")[2] in NOT_OURS[1:]
+
+
+def is_bomb(*, packed: int, unpacked: int) -> bool:
+    """Whether a zip's member, or a whole zip, claims to unpack to more than any export does."""
+    return unpacked > LARGEST_MEMBER or (unpacked > RATIO_MATTERS_FROM and unpacked > HIGHEST_RATIO * max(packed, 1))
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     fault = None
-    if info.file_size > LARGEST_MEMBER or (
-        info.file_size > RATIO_MATTERS_FROM and info.file_size > HIGHEST_RATIO * max(info.compress_size, 1)
-    ):
+    if is_bomb(packed=info.compress_size, unpacked=info.file_size):
         fault = f"claims to unpack {info.compress_size} bytes to {info.file_size}"
     elif info.flag_bits & 0x1:
         fault = "is encrypted"
-    return Member(info.filename, info.file_size, lambda: cast(BinaryIO, archive.open(info)), fault)
+    return Member(info.filename, info.file_size, lambda: as_utf8(cast(BinaryIO, archive.open(info))), fault)
+
+
+def as_utf8(stream: BinaryIO) -> BinaryIO:
+    """The stream with text in UTF-16 converted to UTF-8; any other stream is returned as it is."""
+    start = stream.read(4)
+    encoding = _utf16(start)
+    stream.seek(0)
+    return io.BufferedReader(_Utf8(stream, encoding), 1 << 16) if encoding else stream
+
+
+def _utf16(start: bytes) -> str | None:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(start) == 4 and start[1::2] == b"\0\0" and start[0] and start[2]:
+        return "utf-16-le"
+    if len(start) == 4 and start[::2] == b"\0\0" and start[1] and start[3]:
+        return "utf-16-be"
+    return None
+
+
+class _Utf8(io.RawIOBase):
+    """A UTF-16 stream, read as UTF-8. What is not UTF-16 becomes bytes that are not UTF-8, which refuse their row."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._stream = stream
+        self._decode = codecs.getincrementaldecoder(encoding)(errors="surrogatepass").decode
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            chunk = self._stream.read(1 << 16)
+            self._ready = self._decode(chunk, not chunk).encode("utf-8", errors="surrogatepass")
+            if not chunk:
+                break
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

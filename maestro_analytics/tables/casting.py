@@ -1,6 +1,6 @@
-"""Text of an export file -> typed values. Nothing is inferred: a column's role says what its text means.
+"""Text -> typed values. Nothing is inferred: a column's role says what its text means.
 
-A text that its role cannot read never becomes null quietly: `typed` returns, beside the values, which rows had one.
+A text that its role cannot read never becomes null silently: `typed` returns, beside the values, which rows had one.
 Source: export-files.md, "Values".
 
 Reading moments with polars took two fifths of the whole reading time (0.42 s of processor time for 1.5 million, against
@@ -19,9 +19,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maestro_analytics.tables.columns import DTYPES, UTC_MOMENT, Role
+from maestro_analytics.tables.columns import UTC_MOMENT, Role
 
 NULL_WORDS = ("", "N/A", "Unknown")
+
+NO_ID = ("undefined", "null", "none", "nan", "n/a", "unknown", "0", "-", "[]", "")
+"""Words, in lower case, that stand for no id in a list of ids; taken as ids they would make one person of many."""
 
 WHAT_IT_IS_NOT = {
     Role.NUMBER: "a number",
@@ -33,11 +36,14 @@ WHAT_IT_IS_NOT = {
 CAN_FAIL = (Role.NUMBER, Role.SECONDS, Role.MOMENT, Role.FLAG)
 """Roles that cannot read every text."""
 
+CALENDAR = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+"""The first and the last microsecond of the years 1 to 9999, since 1970."""
+
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 _GUARDED_MOMENT = f'^="(?P<day>{_DAY})[ T](?P<clock>{_CLOCK})"$'
 _ISO_MOMENT = (
-    f"^(?P<day>{_DAY})[ T](?P<clock>{_CLOCK})(?:Z|(?P<sign>[+-])(?P<hours>[0-9]{{2}}):?(?P<minutes>[0-9]{{2}}))$"
+    f"^(?P<day>{_DAY})[ T](?P<clock>{_CLOCK})(?:Z|(?P<sign>[+-])(?P<hours>[0-9]{{2}}):?(?P<minutes>[0-9]{{2}}))?$"
 )
 _SHORTEST_MOMENT = len("2018-08-13 12:34:56")
 _DURATION = r"^(?P<hours>[0-9]+):(?P<minutes>[0-5][0-9]):(?P<seconds>[0-5][0-9](?:\.[0-9]+)?)$"
@@ -94,11 +100,11 @@ def flag(column: pl.Expr) -> pl.Expr:
 
 
 def id_list(column: pl.Expr) -> pl.Expr:
-    """Comma-separated ids, each once and in the order of the text; null where there is none."""
+    """Comma-separated ids, each once and in the order of the text, without the words of `NO_ID`; null for no id."""
     ids = (
         column.str.split(",")
         .list.eval(pl.element().str.strip_chars())
-        .list.eval(pl.element().filter(~pl.element().is_in(NULL_WORDS)))
+        .list.eval(pl.element().filter(~pl.element().str.to_lowercase().is_in(NO_ID)))
         .list.unique(maintain_order=True)
     )
     return pl.when(ids.list.len() > 0).then(ids)
@@ -130,7 +136,13 @@ def moment(text: Any) -> pl.Series:
         pl.duration(hours=pl.col("hours").cast(pl.Int64), minutes=pl.col("minutes").cast(pl.Int64))
         * pl.when(pl.col("sign") == "-").then(-1).otherwise(1)
     )
-    return (local - offset.to_series().fill_null(timedelta())).dt.replace_time_zone("UTC")
+    return _in_calendar((local - offset.to_series().fill_null(timedelta())).dt.replace_time_zone("UTC"))
+
+
+def _in_calendar(moments: pl.Series) -> pl.Series:
+    """Null for a moment outside of the years 1 to 9999, which Python and most readers of the tables cannot hold."""
+    inside = moments.cast(pl.Int64).is_between(*CALENDAR)
+    return moments if inside.all() else pl.select(pl.when(inside).then(moments)).to_series().rename(moments.name)
 
 
 def _usual_moment(text: Any) -> pl.Series | None:
@@ -152,9 +164,4 @@ def _usual_moment(text: Any) -> pl.Series | None:
         moments = bare.cast(pa.string()).cast(pa.timestamp("us"))
     except pa.ArrowInvalid:
         return None
-    return cast(pl.Series, pl.from_arrow(moments)).dt.replace_time_zone("UTC")
-
-
-def empty_column(role: Role, height: int) -> pl.Series:
-    """Nulls for a column that a file lacks."""
-    return pl.repeat(None, height, dtype=DTYPES[role], eager=True)
+    return _in_calendar(cast(pl.Series, pl.from_arrow(moments)).dt.replace_time_zone("UTC"))

@@ -3,7 +3,7 @@
 A column says what its text means with one of a few roles (`Role`), which fix its type:
 
     role        polars                DuckDB        as text in a file
-    LABEL       String                VARCHAR       ids and names, for ever text; `Unknown`, `N/A` and empty are null
+    LABEL       String                VARCHAR       ids and names, always text; `Unknown`, `N/A` and empty are null
     FREE_TEXT   String                VARCHAR       kept to the letter, also when empty
     NUMBER      Float64, finite       DOUBLE        `N/A`, `Unknown` and empty are null
     SECONDS     Float64, finite       DOUBLE        seconds or HH:MM:SS
@@ -17,7 +17,8 @@ column is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -109,6 +110,13 @@ class Table:
         row_key: columns that no two live rows of a delivery share; None where rows may repeat.
         made_here: columns that no file holds, because we compute them.
         one_of: columns of which a row, and a file, needs at least one.
+        newest_by: of rows that share `row_key`, the one that lands: the latest by this column, then the last in the
+            file.
+        filled_first: for the same choice, before `newest_by`: a row with a value in one of these columns before one
+            without.
+        repeats_by: columns by which rows that may be identical in every column are found; such a row lands once.
+        words_to: number column -> column that takes a text which is not a number, instead of refusing its row.
+        reserved: names that a new column of a file must not take besides the table's own.
     """
 
     name: str
@@ -118,6 +126,11 @@ class Table:
     row_key: tuple[str, ...] | None = None
     made_here: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
+    newest_by: str | None = None
+    filled_first: tuple[str, ...] = ()
+    repeats_by: tuple[str, ...] = ()
+    words_to: Mapping[str, str] = field(default_factory=dict)
+    reserved: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, Role]:

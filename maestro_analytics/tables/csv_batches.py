@@ -4,9 +4,12 @@ The fast reader is pyarrow's, on the unpacked stream of the member, so that unpa
 temporary file is written. Blocks are small on purpose: 500,000 answers take 0.33 s in blocks of 1 MiB, 0.68 s in 8 and
 1.1 s in 32, where every block is memory fresh from the kernel.
 
-It is trusted only as far as it can tell: when it raises (bytes that are not UTF-8, a record longer than a block), or
-when a record of the wrong width spans lines (a stray quote may have swallowed rows), the member is read again from its
-start by `records.py`.
+When the fast reader raises (bytes that are not UTF-8, a record longer than a block), or when a record with the wrong
+number of fields spans lines (a stray quote may have swallowed rows), the member is read again from its start by
+`csv_records.py`.
+
+pyarrow drops the LF of a CR LF inside a quoted field when a block ends between the two (apache/arrow#51368), so no
+block that it is given ends with CR.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -30,7 +33,7 @@ ROWS_IN_A_SLOW_BATCH = 1 << 14
 
 
 class NeedsSlowReading(Exception):
-    """The fast reader cannot vouch for this member."""
+    """The fast reader cannot read this member, or may have read it wrongly."""
 
 
 @dataclass
@@ -40,24 +43,27 @@ class TextBatch:
     Attributes:
         first_row: how many rows of the member stand before these.
         text: one string column for each of the header's, named as stored; no nulls.
-        records: the records the rows come from; None when the fast reader read them.
     """
 
     first_row: int
     text: pa.Table
-    records: list[Record] | None = None
 
 
 @dataclass
 class RowCount:
-    """Counted while batches are read: rows of the right width, and what is none."""
+    """Counted while batches are read.
+
+    Attributes:
+        rows: records with as many fields as the header.
+        ragged: other records.
+    """
 
     rows: int = 0
     ragged: int = 0
-    faulty: list[Record] = field(default_factory=list)
 
     @property
     def read(self) -> int:
+        """All records."""
         return self.rows + self.ragged
 
 
@@ -70,7 +76,7 @@ def fast_batches(member: Member, header: Header, names: tuple[str, ...], count: 
 
     def ragged(row: Any) -> str:
         count.ragged += 1
-        # An exception cannot pass through the parser, so a doubt is left for after the batch.
+        # An exception cannot pass through the parser, so this is looked at after the batch.
         if "\n" in row.text or "\r" in row.text:
             doubts.append(row.text)
         return "skip"
@@ -81,7 +87,7 @@ def fast_batches(member: Member, header: Header, names: tuple[str, ...], count: 
     with member.open() as stream:
         skip(stream, header.length)
         try:
-            for block in open_csv(tail := _Tail(stream), names, ragged):
+            for block in open_csv(tail := _Tail(stream), names, ragged, header.delimiter):
                 if doubts:
                     break
                 if not block.num_rows:
@@ -107,12 +113,11 @@ def _batch(waiting: list[Any], count: RowCount) -> TextBatch:
 
 
 def slow_batches(member: Member, header: Header, names: tuple[str, ...], count: RowCount) -> Iterator[TextBatch]:
-    """Batches of `ROWS_IN_A_SLOW_BATCH` rows at most, each with its records."""
+    """Batches of `ROWS_IN_A_SLOW_BATCH` rows at most. Never raises NeedsSlowReading."""
     rows: list[Record] = []
     for record in records_of(member, header):
         if record.fault is not None:
             count.ragged += 1
-            count.faulty.append(record)
             continue
         rows.append(record)
         if len(rows) == ROWS_IN_A_SLOW_BATCH:
@@ -125,7 +130,7 @@ def slow_batches(member: Member, header: Header, names: tuple[str, ...], count: 
 def _slow_batch(rows: list[Record], names: tuple[str, ...], count: RowCount) -> TextBatch:
     columns = zip(*(record.fields for record in rows), strict=True)
     text = pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
-    batch = TextBatch(count.rows, text, rows)
+    batch = TextBatch(count.rows, text)
     count.rows += len(rows)
     return batch
 
@@ -133,10 +138,10 @@ def _slow_batch(rows: list[Record], names: tuple[str, ...], count: RowCount) -> 
 def records_of(member: Member, header: Header) -> Generator[Record, None, None]:
     """The records of a member behind its header."""
     with member.open() as stream:
-        yield from read_records(stream, width=len(header.names), skip_lines=header.lines)
+        yield from read_records(stream, width=len(header.names), skip_lines=header.lines, delimiter=header.delimiter)
 
 
-def open_csv(stream: _Tail, names: tuple[str, ...], on_ragged: Any) -> Iterator[Any]:
+def open_csv(stream: _Tail, names: tuple[str, ...], on_ragged: Any, delimiter: str) -> Iterator[Any]:
     """pyarrow's record batches of `stream`, which stands behind the header; every column text, nothing null."""
     if not stream.has_rows():
         return iter(())  # pyarrow refuses an empty stream.
@@ -145,7 +150,9 @@ def open_csv(stream: _Tail, names: tuple[str, ...], on_ragged: Any) -> Iterator[
         arrow_csv.open_csv(
             stream,
             read_options=arrow_csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=on_ragged),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=on_ragged
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
@@ -160,7 +167,7 @@ def skip(stream: BinaryIO, length: int) -> None:
 
 
 class _Tail(io.RawIOBase):
-    """The rest of a stream, which remembers its end."""
+    """The rest of a stream. It remembers its last bytes, and no chunk but the last ends with CR."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -180,6 +187,11 @@ class _Tail(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         first, self._first = self._first, b""
         chunk = first + self._stream.read(size - len(first) if size > 0 else size)
+        while chunk.endswith(b"\r") and (following := self._stream.read(1)):
+            if size > 1 and len(chunk) >= size:
+                chunk, self._first = chunk[:-1], b"\r" + following
+                break
+            chunk += following
         if chunk:
             self._last.append(chunk)
         return chunk

@@ -1,7 +1,7 @@
 """The records of a CSV file one by one, with the line and the raw text of each.
 
-This is the slow reader, some 400,000 records a second. It runs where the fast one (`batches.py`) cannot tell what we
-need to know: the line and the raw text of a refused row, and rows that broke the file's structure.
+This is the slow reader, some 400,000 records a second. It runs where the fast one (`csv_batches.py`) cannot tell what
+we need to know: the line and the raw text of a refused row, and rows that broke the file's structure.
 
 What a stray quote does. A field that opens with a quote runs to the next one, over line ends, so a quote that is never
 closed would swallow the rest of the file, and one that closes in a later row the rows between. Neither is taken
@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-RECORD_BOUND = 4 << 20
-"""Characters that one record may have; free text can be a whole e-mail."""
+RECORD_BOUND = 32 << 20
+"""Characters that one record may have; a comment can hold a pasted picture."""
 
 NEVER_CLOSED = "a quote is opened and never closed"
 
@@ -34,7 +34,7 @@ class Record:
         line: the line it starts on; the file's first line is 1.
         raw: its text as it stands in the file, without the line end.
         fields: its values; of another number than the header's when `fault` is set.
-        fault: why it is no row, or None.
+        fault: why it cannot be a row, or None.
     """
 
     line: int
@@ -80,43 +80,43 @@ class _Lines:
         del self.taken[1:]
 
 
-def read_records(stream: BinaryIO, *, width: int, skip_lines: int) -> Iterator[Record]:
-    """The records of `stream` behind its first `skip_lines` lines; blank lines are none.
+def read_records(stream: BinaryIO, *, width: int, skip_lines: int, delimiter: str = ",") -> Iterator[Record]:
+    """The records of `stream` behind its first `skip_lines` lines; blank lines are skipped.
 
     Bytes that are not UTF-8 make a record faulty, not the file: they stand in `raw` as `\\xff`.
     """
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
-        yield from _records(_Lines(text), width, skip_lines)
+        yield from _records(_Lines(text), width, skip_lines, delimiter)
     finally:
         text.detach()  # The stream is its opener's to close.
 
 
-def _records(lines: _Lines, width: int, skip_lines: int) -> Iterator[Record]:
-    csv.field_size_limit(max(csv.field_size_limit(), 2 * RECORD_BOUND))
+def _records(lines: _Lines, width: int, skip_lines: int, delimiter: str) -> Iterator[Record]:
+    csv.field_size_limit((1 << 31) - 1)
     for _ in range(skip_lines):
         next(lines, None)
     lines.start_record()
-    reader = csv.reader(lines)
+    reader = csv.reader(lines, delimiter=delimiter)
     while True:
         fault: str | None = None
         try:
             fields = next(reader)
         except StopIteration:
             break
-        except _TooLong:
+        except (_TooLong, csv.Error):
             fields, fault = [], NEVER_CLOSED
         if fault is None and len(lines.taken) > 1:
             # The reader takes an open quote at the end of the file for a closed one; only the text can tell.
-            if ends_inside_quotes("".join(lines.taken)):
+            if ends_inside_quotes("".join(lines.taken), delimiter):
                 fault = NEVER_CLOSED
-            elif len(fields) != width and _holds_rows(lines.taken[1:], width):
+            elif len(fields) != width and _holds_rows(lines.taken[1:], width, delimiter):
                 fault = "a quote swallowed the rows below"
-        elif fault is None and '"' in lines.taken[0] and ends_inside_quotes(lines.taken[0]):
+        elif fault is None and '"' in lines.taken[0] and ends_inside_quotes(lines.taken[0], delimiter):
             fault = NEVER_CLOSED
         if fault is not None:
             lines.put_back_all_but_first()
-            reader = csv.reader(lines)
+            reader = csv.reader(lines, delimiter=delimiter)
         elif fields and len(fields) != width:
             fault = f"{len(fields)} fields where the header has {width}"
         if fields or fault:
@@ -124,7 +124,7 @@ def _records(lines: _Lines, width: int, skip_lines: int) -> Iterator[Record]:
         lines.start_record()
 
 
-def ends_inside_quotes(raw: str) -> bool:
+def ends_inside_quotes(raw: str, delimiter: str = ",") -> bool:
     """Whether a quoted field is still open at the end of `raw`, which starts outside one."""
     position, end = 0, len(raw)
     while position < end:
@@ -135,15 +135,15 @@ def ends_inside_quotes(raw: str) -> bool:
             if closing == -1:
                 return True
             position = closing + 1
-        # What follows, quotes too, is plain text up to the next comma or line end.
-        while position < end and raw[position] not in ",\r\n":
+        # What follows, quotes too, is plain text up to the next delimiter or line end.
+        while position < end and raw[position] not in (delimiter, "\r", "\n"):
             position += 1
         position += 1
     return False
 
 
-def _holds_rows(lines: list[str], width: int) -> bool:
-    widths = [len(fields) for fields in csv.reader(lines) if fields]
+def _holds_rows(lines: list[str], width: int, delimiter: str) -> bool:
+    widths = [len(fields) for fields in csv.reader(lines, delimiter=delimiter) if fields]
     return 2 * widths.count(width) > len(widths)
 
 

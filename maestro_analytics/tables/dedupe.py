@@ -1,15 +1,16 @@
 """Rows of one delivery that share a row key: which of them lands.
 
-A file repeats rows: csat has a ticket's survey again for each grade of the ticket, a grade can stand twice. Rows that
-agree in every column with the one that lands are repeats. Where they differ, the newest lands (by date_graded where
-there is one; for csat a row with a score before one without; then the last in the file), and the others are refused.
+A file can hold a row several times: csat repeats a ticket's survey for each grade of the ticket, a zip can hold its
+folder twice. Rows equal in every column to the one that lands are repeats. Of rows that differ, one lands (see
+`Table.filled_first` and `Table.newest_by`) and the others are refused.
 
-Keys are compared as 64-bit hashes first, 8 bytes a row, because hardly any repeat; only rows whose hash repeats are
-compared in full.
+Keys are compared as 64-bit hashes first, 8 bytes a row, because few repeat; only rows whose hash repeats are compared
+in full.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,63 +19,134 @@ import polars as pl
 
 from maestro_analytics.tables.columns import Table
 
-ROW_NUMBER = "row number"
-"""A column of staged rows beside those of the table: where in the delivery's rows of this table a row stood."""
+ROW = "row number"
+_CONTENT = "content"
 
 
-def key_hashes(rows: pl.DataFrame, table: Table) -> np.ndarray:
-    """One unsigned 64-bit hash of the row key for each row; of a table that has one."""
-    return rows.select(table.row_key or ()).hash_rows(seed=20180813).to_numpy()
+@dataclass
+class StagedRows:
+    """One staged Parquet file.
+
+    Attributes:
+        path: the file.
+        numbers: for each of its rows, the number of the row among all rows of the table in the delivery.
+        hashes: for each of its rows, the hash of its key; None where rows of the table may repeat.
+    """
+
+    path: Path
+    numbers: np.ndarray
+    hashes: np.ndarray | None
+
+    def frame(self) -> pl.DataFrame:
+        """Its rows, with their numbers in a column beside those of the table."""
+        return read_rows(self.path).with_columns(pl.Series(ROW, self.numbers, dtype=pl.Int64))
+
+    def remove(self, numbers: Sequence[int]) -> int:
+        """Take rows out of the file; returns how many it held."""
+        kept = ~np.isin(self.numbers, np.asarray(numbers, dtype=np.int64))
+        removed = int(kept.size - kept.sum())
+        if removed:
+            write_rows(read_rows(self.path).filter(pl.Series(kept)), self.path)
+            self.numbers = self.numbers[kept]
+            self.hashes = None if self.hashes is None else self.hashes[kept]
+        return removed
+
+
+def key_hashes(rows: pl.DataFrame, table: Table) -> np.ndarray | None:
+    """One unsigned 64-bit hash of the key for each row; None where a table has no key to compare rows by."""
+    key = table.row_key or table.repeats_by
+    return rows.select(key).hash_rows(seed=20180813).to_numpy() if key else None
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What was taken out of the staged files: rows that are there already, and rows that lost to another."""
+    """What was taken out of the staged files.
 
-    rows_repeated: int
+    Attributes:
+        repeated: row numbers of rows that are equal to one that stays.
+        losers: row numbers of rows that share their key with one that stays and differ from it.
+        contested: for each loser of a grade table, its `grade_key` with its grader and date_graded (`grader`,
+            `date_graded`) and those of the row that stays (`winner`, `winner_date`).
+    """
+
+    repeated: list[int]
     losers: list[int]
+    contested: pl.DataFrame | None = None
 
 
-def settle(files: list[Path], hashes: list[np.ndarray], table: Table) -> Repeats:
-    """Leave one row for each row key in `files`; `hashes` has the key hashes of each file's rows."""
+def settle(files: list[StagedRows], table: Table) -> Repeats:
+    """Leave one row for each row key in `files`, or one of each set of equal rows where the table has no row key."""
+    hashes = [file.hashes for file in files if file.hashes is not None]
     everything = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
     suspects = np.unique(everything[1:][everything[1:] == everything[:-1]])
     if suspects.size == 0:
-        return Repeats(0, [])
+        return Repeats([], [])
     touched = [
-        (file, mine) for file, of_file in zip(files, hashes, strict=True) if (mine := np.isin(of_file, suspects)).any()
+        (file, mine) for file in files if file.hashes is not None and (mine := np.isin(file.hashes, suspects)).any()
     ]
-    candidates = pl.concat([pl.read_parquet(file).filter(mine) for file, mine in touched], how="diagonal")
-    repeated, losers = _sort_out(candidates, table)
-    gone = pl.Series(ROW_NUMBER, [*repeated, *losers], dtype=pl.Int64)
+    candidates = pl.concat([file.frame().filter(pl.Series(mine)) for file, mine in touched], how="diagonal")
+    repeats = _compare(candidates, table)
     for file, _ in touched:
-        rows = pl.read_parquet(file)
-        kept = rows.filter(~pl.col(ROW_NUMBER).is_in(gone.implode()))
-        if kept.height < rows.height:
-            write_rows(kept, file)
-    return Repeats(len(repeated), losers)
+        file.remove([*repeats.repeated, *repeats.losers])
+    return repeats
 
 
-def _sort_out(candidates: pl.DataFrame, table: Table) -> tuple[list[int], list[int]]:
-    """Row numbers of the repeats and of the losers among `candidates`."""
-    row_key = table.row_key or ()
-    content = [name for name in candidates.columns if name != ROW_NUMBER]
-    newest_last = [name for name in ("date_graded",) if name in content]
-    if table.name == "csat":
-        candidates = candidates.with_columns(pl.col("csat_score").is_not_null().alias("has score"))
-        newest_last = ["has score"]
-    ordered = candidates.sort(*newest_last, ROW_NUMBER, nulls_last=False)
-    distinct = ordered.with_columns(
-        pl.struct(content).rank("dense").alias("content"),
+def _compare(candidates: pl.DataFrame, table: Table) -> Repeats:
+    content = [name for name in candidates.columns if name != ROW]
+    distinct = candidates.with_columns(pl.struct(content).rank("dense").alias(_CONTENT))
+    if table.row_key is None:
+        first = distinct.sort(ROW).unique(_CONTENT, keep="first")
+        return Repeats(distinct.join(first, on=ROW, how="anti").get_column(ROW).to_list(), [])
+    order = [pl.col(name).is_not_null() for name in table.filled_first]
+    order += [pl.col(table.newest_by)] if table.newest_by in content else []
+    ordered = distinct.sort(*order, ROW, nulls_last=False)
+    kept = [_CONTENT, ROW, *(name for name in ("grader", "date_graded") if name in content)]
+    winners = ordered.group_by(table.row_key).agg(pl.col(name).last().alias(f"winning {name}") for name in kept)
+    compared = ordered.join(winners, on=list(table.row_key), nulls_equal=True)
+    others = compared.filter(pl.col(ROW) != pl.col(f"winning {ROW}"))
+    is_repeat = pl.col(_CONTENT) == pl.col(f"winning {_CONTENT}")
+    lost = others.filter(~is_repeat)
+    return Repeats(
+        others.filter(is_repeat).get_column(ROW).to_list(),
+        lost.get_column(ROW).to_list(),
+        _contested(lost) if table.row_key == ("grade_key",) and lost.height else None,
     )
-    winners = distinct.group_by(row_key).agg(
-        pl.col("content").last().alias("winner"), pl.col(ROW_NUMBER).last().alias("winning row")
+
+
+def _contested(lost: pl.DataFrame) -> pl.DataFrame:
+    """See `Repeats.contested`; a column that the files lack is null."""
+
+    def of(name: str, dtype: pl.DataType) -> pl.Expr:
+        return pl.col(name) if name in lost.columns else pl.lit(None, dtype=dtype)
+
+    text, moment = pl.String(), pl.Datetime("us", "UTC")
+    return lost.select(
+        pl.col("grade_key"),
+        of("grader", text).alias("grader"),
+        of("date_graded", moment).alias("date_graded"),
+        of("winning grader", text).alias("winner"),
+        of("winning date_graded", moment).alias("winner_date"),
+    ).unique()
+
+
+def rows_of_losers(rows: pl.DataFrame, contested: pl.DataFrame) -> list[int]:
+    """Row numbers of `rows` (of a file of sections, answers or annotations) that belong to a grade that lost.
+
+    A row belongs to the grade that landed when it has that grade's grader, and, where the losing grade has the same
+    grader, not the losing grade's date.
+    """
+    for name, dtype in (("grader", pl.String()), ("date_graded", pl.Datetime("us", "UTC"))):
+        if name not in rows.columns:
+            rows = rows.with_columns(pl.lit(None, dtype=dtype).alias(name))
+    mine = rows.select(ROW, "grade_key", "grader", "date_graded")
+    joined = mine.join(contested.rename({"grader": "loser", "date_graded": "loser_date"}), on="grade_key")
+    of_another = pl.col("grader").ne_missing(pl.col("winner"))
+    of_earlier = (
+        pl.col("grader").eq_missing(pl.col("loser"))
+        & pl.col("date_graded").eq_missing(pl.col("loser_date"))
+        & pl.col("date_graded").ne_missing(pl.col("winner_date"))
     )
-    compared = distinct.join(winners, on=list(row_key), nulls_equal=True)
-    others = compared.filter(pl.col(ROW_NUMBER) != pl.col("winning row"))
-    repeated = others.filter(pl.col("content") == pl.col("winner")).get_column(ROW_NUMBER).to_list()
-    losers = others.filter(pl.col("content") != pl.col("winner")).get_column(ROW_NUMBER).to_list()
-    return repeated, losers
+    return joined.filter(of_another | of_earlier).get_column(ROW).unique().to_list()
 
 
 def write_rows(rows: pl.DataFrame, file: Path) -> None:
@@ -83,3 +155,8 @@ def write_rows(rows: pl.DataFrame, file: Path) -> None:
     Parquet with lz4 is 20 MB for 500,000 answers that are 234 MB as Arrow IPC, and DuckDB reads it in 0.35 s, not 0.60.
     """
     rows.write_parquet(file, compression="lz4", statistics=False)
+
+
+def read_rows(file: Path) -> pl.DataFrame:
+    """Staged rows. The path is a name and nothing else: no pattern, and no columns in it."""
+    return pl.read_parquet(file, glob=False, hive_partitioning=False)

@@ -1,24 +1,41 @@
-"""What was read from one export: checked rows on disk, and an account of every row that is not among them."""
+"""The result of reading one export: checked rows on disk, and every row and file that was refused."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+
+import polars as pl
 
 from maestro_analytics.errors import UnreadableFile
 from maestro_analytics.tables.columns import Table
 
+BUDGET = 0.01
+"""Share of a file's rows that may be refused before the whole file is refused; see `allowed_refusals`."""
+
+ALWAYS_ALLOWED = 5
+"""A few bad rows never refuse a file, however small it is, as long as they are at most half of it."""
+
+
+def allowed_refusals(rows: int, budget: float = BUDGET) -> float:
+    """How many of a file's rows may be refused: the budget's share, never fewer than 5, and never more than half.
+
+    A `budget` of more than half is an explicit choice and is honoured; a `budget` of 0 allows no refused row.
+    """
+    share = budget * rows
+    return share if budget == 0 else min(max(share, ALWAYS_ALLOWED), max(share, rows / 2))
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that was not taken.
+    """A refused row.
 
     Attributes:
         table_name: the table it was meant for.
         member: the file inside the zip; empty for a plain file.
         line: the line of the file it starts on; the first is 1.
-        column_name: the first column that is wrong; None when the row itself is (its number of fields, its bytes).
+        column_name: the first wrong column; None when the whole row is wrong (its number of fields, its bytes).
         reason: what is wrong, all of it.
         raw: the row as it stands in the file.
     """
@@ -64,11 +81,11 @@ class StagedTable:
 
 @dataclass(frozen=True)
 class RefusedFile:
-    """A file of an export of which nothing is taken.
+    """A file of an export from which nothing is landed.
 
     Attributes:
         member: its name in the zip; empty for a plain file.
-        table_name: the table it was meant for; None when it is no file that we know.
+        table_name: the table it was meant for, by its columns or its name; None when that is not known.
         error: why; `SchemaMismatch` where its columns or its rows were refused.
         refusals: the first of its refused rows.
         rows_refused: how many rows were refused.
@@ -88,11 +105,15 @@ class Delivery:
     Attributes:
         path: the kept file.
         kind: `raw`, `groups` or `audit`.
-        tables: table name -> its rows, for each table of which a file was taken (it may have held no row).
-        refused: files that were meant for a table and refused.
-        unknown: files that are no table of ours; they are reported and kept, and take nothing from the others.
-        blank: files without even a header; beside others they count as files without rows.
-        warnings: what a person should know: columns that a file lacks or has for the first time.
+        tables: table name -> its rows, for each table whose file was read (it may have held no rows).
+        refused: files that could not be used: damaged, encrypted, without a header, without an identity column, over
+            the budget, or not recognised while a table is missing. What they held is unknown, so nothing may be
+            deleted on their account.
+        missing: names of the tables of this kind that no file brought, in the order of the kind. A table in `missing`
+            or in `refused` has no replacement rows: a landing must keep its earlier rows, and the export's window is
+            not complete. A table that came with a header and no rows is in `tables`, not here.
+        unknown: files of no known table beside a complete set of tables: reported and kept, otherwise ignored.
+        warnings: unusual things that lost nothing, such as columns that a file lacks.
         staging: the folder of the staged files.
     """
 
@@ -101,8 +122,8 @@ class Delivery:
     staging: Path
     tables: dict[str, StagedTable] = field(default_factory=dict)
     refused: list[RefusedFile] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
     unknown: list[RefusedFile] = field(default_factory=list)
-    blank: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -121,3 +142,10 @@ class Delivery:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def refusals_frame(refusals: list[Refusal]) -> pl.DataFrame:
+    """One row per refused row; columns as the attributes of `Refusal`."""
+    names = [entry.name for entry in fields(Refusal)]
+    schema = {name: pl.Int64 if name == "line" else pl.String for name in names}
+    return pl.DataFrame([[getattr(refusal, name) for name in names] for refusal in refusals], schema, orient="row")

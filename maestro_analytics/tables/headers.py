@@ -1,4 +1,8 @@
-"""Which table a file holds, told by its header; the file's name is a hint for ties only."""
+"""Which table a file holds and where its rows begin. The columns decide; the file's name only breaks ties.
+
+A spreadsheet or a report tool may have saved the file again: other delimiters, a `sep=` line, a title or a comment
+before the header are accepted. The header is the first record that is the header of one of the expected tables.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +12,42 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from maestro_analytics.tables.columns import Role, Table
-from maestro_analytics.tables.schemas import DELETED_FLAG, RAW_TABLES, TABLES, TABLES_BY_NAME
+from maestro_analytics.tables.schemas import (
+    COACHING_TABLES,
+    DELETED_FLAG,
+    DELETED_FLAG_SPELLINGS,
+    EXPORT_TABLES,
+    RAW_TABLES,
+)
 
-HEADER_BOUND = 1 << 16
-"""Bytes in which the header of a file must stand, blank lines before it included."""
+HEADER_BOUND = 1 << 20
+"""Bytes in which the header of a file must end, with the lines before it."""
 
-_COLUMNS_OF_VIEWS = ("person_id", "score_percent", "csat_score")
-"""Columns that the view `grades` adds to those of total_scores."""
+LINES_BEFORE_THE_HEADER = 20
+"""How many records before the header are looked at."""
 
-_FILE_TABLES = tuple(table for table in TABLES if table.schema.name not in ("agents", "agent_ids", "grade_history"))
+DELIMITERS = (",", ";", "\t", "|")
+
+csv.field_size_limit((1 << 31) - 1)
 
 
 @dataclass(frozen=True)
 class Header:
-    """The first record of a file.
+    """The header of a file.
 
     Attributes:
         names: the columns as the file spells them.
-        length: how many bytes the header takes, with a BOM and the blank lines before it.
-        lines: how many lines the header takes, with the blank lines before it.
+        length: bytes up to the end of the header, with a BOM and the lines before it.
+        lines: lines up to the end of the header, with the lines before it.
+        delimiter: what separates the fields.
+        skipped: the lines before the header that are not blank.
     """
 
     names: tuple[str, ...]
     length: int
     lines: int
+    delimiter: str = ","
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,13 +59,16 @@ class Columns:
             that the table does not know.
         unknown: stored name -> the name in the file, for the columns that the table does not know.
         missing: columns of the table that the file lacks.
-        has_deleted_flag: whether the file says of each row if it was deleted.
     """
 
     stored: tuple[str, ...]
     unknown: dict[str, str]
     missing: tuple[str, ...]
-    has_deleted_flag: bool
+
+    @property
+    def has_deleted_flag(self) -> bool:
+        """Whether the file says of each row if its grade was deleted."""
+        return DELETED_FLAG in self.stored
 
     def lacking(self, table: Table) -> tuple[str, ...]:
         """What the file lacks of the table's identity; a file that lacks any of it is refused."""
@@ -59,36 +78,69 @@ class Columns:
         return lacking
 
 
-def read_header(head: bytes) -> Header | None:
-    """The header at the start of `head` (the first `HEADER_BOUND` bytes of a file); None when all of it is blank."""
+def find_header(head: bytes, tables: Sequence[Table], *, file_name: str = "") -> tuple[Header | None, Table | None]:
+    """The header in `head` (the first `HEADER_BOUND` bytes of a file), and which of `tables` it is the header of.
+
+    Returns:
+        (header, table); (the first record that is not blank, None) when no record is a known header; (None, None) when
+        all of it is blank.
+    """
+    first: Header | None = None
+    for delimiter in DELIMITERS:
+        for header in _first_records(head, delimiter):
+            first = first or header
+            if (table := recognise(header.names, tables, file_name=file_name)) is not None:
+                return header, table
+    return first, None
+
+
+def read_header(head: bytes, delimiter: str = ",") -> Header | None:
+    """The first record of `head` that is not blank; None when all of it is blank."""
+    return next(_first_records(head, delimiter), None)
+
+
+def _first_records(head: bytes, delimiter: str) -> Iterator[Header]:
+    """The first records that are not blank, each as if it were the header."""
     taken: list[bytes] = []
+    length = 0
+    skipped: tuple[str, ...] = ()
 
     def lines() -> Iterator[str]:
+        nonlocal length
         for line in head.splitlines(keepends=True):
             taken.append(line)
+            length += len(line)
             yield line.decode("utf-8-sig" if len(taken) == 1 else "utf-8", errors="replace")
 
-    for record in csv.reader(lines()):
-        if any(name.strip() for name in record):
-            return Header(tuple(record), sum(map(len, taken)), len(taken))
-    return None
+    try:
+        for record in csv.reader(lines(), delimiter=delimiter):
+            if not any(name.strip() for name in record):
+                continue
+            yield Header(tuple(record), length, len(taken), delimiter, skipped)
+            skipped += (delimiter.join(record),)
+            if len(skipped) > LINES_BEFORE_THE_HEADER:
+                return
+    except csv.Error:
+        return
 
 
 def normal(name: str) -> str:
-    """A column's name as we spell it: ` Agent ID` -> `agent_id`."""
-    return re.sub(r"[\s-]+", "_", name.strip().casefold())
+    """A column's name as we spell it: ` Agent ID`, `agentId` -> `agent_id`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    plain = re.sub(r"[\s_-]+", "_", spaced).casefold()
+    return DELETED_FLAG if plain.replace("_", "") in DELETED_FLAG_SPELLINGS else plain
 
 
 def folded(name: str) -> str:
-    """What two names have in common that are one column to DuckDB: it takes A to Z for a to z, and no more."""
-    return name.encode().lower().decode()
+    """A name as DuckDB compares names: A to Z are equal to a to z, other letters keep their case."""
+    return name.encode(errors="surrogatepass").lower().decode(errors="surrogatepass")
 
 
 def recognise(names: Sequence[str], tables: Sequence[Table], *, file_name: str) -> Table | None:
-    """The one of `tables` whose file has a header `names`; None when it is none of them.
+    """The one of `tables` whose file has the columns `names`; None when no table matches.
 
-    A table needs a column that no other table's file has, and at least half of its columns, to be recognised. The one
-    of which most is there wins, so that a column of one table that the vendor adds to another misleads nobody.
+    A table matches when a column that only its file has is there, and at least half of its columns. The table with the
+    largest share of matching columns wins, so a column of one table that the vendor adds to another changes nothing.
     """
     found = {normal(name) for name in names}
     ranked = []
@@ -101,7 +153,7 @@ def recognise(names: Sequence[str], tables: Sequence[Table], *, file_name: str) 
 
 def characteristic_columns(table: Table) -> set[str]:
     """The columns that only this table's file has."""
-    others = {name for other in _FILE_TABLES if other is not table for name in other.file_columns}
+    others = {name for other in (*EXPORT_TABLES, *COACHING_TABLES) if other is not table for name in other.file_columns}
     return set(table.file_columns) - others
 
 
@@ -113,11 +165,10 @@ def closest(names: Sequence[str], tables: Sequence[Table]) -> tuple[Table, list[
 
 
 def match(header: Header, table: Table) -> Columns:
-    """Map the columns of a file to those of `table`. Any header gets through, however it repeats itself.
+    """Map the columns of a file to those of `table`. Any header can be mapped, also one that repeats names.
 
-    A name that the table knows is taken once, by the column that spells it best. Any other column is kept under its
-    own name, or with a number behind it where DuckDB, which does not tell upper from lower case, would mix it up with
-    another column of the table.
+    A name that the table knows is taken once, by the column whose spelling is closest. Any other column keeps its own
+    name; a number is appended where DuckDB, which ignores the case of names, would confuse it with another column.
     """
     known = set(table.file_columns) | ({DELETED_FLAG} if table in RAW_TABLES else set())
     owner: dict[str, int] = {}
@@ -135,15 +186,12 @@ def match(header: Header, table: Table) -> Columns:
             unknown[by_position[position]] = name
         stored.append(by_position[position])
     missing = tuple(name for name in table.file_columns if name not in owner)
-    return Columns(tuple(stored), unknown, missing, DELETED_FLAG in owner)
+    return Columns(tuple(stored), unknown, missing)
 
 
 def reserved_names(table: Table) -> set[str]:
-    """Names that a new column of `table` must not take: those of columns made here, in the table and beside it."""
-    names = set(table.columns)
-    if table.name == "total_scores":
-        names |= set(TABLES_BY_NAME["grade_history"].columns) | set(_COLUMNS_OF_VIEWS)
-    return names
+    """Names that a new column of `table` must not take."""
+    return {*table.columns, *table.reserved}
 
 
 def _free_name(name: str, position: int, taken: set[str]) -> str:

@@ -10,7 +10,7 @@ from maestro_analytics.tables.archive import BROKEN_STREAM, members_of
 from maestro_analytics.tables.casting import NULL_WORDS
 from maestro_analytics.tables.csv_batches import records_of
 from maestro_analytics.tables.grade_key import GRADE_PARTS, REQUIRED_PARTS, grade_key
-from maestro_analytics.tables.headers import HEADER_BOUND, Columns, match, read_header, recognise
+from maestro_analytics.tables.headers import HEADER_BOUND, Columns, find_header, match
 from maestro_analytics.tables.schemas import GRADE_TABLES, RAW_TABLES
 
 
@@ -37,8 +37,7 @@ def places_of_grades(path: Path, keys: Collection[str], *, hints: Collection[str
                 continue
             try:
                 with member.open() as stream:
-                    header = read_header(stream.read(HEADER_BOUND))
-                table = recognise(header.names, RAW_TABLES, file_name=member.name) if header else None
+                    header, table = find_header(stream.read(HEADER_BOUND), RAW_TABLES, file_name=member.name)
                 if header is None or table not in GRADE_TABLES:
                     continue
                 columns = match(header, table)
@@ -48,7 +47,7 @@ def places_of_grades(path: Path, keys: Collection[str], *, hints: Collection[str
                         if key in keys:
                             yield Place(table.name, member.name, record.line, record.raw, str(key))
             except BROKEN_STREAM:
-                continue  # Of a damaged member nothing has landed.
+                continue  # Damaged members are never landed.
 
 
 def _key(fields: Sequence[str], columns: Columns) -> str | None:

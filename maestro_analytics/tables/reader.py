@@ -11,11 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
 from maestro_analytics.errors import SchemaMismatch, TooManyBadRows, UnreadableFile
@@ -29,30 +27,26 @@ from maestro_analytics.tables.csv_batches import (
     records_of,
     slow_batches,
 )
-from maestro_analytics.tables.dedupe import ROW_NUMBER, key_hashes, settle, write_rows
-from maestro_analytics.tables.delivery import Delivery, Refusal, RefusedFile, StagedTable
-from maestro_analytics.tables.headers import (
-    HEADER_BOUND,
-    Columns,
-    Header,
-    closest,
-    folded,
-    match,
-    read_header,
-    recognise,
-    roles,
+from maestro_analytics.tables.dedupe import ROW, StagedRows, key_hashes, read_rows, rows_of_losers, settle, write_rows
+from maestro_analytics.tables.delivery import (
+    BUDGET,
+    Delivery,
+    Refusal,
+    RefusedFile,
+    StagedTable,
+    allowed_refusals,
+    refusals_frame,
 )
-from maestro_analytics.tables.schemas import DELETED_FLAG, KINDS
+from maestro_analytics.tables.grade_key import GRADE_PARTS
+from maestro_analytics.tables.headers import HEADER_BOUND, Columns, Header, closest, find_header, folded, match, roles
+from maestro_analytics.tables.schemas import DELETED_FLAG, EXPORT_TABLES, GRADE_TABLES, KINDS, TOTAL_SCORES
 from maestro_analytics.tables.validation import Problem, check
-
-BUDGET = 0.01
-"""Share of a file's rows that may be refused; one more fails the file."""
 
 MOST_PROBLEMS = 500_000
 """More bad rows than this fail a file, whatever its size, so that memory is bounded."""
 
 SHOWN_REFUSALS = 1_000
-"""How many of a refused file's bad rows are kept as evidence."""
+"""How many of a refused file's bad rows are reported."""
 
 WORKERS = 2
 BATCHES_IN_FLIGHT = 3
@@ -60,7 +54,7 @@ BATCHES_IN_FLIGHT = 3
 
 @dataclass
 class _File:
-    """A file on its way through: what is known of it so far."""
+    """A file that is being read, and what is known of it so far."""
 
     member: Member
     table: Table
@@ -68,17 +62,26 @@ class _File:
     columns: Columns
     first_row: int
     count: RowCount = field(default_factory=RowCount)
-    files: list[Path] = field(default_factory=list)
-    hashes: list[np.ndarray] = field(default_factory=list)
+    staged: list[StagedRows] = field(default_factory=list)
     flagged_files: list[Path] = field(default_factory=list)
-    rows_live: int = 0
     rows_flagged: int = 0
+    rows_repeated: int = 0
     problems: dict[int, Problem] = field(default_factory=dict)
     named_keys: list[str] = field(default_factory=list)
 
     @property
     def rows_refused(self) -> int:
         return self.count.ragged + len(self.problems)
+
+    def discard(self) -> None:
+        """Remove its staged rows."""
+        for path in (*(staged.path for staged in self.staged), *self.flagged_files):
+            path.unlink()
+
+    def refuse(self, rows: list[int], reason: str) -> None:
+        """Enter rows, by their number in the delivery, as refused."""
+        for row in rows:
+            self.problems[row - self.first_row] = Problem(None, reason)
 
 
 def read_export(path: Path, *, kind: str, staging: Path, budget: float = BUDGET) -> Delivery:
@@ -87,12 +90,12 @@ def read_export(path: Path, *, kind: str, staging: Path, budget: float = BUDGET)
     Args:
         path: the kept file, a zip or one CSV.
         kind: which tables its files can be.
-        staging: a folder for the checked rows; made if need be, and emptied first.
-        budget: the share of a file's rows that may be refused before all of the file is.
+        staging: a folder for the checked rows; created if necessary, and emptied first.
+        budget: share of a file's rows that may be refused; with more, the file is refused. See `allowed_refusals`.
 
     Raises:
-        UnreadableFile: no file in it is a table of this kind, or it is a broken zip. What is wrong with one file of
-            several is told in `Delivery.refused` and `Delivery.unknown` instead.
+        UnreadableFile: no file in it is a table of this kind, or it is a damaged zip. What is wrong with one file of
+            several is in `Delivery.refused` instead.
     """
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -101,16 +104,30 @@ def read_export(path: Path, *, kind: str, staging: Path, budget: float = BUDGET)
     with members_of(path) as members:
         for member in members:
             _read_member(member, delivery, files, budget)
+        _settle(files)
         for table in KINDS[kind]:
             mine = [file for file in files if file.table is table]
             if mine:
                 delivery.tables[table.name] = _collect(table, mine)
-    if not delivery.tables and not delivery.refused and (delivery.unknown or delivery.blank):
+    _account_for_files(delivery)
+    if not delivery.tables and delivery.refused and all(file.table_name is None for file in delivery.refused):
         delivery.close()
-        if delivery.unknown:
-            raise delivery.unknown[0].error
-        raise UnreadableFile(f"{path.name} has no header, so it is no export. Kept at {path}.", path=path)
+        raise delivery.refused[0].error
     return delivery
+
+
+def _account_for_files(delivery: Delivery) -> None:
+    """Find the tables that no file brought, and refuse the files that may have been meant for them."""
+    known = {*delivery.tables, *(file.table_name for file in delivery.refused)}
+    delivery.missing = tuple(table.name for table in KINDS[delivery.kind] if table.name not in known)
+    if not delivery.missing:
+        return
+    for file in delivery.unknown:
+        named = [name for name in delivery.missing if name in folded(file.member)]
+        delivery.refused.append(replace(file, table_name=named[0] if named else None))
+    delivery.unknown = []
+    named_tables = {file.table_name for file in delivery.refused}
+    delivery.missing = tuple(name for name in delivery.missing if name not in named_tables)
 
 
 def _read_member(member: Member, delivery: Delivery, files: list[_File], budget: float) -> None:
@@ -126,18 +143,13 @@ def _read_member(member: Member, delivery: Delivery, files: list[_File], budget:
         return
     try:
         with member.open() as stream:
-            head = stream.read(HEADER_BOUND)
-            header = read_header(head)
+            header, table = find_header(stream.read(HEADER_BOUND), tables, file_name=member.name)
     except BROKEN_STREAM as error:
         delivery.unknown.append(unreadable(f"is damaged ({error})."))
         return
     if header is None:
-        if member.size > HEADER_BOUND:
-            delivery.unknown.append(unreadable("starts with blank lines only."))
-        else:
-            delivery.blank.append(member.name)
+        delivery.unknown.append(unreadable("has no header, so it is not an export."))
         return
-    table = recognise(header.names, tables, file_name=member.name)
     if table is None:
         like, lacking = closest(header.names, tables)
         delivery.unknown.append(
@@ -150,11 +162,13 @@ def _read_member(member: Member, delivery: Delivery, files: list[_File], budget:
     columns = match(header, table)
     if lacking_identity := columns.lacking(table):
         mismatch = SchemaMismatch(
-            f"{label} ({table.name}) lacks {', '.join(lacking_identity)}, without which no row has an identity. {kept}",
+            f"{label} ({table.name}) lacks {', '.join(lacking_identity)}: its rows cannot be identified. {kept}",
             path=delivery.path,
         )
         delivery.refused.append(RefusedFile(member.name, table.name, mismatch))
         return
+    if any(not line.startswith("sep=") for line in header.skipped):
+        delivery.warnings.append(f"{label} ({table.name}) has {len(header.skipped)} lines before its header, skipped")
     if columns.missing:
         delivery.warnings.append(f"{label} ({table.name}) lacks {', '.join(columns.missing)}: null in its rows")
     if columns.unknown:
@@ -162,7 +176,7 @@ def _read_member(member: Member, delivery: Delivery, files: list[_File], budget:
     first_row = sum(file.count.rows for file in files if file.table is table)
     try:
         file = _read_rows(member, table, header, columns, delivery.staging, first_row)
-        if file.rows_refused > min(budget * file.count.read, MOST_PROBLEMS):
+        if file.rows_refused > min(allowed_refusals(file.count.read, budget), MOST_PROBLEMS):
             delivery.refused.append(_over_budget(file, label, kept, delivery.path, budget))
         else:
             files.append(file)
@@ -181,11 +195,10 @@ def _read_rows(member: Member, table: Table, header: Header, columns: Columns, s
         try:
             _stage(file, batches(member, header, columns.stored, file.count), staging)
         except NeedsSlowReading:
-            for staged in (*file.files, *file.flagged_files):
-                staged.unlink()
+            file.discard()
             continue
         return file
-    raise AssertionError("the slow reader has no doubts")
+    raise AssertionError("slow_batches never raises NeedsSlowReading")
 
 
 def _stage(file: _File, batches: Iterator[TextBatch], staging: Path) -> None:
@@ -201,19 +214,17 @@ def _stage(file: _File, batches: Iterator[TextBatch], staging: Path) -> None:
                 in_flight.append(pool.submit(_stage_batch, file, batch, staging))
             while in_flight and (batch is None or len(in_flight) >= BATCHES_IN_FLIGHT):
                 in_flight.popleft().result()()
-            if batch is None or len(file.problems) > MOST_PROBLEMS:
+            if batch is None or file.rows_refused > MOST_PROBLEMS:
                 return
 
 
 def _stage_batch(file: _File, batch: TextBatch, staging: Path) -> Callable[[], None]:
-    """Check and write one batch; returns what enters it in the books, for the reading thread alone to call."""
+    """Check and write one batch; returns a function that records it, which only the reading thread may call."""
     checked = check(batch.text, file.table, roles(file.columns, file.table))
     stem = f"{file.table.name}-{file.first_row + batch.first_row}"
     live = checked.live
-    hashes = None
-    if file.table.row_key is not None:
-        hashes = key_hashes(live, file.table)
-        live = live.with_columns((checked.live_rows + file.first_row + batch.first_row).alias(ROW_NUMBER))
+    hashes = key_hashes(live, file.table)
+    numbers = checked.live_rows.to_numpy() + (file.first_row + batch.first_row)
     staged = staging / f"{stem}.parquet"
     if live.height:
         write_rows(live, staged)
@@ -223,10 +234,7 @@ def _stage_batch(file: _File, batch: TextBatch, staging: Path) -> Callable[[], N
 
     def enter() -> None:
         if live.height:
-            file.files.append(staged)
-            file.rows_live += live.height
-            if hashes is not None:
-                file.hashes.append(hashes)
+            file.staged.append(StagedRows(staged, numbers, hashes))
         if checked.flagged is not None:
             file.flagged_files.append(flagged)
             file.rows_flagged += checked.flagged.height
@@ -236,28 +244,103 @@ def _stage_batch(file: _File, batch: TextBatch, staging: Path) -> Callable[[], N
     return enter
 
 
+def _settle(files: list[_File]) -> None:
+    """Make the files of a delivery agree: one row for each key, deleted grades deleted and one grade whole in all."""
+    _spread_deletions(files)
+    contested: list[pl.DataFrame] = []
+    for table in EXPORT_TABLES:
+        mine = [file for file in files if file.table is table]
+        repeats = settle([rows for file in mine for rows in file.staged], table)
+        for file in mine:
+            here = range(file.first_row, file.first_row + file.count.rows)
+            file.rows_repeated += sum(row in here for row in repeats.repeated)
+            reason = f"another row with the same {', '.join(table.row_key or ())} and other values is newer"
+            file.refuse([row for row in repeats.losers if row in here], reason)
+        if table is TOTAL_SCORES and repeats.contested is not None:
+            contested.append(repeats.contested)
+    contested += _refused_beside_live(files)
+    if contested:
+        _refuse_rows_of_losers(files, pl.concat(contested))
+
+
+def _spread_deletions(files: list[_File]) -> None:
+    """A grade that is deleted by the files with a deletion flag is deleted in the files without one, too."""
+    with_flag = [file for file in files if file.columns.has_deleted_flag and file.table in GRADE_TABLES]
+    without = [file for file in files if not file.columns.has_deleted_flag and file.table in GRADE_TABLES]
+    deleted = [read_rows(path) for file in with_flag for path in file.flagged_files]
+    if not deleted or not without:
+        return
+    keys = pl.concat(deleted).select("grade_key").unique()
+    for file in with_flag:
+        for rows in file.staged:
+            keys = keys.join(read_rows(rows.path).select("grade_key"), on="grade_key", how="anti")
+    for file in without:
+        for rows in file.staged:
+            frame = rows.frame()
+            gone = frame.join(keys, on="grade_key", how="semi")
+            if gone.height:
+                missing = [part for part in GRADE_PARTS if part not in gone.columns]
+                gone = gone.with_columns(pl.lit(None, dtype=pl.String).alias(part) for part in missing)
+                flagged = rows.path.with_name(f"{rows.path.stem}-deleted-elsewhere.parquet")
+                write_rows(gone.select(*GRADE_PARTS, "grade_key"), flagged)
+                file.flagged_files.append(flagged)
+                file.rows_flagged += rows.remove(gone.get_column(ROW).to_list())
+
+
+def _refused_beside_live(files: list[_File]) -> list[pl.DataFrame]:
+    """Of grades with a refused and a live total score: the live one, against any other grader. See `Repeats`."""
+    totals = [file for file in files if file.table is TOTAL_SCORES]
+    named = pl.DataFrame({"grade_key": [key for file in totals for key in file.named_keys]}, {"grade_key": pl.String})
+    if not named.height:
+        return []
+    columns = ["grade_key", "grader", "date_graded"]
+    live = [
+        read_rows(rows.path).join(named.unique(), on="grade_key", how="semi").select(columns)
+        for file in totals
+        for rows in file.staged
+        if {"grader", "date_graded"} <= set(file.columns.stored)
+    ]
+    return [
+        frame.select(
+            "grade_key",
+            pl.lit(None, dtype=pl.String).alias("grader"),
+            pl.lit(None, dtype=frame.schema["date_graded"]).alias("date_graded"),
+            pl.col("grader").alias("winner"),
+            pl.col("date_graded").alias("winner_date"),
+        )
+        for frame in live
+        if frame.height
+    ]
+
+
+def _refuse_rows_of_losers(files: list[_File], contested: pl.DataFrame) -> None:
+    """Refuse the sections, answers and annotations of the grades that did not land."""
+    for file in files:
+        if file.table is TOTAL_SCORES or file.table not in GRADE_TABLES or "grader" not in file.columns.stored:
+            continue
+        for rows in file.staged:
+            frame = rows.frame()
+            touched = frame.join(contested, on="grade_key", how="semi")
+            if touched.height and (losers := rows_of_losers(touched, contested)):
+                rows.remove(losers)
+                file.refuse(losers, "it belongs to another version of this grade, and a newer one landed")
+
+
 def _collect(table: Table, files: list[_File]) -> StagedTable:
-    """The files of one table as one, with one row for each row key."""
+    """The files of one table as one."""
     staged = StagedTable(table)
     for file in files:
         there = {folded(name) for name in (*staged.columns, DELETED_FLAG)}
         new = [name for name in file.columns.stored if folded(name) not in there]
         staged.columns.extend(new)
         staged.unknown |= {name: given for name, given in file.columns.unknown.items() if name in new}
-        staged.files.extend(file.files)
+        staged.files.extend(rows.path for rows in file.staged)
         staged.flagged_files.extend(file.flagged_files)
         staged.rows_read += file.count.read
-        staged.rows_live += file.rows_live
+        staged.rows_live += sum(len(rows.numbers) for rows in file.staged)
         staged.rows_flagged += file.rows_flagged
         staged.named_keys.extend(file.named_keys)
-    if table.row_key is not None:
-        repeats = settle(staged.files, [hashes for file in files for hashes in file.hashes], table)
-        staged.rows_repeated = repeats.rows_repeated
-        staged.rows_live -= repeats.rows_repeated + len(repeats.losers)
-        lost = Problem(None, f"another row with the same {', '.join(table.row_key)} and other values is newer")
-        for row in repeats.losers:
-            file = next(file for file in files if file.first_row <= row < file.first_row + file.count.rows)
-            file.problems[row - file.first_row] = lost
+        staged.rows_repeated += file.rows_repeated
     for file in files:
         staged.refusals.extend(_refusals(file))
     return staged
@@ -287,30 +370,16 @@ def _refusals(file: _File, *, at_most: int | None = None) -> list[Refusal]:
 
 def _over_budget(file: _File, label: str, kept: str, path: Path, budget: float) -> RefusedFile:
     refusals = _refusals(file, at_most=SHOWN_REFUSALS)
-    for staged in (*file.files, *file.flagged_files):
-        staged.unlink()
+    file.discard()
     reasons: dict[str, int] = {}
     for refusal in refusals:
         reasons[refusal.reason] = reasons.get(refusal.reason, 0) + 1
     most = max(reasons, key=lambda reason: reasons[reason])
     error = TooManyBadRows(
         f"{label} ({file.table.name}): {file.rows_refused} of {file.count.read} rows were refused, more than the "
-        f"budget of {budget:.1%} allows, so none of it landed; most often: {most}. {kept} See `maestro-analytics "
-        "quarantine list`; after a fix, `maestro-analytics replay`.",
+        f"budget allows ({budget:.1%}, at least 5 rows), so the file was refused; most often: {most}. {kept} See "
+        "`maestro-analytics quarantine list`; after a fix, `maestro-analytics replay`.",
         path=path,
         failures=refusals_frame(refusals),
     )
     return RefusedFile(file.member.name, file.table.name, error, refusals, file.rows_refused)
-
-
-def refusals_frame(refusals: list[Refusal]) -> pl.DataFrame:
-    """One row per refused row."""
-    columns: dict[str, Any] = {
-        "table_name": pl.String,
-        "member": pl.String,
-        "line": pl.Int64,
-        "column_name": pl.String,
-        "reason": pl.String,
-        "raw": pl.String,
-    }
-    return pl.DataFrame([[getattr(refusal, name) for name in columns] for refusal in refusals], columns, orient="row")

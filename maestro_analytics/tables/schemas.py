@@ -11,7 +11,7 @@ import pandera.polars as pa
 from maestro_analytics.kinds import TABLES_OF
 from maestro_analytics.tables.coaching import COACHING_POINTS as COACHING_POINTS
 from maestro_analytics.tables.coaching import COACHING_SESSIONS as COACHING_SESSIONS
-from maestro_analytics.tables.coaching import COACHING_TABLES
+from maestro_analytics.tables.coaching import COACHING_TABLES as COACHING_TABLES
 from maestro_analytics.tables.coaching import TODOS as TODOS
 from maestro_analytics.tables.columns import DTYPES as DTYPES
 from maestro_analytics.tables.columns import DUCKDB_TYPES as DUCKDB_TYPES
@@ -38,7 +38,9 @@ BENCHMARK_LINK = {
 GRADED = {
     "date_graded": moment("When this version of the grade was made"),
     "grader": label("Who graded"),
-    "grade_type": identity("`grading` for an ordinary grade, else a calibration or a grader-QA benchmark"),
+    "grade_type": identity(
+        "`grading`, or a calibration (`calibration_review`, its agreed reference `calibration_final`) or a benchmark"
+    ),
     "ticket_created_at": moment("When the ticket was created"),
 }
 REPORTED = {
@@ -46,6 +48,11 @@ REPORTED = {
     "source": label("The helpdesk the ticket came from"),
 }
 SHARED_GRADE_COLUMNS = AGENT_AND_RUBRIC | GRADED | REPORTED
+HISTORY_COLUMNS = {
+    "export_id": label("The export that brought this version"),
+    "replaced_at": moment("When the newer version landed"),
+    "replaced_by": label("The export that brought the newer version"),
+}
 
 TOTAL_SCORES = Table(
     "total_scores",
@@ -72,7 +79,9 @@ TOTAL_SCORES = Table(
     ),
     replaced_by=("grade_key",),
     row_key=("grade_key",),
+    newest_by="date_graded",
     made_here=("grade_key",),
+    reserved=(*HISTORY_COLUMNS, "person_id", "score_percent", "csat_score", "is_whole", "is_covered"),
 )
 
 SECTION_SCORES = Table(
@@ -95,6 +104,7 @@ SECTION_SCORES = Table(
     ),
     replaced_by=("grade_key",),
     row_key=("grade_key", "section_id"),
+    newest_by="date_graded",
     made_here=("grade_key",),
 )
 
@@ -119,6 +129,7 @@ INDIVIDUAL_ANSWERS = Table(
         name="individual_answers",
     ),
     replaced_by=("grade_key",),
+    repeats_by=("grade_key", "question_id", "answer_label"),
     made_here=("grade_key",),
 )
 
@@ -143,6 +154,7 @@ ANNOTATIONS = Table(
     ),
     replaced_by=("grade_key",),
     row_key=("grade_key", "annotation_id"),
+    newest_by="date_graded",
     made_here=("grade_key",),
 )
 
@@ -153,6 +165,7 @@ CSAT = Table(
         {
             "gradable_id": identity("The ticket, as the helpdesk names it"),
             "csat_score": column(Role.NUMBER, "The customer's satisfaction", unit="the survey's own scale"),
+            "csat_rating": label("The file's word where the score is not a number: `good`, `bad`, `Offered`"),
             "csat_comment": free_text("What the customer wrote"),
             "ticket_created_at": moment("When the ticket was created"),
             "source": label("The helpdesk the ticket came from"),
@@ -161,6 +174,9 @@ CSAT = Table(
     ),
     replaced_by=("source", "gradable_id"),
     row_key=("source", "gradable_id"),
+    made_here=("csat_rating",),
+    filled_first=("csat_score", "csat_rating"),
+    words_to={"csat_score": "csat_rating"},
 )
 
 AGENT_GROUPS = Table(
@@ -230,24 +246,23 @@ GRADE_HISTORY = Table(
     "grade_history",
     "one row per earlier version of a grade's total score whose content changed",
     pa.DataFrameSchema(
-        dict(TOTAL_SCORES.schema.columns)
-        | {
-            "export_id": label("The export that brought this version"),
-            "replaced_at": moment("When the newer version landed"),
-            "replaced_by": label("The export that brought the newer version"),
-        },
+        dict(TOTAL_SCORES.schema.columns) | HISTORY_COLUMNS,
         name="grade_history",
     ),
-    made_here=("grade_key", "export_id", "replaced_at", "replaced_by"),
+    made_here=("grade_key", *HISTORY_COLUMNS),
 )
 
 GRADE_TABLES = (TOTAL_SCORES, SECTION_SCORES, INDIVIDUAL_ANSWERS, ANNOTATIONS)
 RAW_TABLES = (*GRADE_TABLES, CSAT)
-TABLES = (*RAW_TABLES, AGENT_GROUPS, AUDIT_LOGS, *COACHING_TABLES, AGENTS, AGENT_IDS, GRADE_HISTORY)
+EXPORT_TABLES = (*RAW_TABLES, AGENT_GROUPS, AUDIT_LOGS)
+TABLES = (*EXPORT_TABLES, *COACHING_TABLES, AGENTS, AGENT_IDS, GRADE_HISTORY)
 TABLES_BY_NAME = {table.name: table for table in TABLES}
 
 KINDS = {kind: tuple(TABLES_BY_NAME[name] for name in names) for kind, names in TABLES_OF.items()}
 """What `refresh --only` can name -> the tables that each kind fills."""
 
 DELETED_FLAG = "is_deleted"
-"""A column of raw exports that is read and obeyed, and stored in no table."""
+"""A column of raw exports that says which grades were deleted; it is not stored."""
+
+DELETED_FLAG_SPELLINGS = ("isdeleted", "deleted")
+"""Spellings of that column, in lower case without spaces, hyphens and underscores."""

@@ -1,19 +1,20 @@
-"""Rows of text -> rows that keep their table's promises, and a reason for each that does not.
+"""Rows of text -> rows that satisfy their table's schema, and a reason for each row that does not.
 
-Three things can be wrong with a row: a text that its column's role cannot read (found where it is cast, because the
-null that a failed cast leaves passes any nullable column), a promise of the pandera schema (identity is there,
-numbers are finite, types are right), and a lack of all columns of which the table needs one.
+Three things can be wrong with a row: a text that its column's role cannot read (found during the cast, because the
+null that a failed cast leaves is valid in any nullable column), a failure of the pandera schema (a missing identity, a
+number that is not finite, a wrong type), and no value in any of the columns of which the table needs one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pandera.errors
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from maestro_analytics.tables.casting import WHAT_IT_IS_NOT, Typed, typed
 from maestro_analytics.tables.columns import DTYPES, Role, Table
@@ -21,12 +22,14 @@ from maestro_analytics.tables.grade_key import GRADE_PARTS, REQUIRED_PARTS, grad
 from maestro_analytics.tables.schemas import DELETED_FLAG, GRADE_TABLES
 
 SHOWN_CHARACTERS = 60
-"""How much of a text that was refused stands in the reason; all of it is in the raw row."""
+"""How much of a refused text is quoted in the reason; all of it is in the raw row."""
+
+ROUNDED_ID = r"^\s*[0-9](?:[.,][0-9]+)?E\+[0-9]{2,}\s*$"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a row is refused: the first wrong column (None when it is several at once), and everything that is wrong."""
+    """Why a row is refused: the first wrong column (None for the whole row), and everything that is wrong."""
 
     column_name: str | None
     reason: str
@@ -34,7 +37,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Checked:
-    """The rows of a batch, sorted out. Row numbers count from the batch's first row.
+    """The rows of a batch by what becomes of them. Row numbers count from the batch's first row.
 
     Attributes:
         live: rows to land, all columns of the table and those unknown to it.
@@ -55,30 +58,52 @@ def check(text: pa.Table, table: Table, roles: Mapping[str, Role]) -> Checked:
     """Type and check the rows of `text`, whose columns are `roles`; columns that the table has besides are null."""
     values = typed(text, roles)
     missing = [name for name in table.file_columns if name not in roles]
-    return check_values(values, table, missing=missing, text=text)
+    for name, words in table.words_to.items():
+        word = pl.repeat(None, values.frame.height, dtype=pl.String, eager=True)
+        if (failed := values.unreadable.pop(name, None)) is not None:
+            texts = cast(pl.Series, pl.from_arrow(text.column(name)))
+            word = pl.select(pl.when(failed).then(texts)).to_series()
+        values = Typed(values.frame.with_columns(word.alias(words)), values.unreadable)
+    return check_values(values, table, missing=missing, text=text, rounded=rounded_ids(text))
 
 
-def check_values(values: Typed, table: Table, *, missing: list[str], text: pa.Table | None) -> Checked:
-    """Sort out rows that are typed already; `text` is what the reasons quote."""
+def rounded_ids(text: pa.Table) -> dict[str, pl.Series]:
+    """Id column -> which rows have a number there that a spreadsheet rounded, such as `5.31E+06`."""
+    found = {}
+    for name in ("gradable_id", "agent_id", "agent_ids"):
+        if name in text.column_names and pc.any(pc.match_substring(text.column(name), "E+")).as_py():
+            found[name] = cast(pl.Series, pl.from_arrow(pc.match_substring_regex(text.column(name), ROUNDED_ID)))
+    return found
+
+
+def check_values(
+    values: Typed,
+    table: Table,
+    *,
+    missing: list[str],
+    text: pa.Table | None,
+    rounded: Mapping[str, pl.Series] | None = None,
+) -> Checked:
+    """Separate good, deleted and bad rows that are typed already; `text` is what the reasons quote."""
     frame = values.frame.with_columns(
         pl.lit(None, dtype=DTYPES[table.file_columns[name]]).alias(name) for name in missing
     )
     is_grade = table in GRADE_TABLES
-    has_flag = DELETED_FLAG in frame.columns
+    has_flag = DELETED_FLAG in frame.columns and DELETED_FLAG not in table.columns
     flags = frame.get_column(DELETED_FLAG).fill_null(False) if has_flag and is_grade else None
     if has_flag:
         frame = frame.drop(DELETED_FLAG)
     if is_grade:
         frame = frame.with_columns(grade_keys(frame))
-    problems = _problems(frame, table, values.unreadable, text)
+    problems = _problems(frame, table, values.unreadable, rounded or {}, text)
     if flags is not None and not flags.any():
         flags = None
     if not problems and flags is None:
         return Checked(frame, pl.int_range(0, frame.height, dtype=pl.Int64, eager=True), None, {}, [])
-    return _sorted_out(frame, flags, problems, is_grade=is_grade)
+    return _separated(frame, flags, problems, is_grade=is_grade)
 
 
-def _sorted_out(
+def _separated(
     frame: pl.DataFrame, flags: pl.Series | None, problems: dict[int, Problem], *, is_grade: bool
 ) -> Checked:
     numbered = frame.with_row_index("row number").with_columns(pl.col("row number").cast(pl.Int64))
@@ -101,14 +126,23 @@ def _sorted_out(
 
 
 def _problems(
-    frame: pl.DataFrame, table: Table, unreadable: dict[str, pl.Series], text: pa.Table | None
+    frame: pl.DataFrame,
+    table: Table,
+    unreadable: Mapping[str, pl.Series],
+    rounded: Mapping[str, pl.Series],
+    text: pa.Table | None,
 ) -> dict[int, Problem]:
     found: dict[int, dict[str, str]] = {}
+    for name, rows in rounded.items():
+        for row in rows.arg_true().to_list():
+            found.setdefault(row, {})[name] = (
+                f"{_quoted(text, name, row)} is an id that a spreadsheet rounded; the digits are lost"
+            )
     for name, failed in unreadable.items():
         role = table.file_columns.get(name, Role.FLAG)
         for row in failed.arg_true().to_list():
             found.setdefault(row, {})[name] = f"{_quoted(text, name, row)} is not {WHAT_IT_IS_NOT[role]}"
-    for name, row, reason in _broken_promises(frame, table):
+    for name, row, reason in _schema_failures(frame, table):
         found.setdefault(row, {}).setdefault(name, reason)
     if table.one_of:
         lacks_all = frame.select(pl.all_horizontal(pl.col(name).is_null() for name in table.one_of)).to_series()
@@ -122,8 +156,8 @@ def _problems(
     return problems
 
 
-def _broken_promises(frame: pl.DataFrame, table: Table) -> list[tuple[str, int, str]]:
-    """(column, row, reason) for all that the table's schema finds."""
+def _schema_failures(frame: pl.DataFrame, table: Table) -> list[tuple[str, int, str]]:
+    """(column, row, reason) for each failure of the table's schema."""
     try:
         table.schema.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:
@@ -135,7 +169,7 @@ def _broken_promises(frame: pl.DataFrame, table: Table) -> list[tuple[str, int, 
             if case["check"] == "not_nullable":
                 reason = "is missing, and the row has no identity without it"
             else:
-                reason = f"{case['failure_case']} is no {case['check']} number"
+                reason = f"{case['failure_case']} is not a {case['check']} number"
             broken.append((str(case["column"]), int(case["index"]), reason))
         return broken
     return []

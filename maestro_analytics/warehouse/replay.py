@@ -12,7 +12,8 @@ from maestro_analytics.errors import MaestroError, UnreadableFile
 from maestro_analytics.exports import ExportRecord
 from maestro_analytics.kinds import COACHING, EXPORT_KINDS
 from maestro_analytics.tables.coaching import COACHING_TABLES
-from maestro_analytics.tables.reader import BUDGET, read_export
+from maestro_analytics.tables.delivery import BUDGET
+from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import ledger
 from maestro_analytics.warehouse.connection import frame, scalar
 from maestro_analytics.warehouse.landing import land_coaching, read_list

@@ -17,9 +17,15 @@ import duckdb
 from maestro_analytics.errors import TooManyBadRows, UnreadableFile
 from maestro_analytics.exports import ExportRecord
 from maestro_analytics.kinds import COACHING, GROUPS
-from maestro_analytics.tables.delivery import Delivery, RefusedFile, StagedTable
+from maestro_analytics.tables.delivery import (
+    BUDGET,
+    Delivery,
+    RefusedFile,
+    StagedTable,
+    allowed_refusals,
+    refusals_frame,
+)
 from maestro_analytics.tables.json_records import read_records
-from maestro_analytics.tables.reader import BUDGET, refusals_frame
 from maestro_analytics.tables.schemas import AGENT_GROUPS, AUDIT_LOGS, CSAT, GRADE_TABLES, TABLES_BY_NAME
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import scalar
@@ -117,7 +123,7 @@ def land_coaching(
     kept = kept_folder / f"coaching-{table_name}.ndjson.gz"
     rows, refusals = read_records(records, table)
     source = Source(COACHING, None, None, f"{kept_folder.name}/{kept.name}", taken_at)
-    if len(refusals) > BUDGET * len(records):
+    if len(refusals) > allowed_refusals(len(records)):
         raise TooManyBadRows(
             f"{len(refusals)} of {len(records)} records of {table_name} were refused, more than the budget of "
             f"{BUDGET:.1%} allows, so the table stays as it was; the first: {refusals[0].reason}.",
@@ -152,7 +158,7 @@ def keep_list(path: Path, records: Sequence[Mapping[str, Any]], taken_at: dateti
     with part.open("wb") as raw:
         with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=taken_at.timestamp()) as file:
             for record in records:
-                file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+                file.write(json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass") + b"\n")
         raw.flush()
         os.fsync(raw.fileno())
     part.replace(path)

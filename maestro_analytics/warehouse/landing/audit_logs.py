@@ -22,16 +22,17 @@ def land_audit_logs(connection: duckdb.DuckDBPyConnection, staged: StagedTable, 
     if not staged.files:
         return counts
     same = " and ".join(f"old.{name} = staged.{name}" for name in staged.table.row_key or ())
+    connection.execute(f"create or replace temp table staged_activities as from {scan(staged.files)}")
     connection.execute(
         f"""
         create or replace temp table activities as
-        select old.rowid as old_row, staged."row number" as new_row, exists (
+        select old.rowid as old_row, staged.rowid as new_row, exists (
             from state.exports as later
             where later.kind = 'audit' and later.landing is not null and later.seq > $seq
                 and staged.time_stamp >= later.window_start - interval 1 second
                 and staged.time_stamp <= later.window_end + interval 1 second
         ) as is_stale
-        from {scan(staged.files)} as staged
+        from staged_activities as staged
         join main.audit_logs as old on {same}
         """,
         {"seq": source.seq},
@@ -40,8 +41,8 @@ def land_audit_logs(connection: duckdb.DuckDBPyConnection, staged: StagedTable, 
     names = quoted_all(insert_list(staged))
     landed = rowcount(
         connection,
-        f"insert into main.audit_logs ({names}) select {names} from {scan(staged.files)} "
-        'where "row number" not in (select new_row from activities where is_stale)',
+        f"insert into main.audit_logs ({names}) select {names} from staged_activities "
+        "where rowid not in (select new_row from activities where is_stale)",
     )
     superseded = scalar(connection, "select count(distinct new_row) from activities where is_stale")
     return replace(counts, landed=landed, superseded=superseded)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
-from maestro_analytics.tables.delivery import Refusal
-from maestro_analytics.tables.reader import refusals_frame
+from maestro_analytics.tables.delivery import Refusal, refusals_frame
 from maestro_analytics.warehouse.connection import quoted_all, rowcount
 from maestro_analytics.warehouse.landing.accounting import Source
 from maestro_analytics.warehouse.state import QUARANTINE
