@@ -4,14 +4,15 @@ import io
 from contextlib import closing
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from maestro_analytics.tables import csv_records
+from maestro_analytics.tables import csv_batches, csv_records
 from maestro_analytics.tables.archive import Member
 from maestro_analytics.tables.csv_batches import NeedsSlowReading, RowCount, fast_batches
 from maestro_analytics.tables.csv_records import NEVER_CLOSED, ends_inside_quotes, read_records
 from maestro_analytics.tables.headers import Header
+from tests.tables.conftest import rows_of
 
 HEADER = Header(("a", "b", "c"), 6, 1)
 
@@ -129,3 +130,28 @@ def test_bytes_that_are_not_utf8_cost_their_own_row_alone():
 )
 def test_whether_a_quote_is_open(text, open_):
     assert ends_inside_quotes(text) is open_
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), block=st.integers(64, 300))
+def test_free_text_is_kept_to_the_letter_wherever_a_block_ends(read, monkeypatch, data, block):
+    """pyarrow loses the LF of a CR LF that lies across two blocks; every position of the boundary is tried."""
+    monkeypatch.setattr(csv_batches, "BLOCK_BYTES", block)
+    line_ends = st.sampled_from(["\r\n", "\n", "\r", "\r\r\n", "x", "y" * 7])
+    end = data.draw(st.sampled_from(["\n", "\r\n"]))
+    comments = data.draw(st.lists(st.lists(line_ends, max_size=9).map("".join), min_size=1, max_size=60))
+    rows = [f'{number},"{comment}",' for number, comment in enumerate(comments)]
+    delivery = read(end.join(["gradable_id,csat_comment,csat_score", *rows, ""]))
+    staged = rows_of(delivery, "csat").select("gradable_id", "csat_comment").rows()
+    assert staged == [(str(number), comment) for number, comment in enumerate(comments)]
+
+
+def test_a_carriage_return_at_the_end_of_a_block_of_the_real_size_keeps_its_line_feed(read):
+    """Header, 1,023 rows of 1,024 bytes, then a comment whose CR is the last byte of the first block of 1 MiB."""
+    header = "gradable_id,csat_score,csat_comment\n"
+    rows = [f"{number:04d},1," + "x" * (1024 - 8) + "\n" for number in range(1023)]
+    start = 'last,1,"'
+    pad = (1 << 20) - 1 - sum(map(len, rows)) - len(start)
+    comment = "y" * pad + "\r\n" + "regards"
+    delivery = read(header + "".join(rows) + f'{start}{comment}"\n')
+    assert rows_of(delivery, "csat")["csat_comment"][-1] == comment
