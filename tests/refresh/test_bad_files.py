@@ -49,7 +49,7 @@ def test_a_ragged_row_is_kept_aside_with_its_text(tmp_path):
 
 
 def test_a_file_over_the_budget_does_not_land_and_its_time_stays_missing(tmp_path):
-    with centre(faults=["too-many-bad-rows"]) as sandbox:
+    with centre(faults=["too-many-bad-rows=400"]) as sandbox:
         settings = settings_for(sandbox, tmp_path)
         report = bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
         assert report.status == "partial"

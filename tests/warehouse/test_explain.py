@@ -20,7 +20,10 @@ def qa(desk):
         total_scores=[other, TOTAL], annotations=[NOTE | {"comment": "two\nlines"}, NOTE | {"annotation_id": "n2"}]
     )
     desk.land_rows(
-        week=1, total_scores=[TOTAL | {"rubric_score": "90"}], individual_answers=[ANSWER, ANSWER], csat=[SURVEY]
+        week=1,
+        total_scores=[TOTAL | {"rubric_score": "90"}],
+        individual_answers=[ANSWER, ANSWER | {"answer_label": "No"}],
+        csat=[SURVEY],
     )
     desk.land_rows(week=2, total_scores=[TOTAL | {"gradable_id": "gone", "is_deleted": "true"}])
     desk.master.land_coaching("coaching_points", [{"id": "p", "answerId": ANSWER_ID}], taken_at=AT)

@@ -92,9 +92,10 @@ def test_the_other_grades_stay(desk):
     assert desk.column("select gradable_id from section_scores") == ["2"]
 
 
-def test_answers_of_a_multi_select_question_are_all_kept(desk):
-    twice = [ANSWER, ANSWER, ANSWER | {"answer_label": "No"}]
-    assert desk.land_rows(individual_answers=twice).rows["individual_answers"] == 3
+def test_answers_of_a_multi_select_question_land_each_and_a_row_delivered_twice_lands_once(desk):
+    landed = desk.land_rows(individual_answers=[ANSWER, ANSWER, ANSWER | {"answer_label": "No"}])
+    counts = landed.row_counts["individual_answers"]
+    assert (counts.read, counts.landed, counts.repeated) == (3, 2, 1)
 
 
 def test_the_same_file_landed_twice_changes_nothing(desk):
