@@ -171,8 +171,6 @@ def _read_member(member: Member, delivery: Delivery, files: list[_File], budget:
         delivery.warnings.append(f"{label} ({table.name}) has {len(header.skipped)} lines before its header, skipped")
     if columns.missing:
         delivery.warnings.append(f"{label} ({table.name}) lacks {', '.join(columns.missing)}: null in its rows")
-    if columns.unknown:
-        delivery.warnings.append(f"{label} ({table.name}) has unknown columns, kept: {', '.join(columns.unknown)}")
     first_row = sum(file.count.rows for file in files if file.table is table)
     try:
         file = _read_rows(member, table, header, columns, delivery.staging, first_row)

@@ -252,10 +252,34 @@ GRADE_HISTORY = Table(
     made_here=("grade_key", *HISTORY_COLUMNS),
 )
 
+INCOMPLETE_GRADES = Table(
+    "incomplete_grades",
+    "one row per live grade and table whose rows are of an earlier export than its total score, or missing",
+    pa.DataFrameSchema(
+        {
+            "grade_key": identity("The grade"),
+            "table_name": identity("The table that lacks rows"),
+        },
+        name="incomplete_grades",
+    ),
+    row_key=("grade_key", "table_name"),
+    made_here=("grade_key", "table_name"),
+)
+
+COVERED_TIME = Table(
+    "covered_time",
+    "one row per period of which all raw exports have landed; a copy of state.coverage",
+    pa.DataFrameSchema(
+        {"window_start": moment("The first moment covered"), "window_end": moment("The first moment not covered")},
+        name="covered_time",
+    ),
+    made_here=("window_start", "window_end"),
+)
+
 GRADE_TABLES = (TOTAL_SCORES, SECTION_SCORES, INDIVIDUAL_ANSWERS, ANNOTATIONS)
 RAW_TABLES = (*GRADE_TABLES, CSAT)
 EXPORT_TABLES = (*RAW_TABLES, AGENT_GROUPS, AUDIT_LOGS)
-TABLES = (*EXPORT_TABLES, *COACHING_TABLES, AGENTS, AGENT_IDS, GRADE_HISTORY)
+TABLES = (*EXPORT_TABLES, *COACHING_TABLES, AGENTS, AGENT_IDS, GRADE_HISTORY, INCOMPLETE_GRADES, COVERED_TIME)
 TABLES_BY_NAME = {table.name: table for table in TABLES}
 
 KINDS = {kind: tuple(TABLES_BY_NAME[name] for name in names) for kind, names in TABLES_OF.items()}

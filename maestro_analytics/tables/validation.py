@@ -42,7 +42,7 @@ class Checked:
     Attributes:
         live: rows to land, all columns of the table and those unknown to it.
         live_rows: their row numbers.
-        flagged: rows that the vendor marks as deleted: `GRADE_PARTS` and `grade_key`; None without any.
+        flagged: rows that the vendor marks as deleted: `GRADE_PARTS`, `grade_key` and `date_graded`; None without any.
         problems: row number -> why it is refused.
         named_keys: grade keys of refused rows, where they could be read.
     """
@@ -115,7 +115,7 @@ def _separated(
         if flags is not None:
             # A deletion is obeyed if it is known which grade it is of, whatever else is wrong with its row.
             obeyed = numbered.filter(flags & (has_key | ~is_bad))
-            flagged = obeyed.select(*GRADE_PARTS, "grade_key")
+            flagged = obeyed.select(*GRADE_PARTS, "grade_key", "date_graded")
             problems = {
                 row: problem for row, problem in problems.items() if row not in set(obeyed.get_column("row number"))
             }

@@ -101,3 +101,8 @@ def quoted(name: str) -> str:
 
 def quoted_all(names: Sequence[str]) -> str:
     return ", ".join(quoted(name) for name in names)
+
+
+def text_literal(text: str) -> str:
+    """A name or description as an SQL text literal, where a statement takes no parameters."""
+    return "'" + text.replace("'", "''") + "'"

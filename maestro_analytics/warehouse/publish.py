@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from maestro_analytics.errors import MaestroError
+from maestro_analytics.kinds import RAW
 from maestro_analytics.warehouse import agents, steps
 from maestro_analytics.warehouse.connection import open_master_file
 from maestro_analytics.warehouse.sql_files import create_views
@@ -28,8 +29,15 @@ COPY_BYTES = 64 << 20
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bring what is derived up to date. Closing the file then writes everything into it, and `publish` makes sure."""
+    """Bring the derived tables and the views up to date. Closing the file then writes everything into it."""
     agents.resolve(connection)
+    connection.execute("begin")
+    connection.execute("delete from covered_time")
+    connection.execute(
+        "insert into covered_time select window_start, window_end from state.coverage where kind = $kind",
+        {"kind": RAW.name},
+    )
+    connection.execute("commit")
     create_views(connection)
     connection.execute("update state.account set published_at = now()")
 

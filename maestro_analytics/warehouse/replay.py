@@ -21,7 +21,7 @@ from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.master import KEPT, Master
 from maestro_analytics.warehouse.reconcile import remove_ghosts
 
-CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account")
+CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account", "doubted_snapshots")
 """What no kept file tells."""
 
 _HAD_A_RESULT = "status in ('received', 'empty', 'landed', 'partial', 'unreadable')"

@@ -11,7 +11,7 @@ from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import TABLES
 from maestro_analytics.warehouse.connection import quoted
 
-LAYOUT = 1
+LAYOUT = 2
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ EXPORTS = StateTable(
         "landed_at": ("TIMESTAMPTZ", "When its rows were landed"),
         "landing": ("BIGINT", "The order in which exports landed"),
         "error": ("VARCHAR", "What went wrong, in words"),
+        "total_columns": ("VARCHAR[]", "The columns of its total_scores file; re-grades compare what both exports had"),
     },
 )
 
@@ -117,6 +118,7 @@ DELETIONS = StateTable(
         "grader": ("VARCHAR", "Who graded"),
         **_EXPORT,
         "deleted_at": ("TIMESTAMPTZ", "When the export that said so was complete"),
+        "date_graded": ("TIMESTAMPTZ", "The date of the deleted row, where it has one"),
         "reason": ("VARCHAR", "Why, where it was not the vendor who marked it deleted"),
     },
 )
@@ -164,7 +166,11 @@ PUSHES = StateTable(
 GRADE_VERSIONS = StateTable(
     "grade_versions",
     "one row per live grade",
-    {"grade_key": ("VARCHAR", "The grade"), "export_seq": ("BIGINT", "The export that its rows came from")},
+    {
+        "grade_key": ("VARCHAR", "The grade"),
+        "export_seq": ("BIGINT", "The export that its rows came from"),
+        "date_graded": ("TIMESTAMPTZ", "The date of this version of the grade"),
+    },
 )
 
 CSAT_VERSIONS = StateTable(
@@ -197,6 +203,17 @@ STARTS = StateTable(
     },
 )
 
+DOUBTED_SNAPSHOTS = StateTable(
+    "doubted_snapshots",
+    "one row per snapshot that had less than half of the rows before it and waits for the next run to confirm it",
+    {
+        "table_name": ("VARCHAR", "The table, which keeps its earlier rows"),
+        "export_seq": ("BIGINT", "The export with few rows; null for lists"),
+        "taken_at": ("TIMESTAMPTZ", "When the vendor had it so"),
+        "rows": ("BIGINT", "Rows that it had"),
+    },
+)
+
 ACCOUNT = StateTable(
     "account",
     "one row: whose data this is",
@@ -223,6 +240,7 @@ STATE_TABLES = (
     CSAT_VERSIONS,
     SNAPSHOTS,
     STARTS,
+    DOUBTED_SNAPSHOTS,
     ACCOUNT,
 )
 

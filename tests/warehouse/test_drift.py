@@ -106,7 +106,8 @@ def test_files_of_one_table_may_spell_a_new_column_differently(desk):
 
 def test_a_missing_ordinary_column_is_null_and_told(desk):
     text = csv_text("individual_answers", [ANSWER], without=["feedback_answer_label", "question_score"])
-    landed = desk.land(zipped({"answers.csv": text}))
+    totals = csv_text("total_scores", [TOTAL])
+    landed = desk.land(zipped({"answers.csv": text, "total_scores.csv": totals}))
 
     assert desk.rows("select question_score, max_question_score from individual_answers") == [(None, 5.0)]
     assert landed.warnings == [

@@ -37,33 +37,27 @@ def test_a_deletion_adds_nothing_and_neither_does_the_way_back(desk):
     assert history(desk) == []
 
 
-def test_a_column_that_a_file_brings_for_the_first_time_is_a_change(desk):
+def test_a_column_that_a_file_brings_for_the_first_time_is_not_a_regrade(desk):
     desk.land_rows(total_scores=[TOTAL])
     desk.land_rows(week=1, total_scores=[TOTAL | {"channel": "chat"}])
     desk.land_rows(week=2, total_scores=[TOTAL | {"channel": "mail"}])
 
     assert desk.rows("select channel, export_id from grade_history order by replaced_at") == [
-        (None, "id_1"),
         ("chat", "id_2"),
     ]
 
 
-def refused_total(**others):
+def test_a_column_that_a_file_lacks_is_not_a_regrade(desk):
+    desk.land_rows(total_scores=[TOTAL | {"channel": "chat"}])
+    desk.land_rows(week=1, total_scores=[TOTAL])
+
+    assert history(desk) == []
+
+
+def test_a_version_whose_successor_was_refused_stays_in_the_table(desk):
     bad = csv_text("total_scores", [TOTAL | {"rubric_score": "good"}])
-    return zipped({"total_scores.csv": bad} | {f"{name}.csv": csv_text(name, rows) for name, rows in others.items()})
-
-
-def test_a_version_that_leaves_because_the_new_one_was_refused_is_kept(desk):
     desk.land_rows(total_scores=[TOTAL])
-    desk.land(refused_total(section_scores=[SECTION]))
-
-    assert [row[:3] for row in history(desk)] == [(KEY, 70.0, "id_1")]
-
-
-def test_and_taken_out_again_if_it_turns_out_that_nothing_had_changed(desk):
-    desk.land_rows(total_scores=[TOTAL])
-    desk.land(refused_total(section_scores=[SECTION]))
-    desk.land_rows(total_scores=[TOTAL], section_scores=[SECTION])
+    desk.land(zipped({"total_scores.csv": bad, "section_scores.csv": csv_text("section_scores", [SECTION])}))
 
     assert history(desk) == []
     assert desk.column("select rubric_score from total_scores") == [70.0]

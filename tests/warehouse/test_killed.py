@@ -29,6 +29,7 @@ SECOND = {
         TOTAL | {"gradable_id": "3", "rubric_score": "?"},
     ],
     "section_scores": [SECTION | {"section_score": "9"}],
+    "individual_answers": [],
     "annotations": [NOTE | {"gradable_id": "more 1"}],
     "csat": [SURVEY | {"csat_score": "5"}],
 }
@@ -43,6 +44,7 @@ LANDING = [
     "annotations deleted",
     "total_scores inserted",
     "section_scores inserted",
+    "individual_answers inserted",
     "annotations inserted",
     "versions written",
     "csat landed",
@@ -177,7 +179,7 @@ def test_the_steps_are_all_that_there_are(folder, monkeypatch):
     desk.master.publish()
     assert seen[len(LANDING) :] == PUBLISHING
     seen.clear()
-    desk.master.land_coaching("todos", [], taken_at=AT)
+    desk.master.land_coaching("todos", [{"id": "t1"}], taken_at=AT)
     assert seen == LISTING
     desk.master.close()
 

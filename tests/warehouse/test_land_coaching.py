@@ -6,6 +6,7 @@ import pytest
 
 from maestro_analytics.errors import SchemaMismatch
 from maestro_analytics.warehouse.landing import read_list
+from maestro_analytics.warehouse.replay import replay
 
 TAKEN = datetime(2026, 2, 1, 12, 0, 0, 250000, UTC)
 TODO = {
@@ -51,12 +52,40 @@ def test_a_record_that_is_gone_from_the_list_leaves_the_table(desk):
     assert desk.rows("select id, status from todos") == [("t1", "complete")]
 
 
-def test_an_empty_list_empties_the_table(desk):
+def test_an_empty_list_empties_the_table_when_the_next_run_sees_the_same(desk):
     desk.master.land_coaching("todos", [TODO], taken_at=TAKEN)
-    desk.master.land_coaching("todos", [], taken_at=TAKEN)
+    kept = desk.folder / "exports" / "coaching-todos.ndjson.gz"
+    bytes_before = kept.read_bytes()
+    doubted = desk.master.land_coaching("todos", [], taken_at=TAKEN)
+
+    assert desk.column("select id from todos") == [TODO["id"]]
+    assert kept.read_bytes() == bytes_before
+    assert "returned 0 rows where there were 1" in doubted.warnings[0]
+
+    believed = desk.master.land_coaching("todos", [], taken_at=TAKEN)
 
     assert desk.rows("from todos") == []
+    assert believed.warnings == []
     assert desk.rows('select table_name, "rows" from state.snapshots') == [("todos", 0)]
+    assert desk.rows("from state.doubted_snapshots") == []
+
+
+def test_a_list_that_lost_half_or_less_is_believed_at_once(desk):
+    desk.master.land_coaching("todos", [TODO | {"id": str(number)} for number in range(4)], taken_at=TAKEN)
+    landed = desk.master.land_coaching("todos", [TODO, TODO | {"id": "1"}], taken_at=TAKEN)
+
+    assert landed.warnings == []
+    assert desk.column("select count(*) from todos") == [2]
+
+
+def test_a_list_that_is_doubted_waits_through_a_replay(desk):
+    desk.master.land_coaching("todos", [TODO], taken_at=TAKEN)
+    desk.master.land_coaching("todos", [], taken_at=TAKEN)
+    list(replay(desk.master))
+
+    assert desk.column("select id from todos") == [TODO["id"]]
+    desk.master.land_coaching("todos", [], taken_at=TAKEN)
+    assert desk.rows("from todos") == []
 
 
 def test_a_record_twice_is_one_and_the_one_changed_last_counts(desk):

@@ -45,12 +45,26 @@ def test_a_snapshot_replaces_the_one_before(desk):
     assert desk.rows("select group_id, available from agent_groups") == [("g3", False)]
 
 
-def test_a_snapshot_without_rows_says_that_there_are_no_groups(desk):
+def test_a_snapshot_without_rows_is_believed_when_the_next_one_is_the_same(desk):
     desk.land(groups_file(MEMBER), kind="groups")
-    landed = desk.land(groups_file(), kind="groups")
+    doubted = desk.land(groups_file(), kind="groups")
 
-    assert landed.is_covered
+    assert desk.column("select group_id from agent_groups") == [MEMBER["group_id"]]
+    assert "the vendor returned 0 rows where there were 1" in doubted.warnings[0]
+
+    believed = desk.land(groups_file(), kind="groups")
+
+    assert believed.warnings == []
+    assert believed.is_covered
     assert desk.rows("from agent_groups") == []
+
+
+def test_an_export_of_groups_with_nothing_to_download_is_doubted_too_and_reading_it_again_confirms_nothing(desk):
+    desk.land(groups_file(MEMBER), kind="groups")
+    record = desk.master.ledger.plan("groups", None, desk.column("select now()")[0])
+    for _ in range(2):
+        assert len(desk.master.land(record, None).warnings) == 1
+    assert desk.column("select count(*) from agent_groups") == [1]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n"], ids=["nothing", "blank"])

@@ -92,3 +92,41 @@ def test_the_same_export_read_again_replaces_itself(desk):
 
     assert desk.column("select comment from total_scores") == ["Fine"]
     assert desk.rows("from grade_history") == []
+
+
+EARLY, LATE = {"date_graded": "2026-01-02T00:00:00Z"}, {"date_graded": "2026-01-09T00:00:00Z"}
+
+
+def test_an_old_week_asked_for_again_deletes_no_newer_grade(desk):
+    """A grade of the first week was deleted, and made again in the second week under the same key."""
+    deleted = [TOTAL | EARLY | {"is_deleted": "true"}]
+    desk.land_rows(seq=1, total_scores=deleted)
+    desk.land_rows(seq=2, **whole_grade(**LATE))
+    desk.land_rows(seq=3, total_scores=deleted)
+
+    assert desk.column("select grade_key from total_scores") == [KEY]
+    assert desk.rows("from state.deletions") == []
+
+
+def test_a_newer_grade_lands_after_the_deletion_of_an_older_one_that_was_asked_for_later(desk):
+    desk.land_rows(seq=3, total_scores=[TOTAL | EARLY | {"is_deleted": "true"}])
+    desk.land_rows(seq=2, **whole_grade(**LATE))
+
+    assert desk.column("select grade_key from total_scores") == [KEY]
+    assert desk.rows("from state.deletions") == []
+
+
+def test_of_two_live_versions_the_newer_stands_in_whichever_order_their_exports_were_asked_for(desk):
+    desk.land_rows(seq=1, total_scores=[TOTAL | LATE | {"rubric_score": "90"}])
+    landed = desk.land_rows(seq=2, total_scores=[TOTAL | EARLY])
+
+    assert desk.column("select rubric_score from total_scores") == [90.0]
+    assert landed.row_counts["total_scores"].superseded == 1
+
+
+def test_a_deletion_asked_for_later_counts_where_the_dates_are_equal_or_unknown(desk):
+    for number, date in enumerate(({}, {"date_graded": "Unknown"})):
+        desk.land_rows(**whole_grade(**date, gradable_id=str(number)))
+        desk.land_rows(total_scores=[TOTAL | date | {"gradable_id": str(number), "is_deleted": "true"}])
+
+    assert desk.rows("from total_scores") == []

@@ -4,7 +4,7 @@ import pytest
 
 from maestro_analytics.errors import SchemaMismatch, UnreadableFile
 from maestro_analytics.exports import Window
-from tests.warehouse.desk import ANSWER, KEY, SECTION, START, TOTAL, csv_text, raw_zip, whole_grade, zipped
+from tests.warehouse.desk import ANSWER, KEY, SECTION, START, SURVEY, TOTAL, csv_text, raw_zip, whole_grade, zipped
 
 WEEK = START, START.replace(day=8)
 
@@ -18,12 +18,12 @@ def zip_with(total_scores: str, **others) -> bytes:
     return zipped({"total_scores.csv": total_scores} | files)
 
 
-def test_a_file_over_the_budget_lands_nothing_and_the_others_land(desk):
+def test_without_usable_total_scores_no_grade_lands(desk):
     bad = csv_text("total_scores", [*many(94), *many(6, rubric_score="good")])
-    landed = desk.land(zip_with(bad, section_scores=[SECTION]))
+    landed = desk.land(zip_with(bad, section_scores=[SECTION], individual_answers=[], annotations=[], csat=[SURVEY]))
 
-    assert desk.rows("from total_scores") == []
-    assert desk.column("select grade_key from section_scores") == [KEY]
+    assert desk.rows("from total_scores union all by name from section_scores") == []
+    assert desk.column("select csat_score from csat") == [4.0]
     (refused,) = landed.refused
     assert isinstance(refused.error, SchemaMismatch)
     assert "6 of 100 rows were refused" in str(refused.error)
@@ -54,17 +54,58 @@ def test_five_bad_rows_of_a_small_file_are_within_the_budget_and_more_are_not(de
 def test_a_file_without_an_identity_column_is_refused_alone(desk, missing):
     landed = desk.land(zip_with(csv_text("total_scores", [TOTAL], without=[missing]), individual_answers=[ANSWER]))
 
-    assert [(each.table_name, missing in str(each.error)) for each in landed.refused] == [("total_scores", True)]
-    assert desk.column("select grade_key from individual_answers") == [KEY]
-    assert desk.rows("from total_scores") == []
+    assert (landed.refused[0].table_name, missing in str(landed.refused[0].error)) == ("total_scores", True)
+    assert desk.rows("from total_scores union all by name from individual_answers") == []
 
 
-def test_an_earlier_total_score_does_not_outlive_its_grade_when_the_new_one_is_refused(desk):
+TABLES = ("total_scores", "section_scores", "individual_answers", "annotations")
+
+
+def test_a_grade_stays_as_it_was_when_its_total_scores_are_refused(desk):
     desk.land_rows(**whole_grade())
-    desk.land(zip_with(csv_text("total_scores", [TOTAL | {"rubric_score": "good"}]), section_scores=[SECTION]))
+    bad = csv_text("total_scores", [TOTAL | {"rubric_score": "good"}])
+    desk.land(zip_with(bad, section_scores=[SECTION | {"section_score": "1"}]))
 
-    assert desk.rows("from total_scores") == []
     assert desk.column("select section_score from section_scores") == [7.0]
+    assert [desk.column(f"select count(*) from {name}") for name in TABLES] == [[1]] * 4
+
+
+@pytest.mark.parametrize("absent", ["section_scores", "individual_answers", "annotations", "csat"])
+def test_the_rows_of_a_missing_file_stay_and_the_window_is_not_covered(desk, absent):
+    new = whole_grade(comment="new", date_graded="2026-01-03T00:00:00Z") | {"csat": [SURVEY]}
+    desk.land_rows(**whole_grade(comment="old"), csat=[SURVEY])
+    files = {f"{name}.csv": csv_text(name, rows) for name, rows in new.items() if name != absent}
+    landed = desk.land(zipped(files), week=1)
+    desk.master.publish()
+
+    assert [file.table_name for file in landed.refused] == [absent]
+    assert desk.master.coverage("raw") == [Window(*WEEK)]
+    assert [desk.column(f"select count(*) from {name}") for name in (*TABLES, "csat")] == [[1]] * 5
+    assert desk.column("select is_whole from grades") == [absent == "csat"]
+
+    desk.land_rows(week=1, **new)
+
+    assert desk.column("select is_whole from grades") == [True]
+    assert len(desk.master.coverage("raw")) == 1
+    assert desk.master.coverage("raw")[0].end == START.replace(day=15)
+
+
+def test_missing_annotations_and_surveys_are_complete_where_there_were_none(desk):
+    files = whole_grade() | {"annotations": [], "csat": []}
+    landed = desk.land(zipped({f"{name}.csv": csv_text(name, rows) for name, rows in files.items() if rows}))
+    desk.master.publish()
+
+    assert landed.refused == []
+    assert landed.is_covered
+    assert desk.rows("select is_whole, is_covered from grades") == [(True, True)]
+
+
+def test_a_deleted_grade_leaves_the_table_of_a_missing_file_too(desk):
+    desk.land_rows(**whole_grade())
+    desk.land(zip_with(csv_text("total_scores", [TOTAL | {"is_deleted": "true"}])))
+
+    assert [desk.column(f"select count(*) from {name}") for name in TABLES] == [[0]] * 4
+    assert desk.rows("from incomplete_grades") == []
 
 
 def test_an_unknown_file_in_place_of_a_missing_table_is_refused(desk):
@@ -72,6 +113,7 @@ def test_an_unknown_file_in_place_of_a_missing_table_is_refused(desk):
         "criteria_scores.csv": "gradable_id,criterion,criterion_score\n1,2,3\n",
         "total.csv": csv_text("total_scores", [TOTAL]),
     }
+    odd |= {f"{name}.csv": csv_text(name, []) for name in ("section_scores", "individual_answers")}
     landed = desk.land(zipped(odd))
 
     assert [each.member for each in landed.refused] == ["criteria_scores.csv"]

@@ -52,12 +52,13 @@ def test_reading_a_file_again_replaces_what_it_had_in_quarantine(desk):
     assert desk.column("select count(*) from state.quarantine") == [1]
 
 
-def test_the_grade_of_a_refused_row_does_not_keep_its_earlier_version(desk):
-    """Its new score cannot be read, and the old one is no longer true."""
+def test_a_grade_whose_new_row_is_refused_keeps_the_earlier_one_and_is_not_whole(desk):
     desk.land_rows(total_scores=[TOTAL])
     desk.land_rows(total_scores=[*many(100), TOTAL | {"rubric_score": "?"}])
+    desk.master.publish()
 
-    assert desk.column("select count(*) from total_scores where gradable_id = '5310985'") == [0]
+    assert desk.rows("select rubric_score, is_whole from grades where gradable_id = '5310985'") == [(70.0, False)]
+    assert desk.column("select count(*) from grades where is_whole") == [100]
 
 
 def test_retry_after_a_fix_lands_what_can_be_read_now(desk, monkeypatch):
@@ -93,7 +94,7 @@ def test_retry_reads_only_what_had_trouble_and_leaves_newer_grades_alone(desk):
 
 
 def test_retry_of_a_refused_file_covers_its_window_when_it_lands(desk, monkeypatch):
-    desk.land(zipped({"total.csv": csv_text("total_scores", [TOTAL | {"rubric_score": "?"}])}))
+    desk.land(raw_zip(total_scores=[TOTAL | {"rubric_score": "?"}]))
     assert desk.master.coverage("raw") == []
 
     (outcome,) = list(retry_quarantine(desk.master, budget=1.0))

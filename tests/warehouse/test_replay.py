@@ -16,7 +16,6 @@ from tests.warehouse.desk import (
     everything,
     raw_zip,
     whole_grade,
-    zipped,
 )
 
 TAKEN = datetime(2026, 2, 1, 12, 0, 0, 123456, UTC)
@@ -32,8 +31,7 @@ def busy_history(desk):
     desk.land_rows(
         seq=7, week=4, total_scores=[TOTAL | {"gradable_id": "m7", "is_deleted": "1"}], individual_answers=[ANSWER]
     )
-    bad = {"total_scores.csv": csv_text("total_scores", [TOTAL | {"rubric_score": "bad"}])}
-    desk.land(zipped(bad | {"annotations.csv": csv_text("annotations", [NOTE])}), week=5, seq=8)
+    desk.land_rows(total_scores=[TOTAL | {"rubric_score": "bad"}], annotations=[NOTE], week=5, seq=8)
     for ids in ("1,2", "0072999,2"):
         desk.land(csv_text("agent_groups", [{"group_id": "g", "agent_ids": ids}]).encode(), kind="groups")
     activity = {"activity_id": "a", "time_stamp": "2026-01-02T00:00:00Z", "description": ""}

@@ -13,6 +13,7 @@ from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv
 
 FILES = [(folder, name) for folder in ("views", "queries") for name in texts(folder)]
 KEYS_OF_VIEWS = {
+    "ordinary_grades": ["grade_key"],
     "grades": ["grade_key"],
     "scored_grades": ["grade_key"],
     "recomputed_scores": ["grade_key"],

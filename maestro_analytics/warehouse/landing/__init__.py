@@ -16,7 +16,7 @@ import duckdb
 
 from maestro_analytics.errors import TooManyBadRows, UnreadableFile
 from maestro_analytics.exports import ExportRecord
-from maestro_analytics.kinds import COACHING, GROUPS
+from maestro_analytics.kinds import COACHING, GROUPS, RAW
 from maestro_analytics.tables.delivery import (
     BUDGET,
     Delivery,
@@ -25,17 +25,18 @@ from maestro_analytics.tables.delivery import (
     allowed_refusals,
     refusals_frame,
 )
+from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.json_records import read_records
-from maestro_analytics.tables.schemas import AGENT_GROUPS, AUDIT_LOGS, CSAT, GRADE_TABLES, TABLES_BY_NAME
+from maestro_analytics.tables.schemas import AGENT_GROUPS, AUDIT_LOGS, CSAT, GRADE_TABLES, TABLES_BY_NAME, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import scalar
 from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, Source
 from maestro_analytics.warehouse.landing.audit_logs import land_audit_logs
 from maestro_analytics.warehouse.landing.coverage import cover
 from maestro_analytics.warehouse.landing.csat import land_csat
-from maestro_analytics.warehouse.landing.grades import classify_grades, replace_grades
+from maestro_analytics.warehouse.landing.grades import classify_grades, replace_grades, unreplaced_tables
 from maestro_analytics.warehouse.landing.quarantine import clear_quarantine, quarantine
-from maestro_analytics.warehouse.landing.snapshots import land_groups, land_list
+from maestro_analytics.warehouse.landing.snapshots import doubt_warning, is_doubtful, land_groups, land_list
 from maestro_analytics.warehouse.landing.staged import add_columns
 from maestro_analytics.warehouse.ledger import add, mark_landed, source_of
 
@@ -58,9 +59,11 @@ def land(
         landed.unknown = delivery.unknown
         landed.warnings = list(delivery.warnings)
         for staged in delivery.tables.values():
-            add_columns(connection, staged.table.name, staged.unknown, source)
+            landed.warnings += add_columns(connection, staged.table.name, staged.unknown, source)
         steps.reached("columns grown")
-        classify_grades(connection, delivery, source)
+        if export.kind == RAW.name:
+            classify_grades(connection, delivery, source)
+            landed.refused = [*landed.refused, *_missing_files(connection, delivery)]
         steps.reached("grades classified")
     tables = dict(delivery.tables) if delivery else {}
     if export.kind == GROUPS.name and not landed.refused:
@@ -68,11 +71,13 @@ def land(
         tables.setdefault(AGENT_GROUPS.name, StagedTable(AGENT_GROUPS))
     with transaction(connection):
         clear_quarantine(connection, export.seq)
-        if delivery is not None and any(table.name in tables for table in GRADE_TABLES):
+        if delivery is not None and TOTAL_SCORES.name in tables:
             landed.row_counts |= replace_grades(connection, delivery, source)
         for name, lander in LANDERS.items():
             if name in tables:
                 landed.row_counts[name] = lander(connection, tables[name], source)
+                if name == AGENT_GROUPS.name and _is_doubted(connection, source):
+                    landed.warnings.append(doubt_warning(connection, name, tables[name].rows_live))
                 steps.reached(f"{name} landed")
         for counts in landed.row_counts.values():
             counts.check()
@@ -84,9 +89,37 @@ def land(
         status = "partial" if landed.refused else "landed" if delivery is not None else "empty"
         errors = "; ".join(str(file.error) for file in landed.refused) or None
         mark_landed(connection, export.seq, status=status, error=errors)
+        if TOTAL_SCORES.name in tables:
+            connection.execute(
+                "update state.exports set total_columns = ? where seq = ?",
+                [sorted(map(folded, tables[TOTAL_SCORES.name].columns)), export.seq],
+            )
         steps.reached("before commit")
     steps.reached("committed")
     return landed
+
+
+def _is_doubted(connection: duckdb.DuckDBPyConnection, source: Source) -> bool:
+    return bool(scalar(connection, "select count(*) from state.doubted_snapshots where export_seq = ?", [source.seq]))
+
+
+def _missing_files(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> list[RefusedFile]:
+    """The files that a raw export lacks, as refused files; those that are refused already are not repeated."""
+    refused = {file.table_name for file in delivery.refused}
+    return [
+        RefusedFile(
+            "",
+            name,
+            UnreadableFile(
+                f"{delivery.path.name} has no usable {name} file, so "
+                + ("none of its grades landed" if name == TOTAL_SCORES.name else f"earlier rows of {name} stay")
+                + f" and its period is not complete. Kept at {delivery.path}; the next refresh asks for it again.",
+                path=delivery.path,
+            ),
+        )
+        for name in unreplaced_tables(connection, delivery)
+        if name not in refused
+    ]
 
 
 def refuse(
@@ -132,9 +165,15 @@ def land_coaching(
         )
     landed = Landed(None)
     unknown = {name: name for name in rows.columns if name not in table.columns}
-    add_columns(connection, table_name, unknown, source)
+    landed.warnings += add_columns(connection, table_name, unknown, source)
     steps.reached("columns grown")
     if keep:
+        with transaction(connection):
+            is_doubted = is_doubtful(connection, table_name, source, rows.height)
+        if is_doubted:
+            landed.warnings.append(doubt_warning(connection, table_name, rows.height))
+            landed.row_counts[table_name] = RowCounts(table_name, read=len(records), doubted=len(records))
+            return landed
         keep_list(kept, records, taken_at)
         steps.reached("list kept")
     with transaction(connection):

@@ -28,6 +28,7 @@ class RowCounts:
         deleted: rows of grades that the vendor deleted, and rows that it marks as deleted.
         repeated: rows identical to one that landed.
         superseded: rows of grades, tickets or activities of which the table has a newer version.
+        doubted: rows of a snapshot that is not believed until the next run sees the same.
     """
 
     table_name: str
@@ -37,10 +38,12 @@ class RowCounts:
     deleted: int = 0
     repeated: int = 0
     superseded: int = 0
+    doubted: int = 0
 
     def check(self) -> None:
         """Raises RowsUnaccounted if the counts do not add up to the rows read."""
-        if self.read != self.landed + self.quarantined + self.deleted + self.repeated + self.superseded:
+        set_aside = self.quarantined + self.deleted + self.repeated + self.superseded + self.doubted
+        if self.read != self.landed + set_aside:
             raise RowsUnaccounted(f"the row counts do not add up, so nothing of this export landed: {self}")
 
 

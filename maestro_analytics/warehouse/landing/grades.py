@@ -1,12 +1,18 @@
-"""Landing a raw export: the unit is the grade.
+"""Land the grades of a raw export. The unit is the grade.
 
-A grade that a delivery names in any of its files is replaced in all four grade tables, also where a file has no row
-for it or was refused. Measured on 20 million answers, replacing 200,000 grades: delete by key and insert takes 1.6 s, a
-merge 3.8 s, `insert or replace` 5.2 s (and leaves stale answers); a primary key made the file 4.8 times larger. All
-that is done here takes 1.12 times the bare delete and insert (180,000 grades of 20 million answers).
+A grade that a delivery names in any of its files is replaced in all four grade tables, also where a file has no row for
+it. Nothing is deleted without its replacement: in the table of a file that is missing or refused, and where every row
+of the grade was refused, the grade keeps its earlier rows and is listed in `incomplete_grades`. Without a usable
+total_scores no grade lands at all.
 
-Which grade wins is the order in which exports were asked for, not in which they arrive: `state.grade_versions` and
-`state.deletions` remember the export that a grade was last seen in.
+Of two versions of a grade, the one with the newer `date_graded` stands; where the dates are equal or unknown, the one
+whose export was asked for later. A deletion counts against a live version only if its export was asked for later and
+its row is not older; a live row counts against a deletion if its export was asked for later or its row is newer. So
+neither the order in which exports arrive nor a second request for an old week, whose deleted row shares the key of a
+newer grade, removes or replaces a newer grade.
+
+Measured on 20 million answers, replacing 200,000 grades: delete by key and insert takes 1.6 s, a merge 3.8 s, `insert
+or replace` 5.2 s (and leaves stale answers); a primary key made the file 4.8 times larger.
 """
 
 from __future__ import annotations
@@ -16,12 +22,13 @@ from dataclasses import replace
 import duckdb
 import polars as pl
 
+from maestro_analytics.tables.columns import UTC_MOMENT
 from maestro_analytics.tables.delivery import Delivery, StagedTable
 from maestro_analytics.tables.grade_key import GRADE_PARTS
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.tables.schemas import GRADE_TABLES, TOTAL_SCORES
+from maestro_analytics.tables.schemas import ANNOTATIONS, CSAT, GRADE_TABLES, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
-from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar
+from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar, text_literal
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
 from maestro_analytics.warehouse.landing.quarantine import quarantine
 from maestro_analytics.warehouse.landing.staged import insert_list, scan
@@ -36,49 +43,73 @@ with delivered as (
             when bool_or(is_total and what = 'live') then true
             when bool_or(is_total and what = 'flagged') then false
             else bool_or(what <> 'flagged')
-        end as is_live
+        end as is_live,
+        coalesce(max(date_graded) filter (is_total), max(date_graded)) as date_graded
     from named_rows
     group by grade_key
 )
 select
     delivered.grade_key,
     delivered.is_live,
+    delivered.date_graded,
     coalesce(versions.export_seq, deletions.export_seq) as known_seq,
     versions.export_seq is not null as has_rows,
-    coalesce(versions.export_seq > $seq or deletions.export_seq > $seq, false) as is_stale
+    coalesce(case
+        when versions.export_seq = $seq then false
+        when delivered.is_live and versions.date_graded <> delivered.date_graded
+            then versions.date_graded > delivered.date_graded
+        when delivered.is_live and versions.export_seq is not null then versions.export_seq > $seq
+        when versions.export_seq is not null
+            then versions.export_seq > $seq or coalesce(versions.date_graded > delivered.date_graded, false)
+        when delivered.is_live
+            then deletions.export_seq > $seq and not coalesce(delivered.date_graded > deletions.date_graded, false)
+        else deletions.export_seq > $seq
+    end, false) as is_stale
 from delivered
 left join state.grade_versions as versions on versions.grade_key = delivered.grade_key
 left join state.deletions as deletions on deletions.grade_key = delivered.grade_key
 """
-"""What is to become of each grade that the delivery names.
+"""What becomes of each grade that the delivery names.
 
 A live row of total_scores makes it live, a deleted one deleted; without either, any row that is not deleted makes it
-live. A stale grade has been in an export asked for later, and is left as it is.
+live. The tables have a newer version of a stale grade, which stays.
 """
 
 
 def classify_grades(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source) -> None:
-    """Make the temporary table `grade_outcome`; before the transaction."""
-    parts = [
-        f"select grade_key, {str(table is TOTAL_SCORES).lower()} as is_total, '{what}' as what from {scan(files)}"
-        for table in GRADE_TABLES
-        if (staged := delivery.tables.get(table.name))
-        for what, files in (("live", staged.files), ("flagged", staged.flagged_files))
-        if files
-    ]
-    named = [
-        (key, table is TOTAL_SCORES, "named")
-        for table in GRADE_TABLES
-        if (staged := delivery.tables.get(table.name))
-        for key in staged.named_keys
-    ]
-    names = pl.DataFrame(named, {"grade_key": pl.String, "is_total": pl.Boolean, "what": pl.String}, orient="row")
-    connection.register("named_by_refused_rows", names)
-    parts.append("select * from named_by_refused_rows")
+    """Create the temporary tables `grade_outcome` and `kept_rows`, before the transaction."""
+    parts = []
+    named: list[tuple[str, str, bool, str]] = []
+    for table in GRADE_TABLES:
+        if staged := delivery.tables.get(table.name):
+            is_total = str(table is TOTAL_SCORES).lower()
+            has_date = any(folded(column) == "date_graded" for column in staged.columns)
+            date = "date_graded" if has_date else "null::timestamptz as date_graded"
+            for what, files in (("live", staged.files), ("flagged", staged.flagged_files)):
+                if files:
+                    row_date = "date_graded" if what == "flagged" else date
+                    parts.append(
+                        f"select grade_key, {is_total} as is_total, '{what}' as what, {row_date} from {scan(files)}"
+                    )
+            named += [(table.name, key, table is TOTAL_SCORES, "named") for key in staged.named_keys]
+    schema = {"table_name": pl.String, "grade_key": pl.String, "is_total": pl.Boolean, "what": pl.String}
+    names = pl.DataFrame(named, schema, orient="row").with_columns(pl.lit(None, UTC_MOMENT).alias("date_graded"))
+    connection.register("refused_rows_of_grades", names)
+    parts.append("select grade_key, is_total, what, date_graded from refused_rows_of_grades")
     connection.execute("create or replace temp view named_rows as " + " union all ".join(parts))
     connection.execute(GRADE_OUTCOME, {"seq": source.seq})
     connection.execute("drop view temp.named_rows")
-    connection.unregister("named_by_refused_rows")
+    connection.execute(
+        "create or replace temp table kept_rows as select table_name, grade_key from refused_rows_of_grades"
+    )
+    connection.unregister("refused_rows_of_grades")
+    for table in GRADE_TABLES:
+        if (staged := delivery.tables.get(table.name)) and staged.named_keys and staged.files:
+            connection.execute(
+                "delete from kept_rows where table_name = $name "
+                f"and grade_key in (select grade_key from {scan(staged.files)})",
+                {"name": table.name},
+            )
 
 
 def replace_grades(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source) -> dict[str, RowCounts]:
@@ -87,21 +118,62 @@ def replace_grades(connection: duckdb.DuckDBPyConnection, delivery: Delivery, so
     steps.reached("history written")
     if scalar(connection, "select count(*) from grade_outcome where has_rows and not is_stale"):
         for table in GRADE_TABLES:
+            is_replaced = "true" if table.name in delivery.tables else "not is_live"
             connection.execute(
-                f"delete from main.{table.name} where grade_key in "
-                "(select grade_key from grade_outcome where has_rows and not is_stale)"
+                f"delete from main.{table.name} where grade_key in (select grade_key from grade_outcome where has_rows "
+                f"and not is_stale and {is_replaced} and (not is_live or grade_key not in "
+                "(select grade_key from kept_rows where table_name = $name)))",
+                {"name": table.name},
             )
             steps.reached(f"{table.name} deleted")
     all_land = not scalar(connection, "select count(*) from grade_outcome where is_stale or not is_live")
-    countss = {}
+    counts = {}
     for table in GRADE_TABLES:
         staged = delivery.tables.get(table.name)
         if staged is not None:
-            countss[table.name] = _insert(connection, staged, source, all_land=all_land)
+            counts[table.name] = _insert(connection, staged, source, all_land=all_land)
             steps.reached(f"{table.name} inserted")
     _remember(connection, delivery, source)
+    _list_incomplete(connection, delivery)
     steps.reached("versions written")
-    return countss
+    return counts
+
+
+def unreplaced_tables(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> list[str]:
+    """The tables without a file in this delivery that make its window incomplete.
+
+    A missing annotations or csat is complete where the delivered grades and tickets have no such rows yet. Call it
+    after `classify_grades`.
+    """
+    missing = [table.name for table in (*GRADE_TABLES, CSAT) if table.name not in delivery.tables]
+    totals = delivery.tables.get(TOTAL_SCORES.name)
+    tickets = f"select gradable_id from {scan(totals.files)}" if totals and totals.files else "select null where false"
+    replaced = {
+        ANNOTATIONS.name: "select count(*) from annotations where grade_key in "
+        "(select grade_key from grade_outcome where not is_stale)",
+        CSAT.name: f"select count(*) from csat where gradable_id in ({tickets})",
+    }
+    return [name for name in missing if name not in replaced or scalar(connection, replaced[name])]
+
+
+def _list_incomplete(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
+    """Record which grades have rows of an earlier export, or none where a file is missing, in `incomplete_grades`."""
+    if scalar(connection, "select count(*) from incomplete_grades"):
+        connection.execute(
+            "delete from incomplete_grades where grade_key in (select grade_key from grade_outcome where not is_stale)"
+        )
+    for table in GRADE_TABLES:
+        if table.name not in delivery.tables:
+            had_rows = "grade_key in (select grade_key from annotations)" if table is ANNOTATIONS else "true"
+            connection.execute(
+                "insert into incomplete_grades select grade_key, $name from grade_outcome "
+                f"where is_live and not is_stale and {had_rows}",
+                {"name": table.name},
+            )
+    connection.execute(
+        "insert into incomplete_grades select distinct kept_rows.grade_key, kept_rows.table_name from kept_rows "
+        "join grade_outcome on grade_outcome.grade_key = kept_rows.grade_key where is_live and not is_stale"
+    )
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source, *, all_land: bool) -> RowCounts:
@@ -132,11 +204,11 @@ def _insert(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: 
 
 
 def _write_history(connection: duckdb.DuckDBPyConnection, totals: StagedTable | None, source: Source) -> None:
-    """Keep the total scores that are replaced by others.
+    """Copy the total scores that are about to be replaced into grade_history, where their content changes.
 
-    Nothing is kept of a grade that is deleted, nor when the same export is read once more: its earlier reading is no
-    version. A total score that leaves without another in its place (the file was refused, or its row) is kept too; if
-    it then turns out that nothing had changed, it is taken out again.
+    Only columns that both exports had are compared: a column that the vendor adds changes no grade. Deleted grades have
+    no history, and reading the same export again adds nothing. A total score that has no successor in this delivery is
+    copied too; it is removed again when a later reading shows that nothing had changed.
     """
     columns = [name for name in columns_of(connection, "total_scores") if name not in TOTAL_SCORES.made_here]
     delivered = {folded(name) for name in insert_list(totals)} if totals and totals.files else set()
@@ -145,10 +217,14 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: StagedTable | 
     connection.execute(
         f"create or replace temp view new_totals as select {new_columns if delivered else '*'} from {rows}"
     )
-    differs = " or ".join(
-        f"old.{quoted(name)} is distinct from "
-        + (f"new_totals.{quoted(name)}" if folded(name) in delivered or not delivered else "null")
-        for name in columns
+    differs = (
+        " or ".join(
+            f"(old.{quoted(name)} is distinct from new_totals.{quoted(name)} and "
+            f"(exports.total_columns is null or list_contains(exports.total_columns, {text_literal(folded(name))})))"
+            for name in columns
+            if folded(name) in delivered
+        )
+        or "false"
     )
     carried = ["grade_key", *columns]
     connection.execute(
@@ -160,6 +236,7 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: StagedTable | 
         left join new_totals on new_totals.grade_key = old.grade_key
         left join state.exports as exports on exports.seq = grade_outcome.known_seq
         where grade_outcome.is_live and not grade_outcome.is_stale and grade_outcome.known_seq <> $seq
+            and old.grade_key not in (select grade_key from kept_rows where table_name = 'total_scores')
             and (new_totals.grade_key is null or {differs})
         """,
         {"at": source.at, "export_id": source.export_id, "seq": source.seq},
@@ -186,14 +263,15 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: StagedTable | 
 
 
 def _remember(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source) -> None:
-    """Enter which export each grade was last seen in, and the deleted ones."""
+    """Record the export that each live grade came from, and the deleted grades."""
     for name in ("grade_versions", "deletions"):
         connection.execute(
             f"delete from state.{name} where grade_key in "
             "(select grade_key from grade_outcome where known_seq is not null and not is_stale)"
         )
     connection.execute(
-        "insert into state.grade_versions select grade_key, $seq from grade_outcome where is_live and not is_stale",
+        "insert into state.grade_versions select grade_key, $seq, date_graded from grade_outcome "
+        "where is_live and not is_stale",
         {"seq": source.seq},
     )
     flagged = [
@@ -206,8 +284,8 @@ def _remember(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source:
         connection.execute(
             f"""
             insert into state.deletions
-                (grade_key, {", ".join(GRADE_PARTS)}, export_seq, export_id, deleted_at)
-            select flagged.grade_key, {parts}, $seq, $export_id, $at
+                (grade_key, {", ".join(GRADE_PARTS)}, export_seq, export_id, deleted_at, date_graded)
+            select flagged.grade_key, {parts}, $seq, $export_id, $at, any_value(grade_outcome.date_graded)
             from ({" union all ".join(flagged)}) as flagged
             join grade_outcome on grade_outcome.grade_key = flagged.grade_key
             where not grade_outcome.is_live and not grade_outcome.is_stale

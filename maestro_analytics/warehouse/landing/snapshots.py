@@ -14,20 +14,51 @@ from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
 from maestro_analytics.warehouse.landing.staged import counts_of, insert_list, scan
 
 
+def is_doubtful(connection: duckdb.DuckDBPyConnection, name: str, source: Source, rows: int) -> bool:
+    """Whether a snapshot of `rows` rows is not believed yet; records the doubt.
+
+    A snapshot that is empty, or has less than half of the rows of the table, replaces nothing until the next run sees
+    about the same: as few rows, within a factor of two.
+    """
+    earlier = int(scalar(connection, f"select count(*) from main.{name}"))
+    doubted = connection.execute(
+        "select rows, coalesce(export_seq = $seq, false) from state.doubted_snapshots where table_name = $name",
+        {"name": name, "seq": source.seq},
+    ).fetchall()
+    connection.execute("delete from state.doubted_snapshots where table_name = ?", [name])
+    if 2 * rows >= earlier:
+        return False
+    if doubted and not doubted[0][1] and doubted[0][0] <= 2 * rows <= 4 * doubted[0][0]:
+        return False
+    connection.execute("insert into state.doubted_snapshots values (?, ?, ?, ?)", [name, source.seq, source.at, rows])
+    return True
+
+
+def doubt_warning(connection: duckdb.DuckDBPyConnection, name: str, rows: int) -> str:
+    """The warning about a snapshot that is not believed yet."""
+    earlier = int(scalar(connection, f"select count(*) from main.{name}"))
+    return (
+        f"{name}: the vendor returned {rows} rows where there were {earlier}, so the earlier rows stay. "
+        "They are replaced if the next refresh sees the same."
+    )
+
+
 def land_groups(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> RowCounts:
-    """Replace the whole table, unless a later snapshot is there."""
+    """Replace the whole table, unless it has a later snapshot or this one is doubtful."""
     counts = counts_of(connection, staged, source)
     name = staged.table.name
     if scalar(
         connection, "select count(*) from state.snapshots where table_name = ? and export_seq > ?", [name, source.seq]
     ):
         return replace(counts, superseded=staged.rows_live)
+    if is_doubtful(connection, name, source, staged.rows_live):
+        return replace(counts, doubted=staged.rows_live)
     connection.execute(f"delete from main.{name}")
     landed = 0
     if staged.files:
         names = quoted_all(insert_list(staged))
         landed = rowcount(connection, f"insert into main.{name} ({names}) select {names} from {scan(staged.files)}")
-    _note_snapshot(connection, name, source, landed)
+    _record_snapshot(connection, name, source, landed)
     return replace(counts, landed=landed)
 
 
@@ -40,10 +71,10 @@ def land_list(connection: duckdb.DuckDBPyConnection, table: Table, rows: pl.Data
         landed = rowcount(connection, f"insert into main.{table.name} ({names}) select {names} from list_rows")
     finally:
         connection.unregister("list_rows")
-    _note_snapshot(connection, table.name, source, landed)
+    _record_snapshot(connection, table.name, source, landed)
     return landed
 
 
-def _note_snapshot(connection: duckdb.DuckDBPyConnection, name: str, source: Source, rows: int) -> None:
+def _record_snapshot(connection: duckdb.DuckDBPyConnection, name: str, source: Source, rows: int) -> None:
     connection.execute("delete from state.snapshots where table_name = ?", [name])
     connection.execute("insert into state.snapshots values (?, ?, ?, ?)", [name, source.seq, source.at, rows])

@@ -41,15 +41,15 @@ def counts_of(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source
 
 def add_columns(
     connection: duckdb.DuckDBPyConnection, table_name: str, unknown: dict[str, str], source: Source
-) -> None:
+) -> list[str]:
     """Add a VARCHAR column for each of `unknown` (stored name -> name in the file) that the table lacks.
 
-    Runs in a transaction of its own, before that of the rows.
+    Runs in a transaction of its own, before that of the rows. Returns one warning per new column.
     """
     existing = {folded(name) for name in columns_of(connection, table_name)}
     new = {stored: given for stored, given in unknown.items() if folded(stored) not in existing}
     if not new:
-        return
+        return []
     connection.execute("begin")
     for stored, given in new.items():
         for name in [table_name] + (["grade_history"] if table_name == "total_scores" else []):
@@ -59,3 +59,4 @@ def add_columns(
             [table_name, stored, given, source.seq, source.export_id, source.at],
         )
     connection.execute("commit")
+    return [f"{table_name} has a new column {given!r}, kept as text in {stored}" for stored, given in new.items()]
