@@ -33,7 +33,7 @@ def test_a_deleted_grade_leaves_all_four_tables_and_is_noted(desk):
             "id_2",
             START + timedelta(days=15),
             datetime(2026, 1, 2, 10, 0, 0, 500_000, tzinfo=UTC),
-            "export",
+            None,
         )
     ]
     assert desk.rows("from state.grade_versions") == []
