@@ -54,7 +54,9 @@ def seed(connection: duckdb.DuckDBPyConnection, *, tickets: int = 260) -> None:
         "insert into state.exports (seq, kind, status, requested_at) "
         "values (1, 'raw', 'landed', timestamptz '2026-05-01T00:00:00Z')"
     )
-    connection.execute("insert into state.grade_versions select distinct grade_key, 1 from total_scores")
+    connection.execute(
+        "insert into state.grade_versions (grade_key, export_seq) select distinct grade_key, 1 from total_scores"
+    )
     connection.execute("insert into state.csat_versions select source, gradable_id, 1 from csat")
 
 

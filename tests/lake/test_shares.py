@@ -43,7 +43,7 @@ def add_grade(source: Source, key: str, score: float, day: str, questions: int) 
         f"select $1, 'q' || i, $2, $3::timestamptz from range({questions}) as questions(i)",
         [key, score, day],
     )
-    run("insert into state.grade_versions values ($1, 1)", [key])
+    run("insert into state.grade_versions (grade_key, export_seq) values ($1, 1)", [key])
 
 
 @pytest.fixture(params=["duckdb", "spark"])

@@ -41,7 +41,7 @@ def spoilt(tmp_path):
                 "from total_scores where grade_key = ?",
                 [twin],
             )
-            execute("insert into state.grade_versions select 'ghost', 1")
+            execute("insert into state.grade_versions (grade_key, export_seq) select 'ghost', 1")
         yield settings, sandbox, {"ghosts": ["ghost"], "missing": [gone], "stale": [changed]}
 
 
