@@ -52,10 +52,12 @@ class GradeComparison:
         """
         self._take("after")
         names = quoted_all(list(LISTED))
+        listed = ", ".join(f"after.{quoted_all([name])}" for name in LISTED)
         ghosts = frame(
             self._connection,
-            f"select {names} from after join state.grade_versions as versions using (grade_key) "
-            "where versions.export_seq < $seq and date_graded >= $since and date_graded < $until order by all",
+            f"select {listed} from after join state.grade_versions as versions using (grade_key) "
+            "where versions.export_seq < $seq and after.date_graded >= $since and after.date_graded < $until "
+            "order by all",
             {"seq": first_seq, "since": ghosts_since, "until": until},
         )
         missing = frame(
