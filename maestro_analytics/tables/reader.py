@@ -279,8 +279,10 @@ def _spread_deletions(files: list[_File]) -> None:
             if gone.height:
                 missing = [part for part in GRADE_PARTS if part not in gone.columns]
                 gone = gone.with_columns(pl.lit(None, dtype=pl.String).alias(part) for part in missing)
+                if "date_graded" not in gone.columns:
+                    gone = gone.with_columns(pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias("date_graded"))
                 flagged = rows.path.with_name(f"{rows.path.stem}-deleted-elsewhere.parquet")
-                write_rows(gone.select(*GRADE_PARTS, "grade_key"), flagged)
+                write_rows(gone.select(*GRADE_PARTS, "grade_key", "date_graded"), flagged)
                 file.flagged_files.append(flagged)
                 file.rows_flagged += rows.remove(gone.get_column(ROW).to_list())
 

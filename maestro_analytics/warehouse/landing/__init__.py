@@ -27,7 +27,7 @@ from maestro_analytics.tables.delivery import (
 )
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.json_records import read_records
-from maestro_analytics.tables.schemas import AGENT_GROUPS, AUDIT_LOGS, CSAT, GRADE_TABLES, TABLES_BY_NAME, TOTAL_SCORES
+from maestro_analytics.tables.schemas import AGENT_GROUPS, AUDIT_LOGS, CSAT, TABLES_BY_NAME, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import scalar
 from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, Source
