@@ -20,7 +20,15 @@ from maestro_analytics.lake.source import CSAT_VERSIONS, GRADE_VERSIONS
 from maestro_analytics.lake.storage import Storage
 from maestro_analytics.lake.write import SHARES
 from maestro_analytics.tables.coaching import COACHING_TABLES
-from maestro_analytics.tables.schemas import AGENT_GROUPS, AGENT_IDS, AGENTS, CSAT, GRADE_TABLES, TABLES_BY_NAME
+from maestro_analytics.tables.schemas import (
+    AGENT_GROUPS,
+    AGENT_IDS,
+    AGENTS,
+    COVERED_TIME,
+    CSAT,
+    GRADE_TABLES,
+    TABLES_BY_NAME,
+)
 from maestro_analytics.warehouse.connection import quoted
 
 SNAPSHOTS = {table.name for table in (AGENT_GROUPS, *COACHING_TABLES)}
@@ -103,6 +111,15 @@ def made_one(shares: Sequence[Share]) -> dict[str, str]:
                 "and versions.gradable_id = lines.gradable_id and versions.source is not distinct from lines.source "
                 "qualify row_number() over (partition by lines.source, lines.gradable_id "
                 "order by versions.asked_at desc nulls last, lines.share desc) = 1"
+            )
+        elif name == COVERED_TIME.name:
+            # Periods of several shares can overlap. A grade is in at most one row, so that joining adds no grades.
+            selects[name] = (
+                "select min(window_start) as window_start, max(window_end) as window_end from ("
+                "select *, sum(is_first) over (order by window_start, window_end) as island from ("
+                "select *, case when window_start <= max(window_end) over (order by window_start, window_end "
+                "rows between unbounded preceding and 1 preceding) then 0 else 1 end as is_first "
+                f"from ({everything[name]}) as periods) as marked) as islands group by island"
             )
         elif table is not None and table.row_key:
             # a person whose ids are another person's in a newer share is no person any more

@@ -163,3 +163,15 @@ def test_an_account_is_a_whole_or_in_shares_and_not_both(machine, tmp_path):
     write_lake(source, tmp_path, account="parted", share="one")
     with pytest.raises(LakeError, match="in shares already"):
         write_lake(source, tmp_path, account="parted")
+
+
+def test_a_grade_in_the_covered_time_of_two_machines_is_one_grade(machine, tmp_path, engine):
+    old, new = machine("old", "2026-02-01"), machine("new", "2026-03-01")
+    add_grade(new, "shared", 9.0, "2026-01-20", questions=1)
+    for source, start, end in ((old, "2026-01-01", "2026-02-01"), (new, "2026-01-15", "2026-03-01")):
+        source.connection.execute("insert into covered_time values ($1::timestamptz, $2::timestamptz)", [start, end])
+        write_lake(source, tmp_path, account="acme", share=source.origin)
+
+    with open_lake(str(tmp_path), account="acme", spark=engine) as lake:
+        assert lake.sql("select grade_key, is_covered from grades").rows() == [("shared", True)]
+        assert lake.sql("select count(*) as periods from covered_time")["periods"].to_list() == [1]

@@ -36,7 +36,7 @@ def test_every_row_of_every_table_is_in_the_files_that_the_manifest_names(source
         expected = source.connection.execute(f"select count(*) from {name}").fetchall()[0][0]
         files = [tmp_path / "acme" / file.key for part in table.parts for file in part.files]
         assert sum(pq.read_metadata(file).num_rows for file in files) == table.rows == expected == written.rows[name]
-    assert len(manifest.tables) == 13
+    assert len(manifest.tables) == 15
     assert files_below(tmp_path / "acme") == manifest.keys | {"manifest.json"}
     assert manifest.refresh == {"started_at": "2026-05-01"}
 
