@@ -117,6 +117,7 @@ def test_a_table_of_no_rows_and_a_table_that_an_older_lake_lacks_are_empty(sourc
         assert lake.sql("select * from csat").schema == {
             "gradable_id": pl.String,
             "csat_score": pl.Float64,
+            "csat_rating": pl.String,
             "csat_comment": pl.String,
             "ticket_created_at": pl.Datetime("us", "UTC"),
             "source": pl.String,
