@@ -18,19 +18,35 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 UTC_SESSION = "set TimeZone = 'UTC'"
 """A session that is not in UTC moves rows between days."""
 
+STORAGE_VERSION = "v1.2.0"
+"""DuckDB 1.2 and every newer version read it. v1.3.0 writes faster (4 million answers: 1.6 s against 2.7 s), but
+DuckDB 1.3.0 and 1.3.2 then read other strings from the file, without an error."""
+
 MASTER_MEMORY = "640MB"
 """Enough for a landing of any size, which spills to disk beyond it; the whole process stays under 1.5 GiB."""
 
 
 def open_master_file(path: Path, *, spill: Path, memory_limit: str = MASTER_MEMORY) -> duckdb.DuckDBPyConnection:
-    """The private database at `path`, for writing; made when it is not there."""
+    """The private database at `path`, for writing; created if it does not exist.
+
+    A new file gets `STORAGE_VERSION`; an existing one keeps its own, see `has_published_storage`.
+    """
     config = {
+        "storage_compatibility_version": STORAGE_VERSION,
         "memory_limit": memory_limit,
         "preserve_insertion_order": "false",
         "temp_directory": str(spill),
         "autoinstall_known_extensions": "false",
     }
     return configure_session(duckdb.connect(path, config=cast("dict[str, Any]", config)))
+
+
+def has_published_storage(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the open file has `STORAGE_VERSION`; older clients cannot read one that an older release wrote."""
+    found = scalar(
+        connection, "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
+    )
+    return str(found).rstrip("+") == STORAGE_VERSION
 
 
 def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:

@@ -2,7 +2,7 @@
 
     python -m maestro_analytics.warehouse.data_dictionary
 
-writes it anew; a test holds it against the code.
+rewrites it; a test compares it with the code.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import duckdb
 
 from maestro_analytics.tables.columns import DUCKDB_TYPES, Table
 from maestro_analytics.tables.schemas import TABLES
+from maestro_analytics.warehouse.comments import column_comments, sentence
 from maestro_analytics.warehouse.connection import configure_session
-from maestro_analytics.warehouse.sql_files import create_views, grain, sql_folder, texts, variables
+from maestro_analytics.warehouse.sql_files import create_views, description, grain, sql_folder, texts, variables
 from maestro_analytics.warehouse.state import STATE_TABLES, StateTable, columns_of, create_all
 
 OPENING = """\
@@ -22,7 +23,8 @@ OPENING = """\
 
 Made by `python -m maestro_analytics.warehouse.data_dictionary` from the schemas, views and queries: change those.
 
-`data/maestro.duckdb` opens in any DuckDB client. Moments are UTC; `set TimeZone = 'UTC'` before comparing them with
+`data/maestro.duckdb` opens in DuckDB 1.2 and every newer version, and shows these descriptions as
+comments there (`select * from duckdb_columns()`). Moments are UTC; `set TimeZone = 'UTC'` before comparing them with
 plain timestamps. Tables are in schema `main`, what is known about them in schema `state`. A table grows a VARCHAR
 column when a file has one that is not listed here; `state.schema_changes` says which and when.
 
@@ -45,23 +47,23 @@ def _table(table: Table) -> str:
         unit = metadata["unit"] or ""
         notes = "identity" if metadata["identity"] else ""
         rows.append((f"`{name}`", DUCKDB_TYPES[metadata["role"]], unit, notes, column.description or ""))
-    return f"### {table.name}\n\n{_sentence(table.grain)}\n\n" + _markdown(("column", "type", "unit", "", "what"), rows)
+    return f"### {table.name}\n\n{sentence(table.grain)}\n\n" + _markdown(("column", "type", "unit", "", "what"), rows)
 
 
 def _state_table(table: StateTable) -> str:
     rows = [(f"`{name}`", kind, what) for name, (kind, what) in table.columns.items()]
-    return f"### state.{table.name}\n\n{_sentence(table.grain)}\n\n" + _markdown(("column", "type", "what"), rows)
+    return f"### state.{table.name}\n\n{sentence(table.grain)}\n\n" + _markdown(("column", "type", "what"), rows)
 
 
 def _views() -> Iterable[str]:
+    comments = column_comments()
     connection = configure_session(duckdb.connect(":memory:"))
     try:
         create_all(connection)
         create_views(connection)
         for name, text in texts("views").items():
-            columns = ", ".join(f"`{column}`" for column in columns_of(connection, name))
-            comment = "\n".join(_comment_lines(text))
-            yield f"### {name}\n\n{comment}\n\nColumns: {columns}.\n"
+            rows = [(f"`{column}`", comments[name][column]) for column in columns_of(connection, name)]
+            yield f"### {name}\n\n{description(text)}\n\n" + _markdown(("column", "what"), rows)
     finally:
         connection.close()
 
@@ -72,19 +74,6 @@ def _queries() -> str:
         for name, text in texts("queries").items()
     ]
     return _markdown(("query", "what", "variables"), rows)
-
-
-def _comment_lines(text: str) -> list[str]:
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(line.removeprefix("--").strip())
-    return lines
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."
 
 
 def _markdown(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

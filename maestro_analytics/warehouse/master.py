@@ -16,7 +16,13 @@ from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.warehouse import agents, landing, publish, steps
-from maestro_analytics.warehouse.connection import configure_session, frame, open_master_file, scalar
+from maestro_analytics.warehouse.connection import (
+    configure_session,
+    frame,
+    has_published_storage,
+    open_master_file,
+    scalar,
+)
 from maestro_analytics.warehouse.landing import coverage
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.ledger import DuckLedger
@@ -222,9 +228,12 @@ class Master:
         """
         with self._working, self._entering:
             publish.prepare(self.connection)
+            is_readable = has_published_storage(self.connection)
             steps.reached("prepared")
             self._close_file()
             try:
+                if not is_readable:
+                    publish.compact(self.path)
                 return publish.publish(self.path, self.folder / PUBLISHED)
             finally:
                 self._connection = open_file(self.path)

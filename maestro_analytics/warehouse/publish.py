@@ -19,6 +19,7 @@ import duckdb
 from maestro_analytics.errors import MaestroError
 from maestro_analytics.kinds import RAW
 from maestro_analytics.warehouse import agents, steps
+from maestro_analytics.warehouse.comments import write_comments
 from maestro_analytics.warehouse.connection import open_master_file
 from maestro_analytics.warehouse.sql_files import create_views
 
@@ -39,6 +40,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute("commit")
     create_views(connection)
+    write_comments(connection)
     connection.execute("update state.account set published_at = now()")
 
 

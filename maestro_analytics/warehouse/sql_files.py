@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from graphlib import TopologicalSorter
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from maestro_analytics.errors import UnknownName
 _PACKAGE = Path(__file__).parents[1]
 _VARIABLE = re.compile(r"getvariable\('([A-Za-z_][A-Za-z0-9_]*)'\)")
 _COMMENT = re.compile(r"--[^\n]*")
+_DESCRIBED = re.compile(r"--\s+(\w+)\s{2,}(\S.*)")
 
 
 def sql_folder() -> Path:
@@ -70,6 +72,21 @@ def grain(text: str) -> str:
     return text.splitlines()[0].removeprefix("--").strip()
 
 
+def description(text: str) -> str:
+    """What the opening comment says, in one line, without the lines that describe a name."""
+    lines = [line for line in _opening(text) if not _DESCRIBED.fullmatch(line)]
+    return " ".join(line.removeprefix("--").strip() for line in lines)
+
+
+def described_names(text: str) -> dict[str, str]:
+    """Name -> description, from the lines `--   NAME  description` of the opening comment: columns of a view."""
+    return {found[1]: found[2] for line in _opening(text) if (found := _DESCRIBED.fullmatch(line))}
+
+
+def _opening(text: str) -> list[str]:
+    return list(takewhile(lambda line: line.startswith("--"), text.splitlines()))
+
+
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Create every view again, so that `select *` shows columns added since, and drop views that have no file."""
     wanted = texts("views")
@@ -96,10 +113,13 @@ def add_missing_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 def in_dependency_order(views: Mapping[str, str]) -> list[str]:
     """The names of views, each after the views that its text names."""
-    reads = {
-        name: set(re.findall(r"\w+", _COMMENT.sub("", text))) & (set(views) - {name}) for name, text in views.items()
-    }
+    reads = {name: words(text) & (set(views) - {name}) for name, text in views.items()}
     return list(TopologicalSorter(reads).static_order())
+
+
+def words(text: str) -> set[str]:
+    """The names and keywords of a statement, without its comments."""
+    return set(re.findall(r"\w+", _COMMENT.sub("", text)))
 
 
 def _existing_views(connection: duckdb.DuckDBPyConnection) -> Iterable[str]:

@@ -1,6 +1,7 @@
 -- One row per live grade and id of the person graded: how an answer id may name the grade.
 -- An answer id is account_gradable_rubric_agent_ROLE_type. Gradable and agent ids may contain "_" themselves, so the three
 -- middle parts are compared as one text, with every id of the person in the agent's place.
+--   gradable_rubric_agent  the middle parts of an answer id that names the grade
 select
     scores.grade_key,
     scores.rubric_id,

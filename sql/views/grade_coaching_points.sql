@@ -1,5 +1,6 @@
 -- One row per grade and coaching point about it, whichever of the person's ids the point's answer id used.
 -- The answer id of a calibration names no grader, so it links to the calibrations of all graders.
+--   coaching_point_id  the coaching point: coaching_points.id
 with referring as (
     select
         id as coaching_point_id,

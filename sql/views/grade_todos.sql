@@ -1,4 +1,5 @@
 -- One row per grade and to-do about it, whichever of the person's ids the to-do's answer id used.
+--   todo_id  the to-do: todos.id
 with referring as (
     select
         id as todo_id,

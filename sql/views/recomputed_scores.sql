@@ -1,6 +1,10 @@
 -- One row per live grade: its score in percent beside what its sections add up to, by points and by section weights.
--- fits_points and fits_weighted say which of the two is the grade's score, to 0.05 points. An inferred auto-fail is 0
--- although a section earned points. N/A sections count in neither; nor do sections without points of their own.
+-- N/A sections count in neither sum, nor do sections without points of their own.
+--   points_percent     100 * points of all sections / points that could be reached (percent)
+--   weighted_percent   mean of the sections' percentages, weighted by section_weight (percent)
+--   fits_points        whether score_percent is points_percent, to 0.05 points
+--   fits_weighted      whether score_percent is weighted_percent, to 0.05 points
+--   autofail_inferred  whether the score is 0 although a section earned points
 with from_sections as (
     select
         grade_key,

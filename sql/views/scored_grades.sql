@@ -1,8 +1,9 @@
 -- One row per live grade: its total score, the person graded, the score in percent. The view grades has the CSAT too,
 -- which takes up to half of the time to look up.
--- score_percent is 100 * rubric_score / max_rubric_score: it may exceed 100 (bonus sections), and is null without a score
--- or with a maximum of 0. is_whole says whether all tables have the rows of the same export. is_covered says whether the
--- grade counts for covered time; it is null where nothing was ever covered, and by date_graded without date_reported_as.
+--   person_id      the person graded; see agents
+--   score_percent  100 * rubric_score / max_rubric_score, over 100 with bonus; null without a score or a maximum (percent)
+--   is_whole       whether the rows of the grade in all tables come from the same export
+--   is_covered     whether date_reported_as (else date_graded) lies in covered time; null where nothing was ever covered
 select
     scores.*,
     ids.person_id,

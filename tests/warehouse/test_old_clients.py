@@ -1,0 +1,186 @@
+"""What older DuckDB versions read from the published file is what we read from it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from filelock import FileLock
+
+from maestro_analytics.warehouse import open
+from maestro_analytics.warehouse.sql_files import texts
+from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv_text
+
+OLD_VERSIONS = ("1.2.2", "1.3.2", "1.4.4", "1.5.6")
+
+COPY_EVERYTHING = """
+import sys
+from pathlib import Path
+
+import duckdb
+
+database, folder, queries = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
+connection = duckdb.connect(database, read_only=True)
+connection.execute("set TimeZone = 'UTC'")
+relations = connection.execute(
+    "select table_schema || '.' || table_name from information_schema.tables where table_catalog = current_database()"
+).fetchall()
+for (name,) in relations:
+    connection.execute(f"copy (select * from {name} order by all) to '{folder / name}.csv'")
+refused = {}
+for query in map(Path, queries):
+    try:
+        connection.execute(f"create temp table answer as {query.read_text()}")
+        connection.execute("drop table answer")
+    except duckdb.Error as error:
+        refused[query.stem] = str(error).splitlines()[0]
+if refused:
+    sys.exit(str(refused))
+print(duckdb.__version__, len(relations))
+"""
+
+
+@pytest.fixture(scope="session")
+def client_of():
+    """The folder of an older DuckDB, installed beside this environment when a test first needs it."""
+
+    def install(version: str) -> Path:
+        folder = Path(sys.prefix) / f"duckdb-{version}"
+        with FileLock(folder.with_suffix(".lock")):
+            if not (folder / "duckdb").is_dir():
+                command = [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                ]
+                done = subprocess.run([*command, "--target", str(folder), f"duckdb=={version}"], check=False)
+                if done.returncode:
+                    pytest.skip(f"duckdb {version} cannot be installed here")
+        return folder
+
+    return install
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """A published file with enough rows that strings are compressed."""
+    desk = Desk(tmp_path_factory.mktemp("old") / "data")
+    tickets = [{"gradable_id": str(ticket), "agent_id": f"a{ticket % 40}"} for ticket in range(4000)]
+    comments = [f'Comment {number % 97} of "{number}", größer\nand longer' * (number % 5) for number in range(4000)]
+    grades = zip(tickets, comments, strict=True)
+    desk.land_rows(
+        total_scores=[
+            TOTAL | ticket | {"rubric_score": str(len(text) % 101), "comment": text} for ticket, text in grades
+        ],
+        section_scores=[SECTION | ticket for ticket in tickets],
+        individual_answers=[
+            ANSWER | ticket | {"question_id": f"q{question}", "answer_label": f"Label {question} {index % 11}"}
+            for index, ticket in enumerate(tickets)
+            for question in range(5)
+        ],
+        annotations=[NOTE | ticket for ticket in tickets[::3]],
+        csat=[SURVEY | {"gradable_id": ticket["gradable_id"]} for ticket in tickets[::2]],
+    )
+    desk.land_rows(week=1, total_scores=[TOTAL | ticket | {"tone": "x"} for ticket in tickets[:500]])
+    members = [
+        {"group_id": f"g{agent % 7}", "group_name": f"Team {agent % 7}", "agent_ids": f"a{agent},x{agent}"}
+        for agent in range(40)
+    ]
+    desk.land(csv_text("agent_groups", members).encode(), kind="groups")
+    at = desk.column("select now()")[0]
+    points = [
+        {
+            "id": f"p{number}",
+            "agentId": f"a{number % 40}",
+            "createdAt": "2026-01-05T00:00:00Z",
+            "answerId": f"16906fb5ce9d57646fa38362_{number}_{TOTAL['rubric_id']}_a{number % 40}_GRADER_grading",
+            "coachingSessionIds": [f"s{number % 9}"],
+        }
+        for number in range(600)
+    ]
+    desk.master.land_coaching("coaching_points", points, taken_at=at)
+    yield desk.master.publish()
+    desk.master.close()
+
+
+def read_with(python_path: Path | None, database: Path, folder: Path) -> dict[str, bytes]:
+    """Every table and view of the file as CSV, copied by a DuckDB in a process of its own."""
+    folder.mkdir()
+    queries = [str(path) for path in sorted((Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))]
+    environment = {"PYTHONPATH": str(python_path)} if python_path else {}
+    done = subprocess.run(
+        [sys.executable, "-c", COPY_EVERYTHING, str(database), str(folder), *queries],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    version, relations = done.stdout.split()
+    assert version == (python_path.name.removeprefix("duckdb-") if python_path else duckdb.__version__)
+    found = {path.stem: path.read_bytes() for path in folder.iterdir()}
+    assert len(found) == int(relations)
+    return found
+
+
+@pytest.mark.parametrize("version", OLD_VERSIONS)
+def test_an_older_client_sees_the_same_tables_and_views_and_runs_every_query(version, client_of, database, tmp_path):
+    ours = read_with(None, database, tmp_path / "ours")
+    theirs = read_with(client_of(version), database, tmp_path / "theirs")
+
+    assert theirs == ours
+    assert ours["main.ordinary_grades"].count(b"\n") >= 4001
+    assert ours["main.grade_coaching_points"].count(b"\n") == 601
+
+
+def test_a_stock_client_shows_a_comment_on_every_table_view_and_column(database):
+    with duckdb.connect(database, read_only=True) as connection:
+        kinds = ("duckdb_tables", "duckdb_views", "duckdb_columns")
+        silent = [
+            connection.execute(
+                f"select * from {kind}() where not internal and database_name = 'maestro' "
+                "and coalesce(comment, '') = ''"
+            ).fetchall()
+            for kind in kinds
+        ]
+        assert silent == [[], [], []]
+        described = dict(
+            connection.execute(
+                "select table_name || '.' || column_name, comment from duckdb_columns() where not internal"
+            ).fetchall()
+        )
+    assert described["grades.score_percent"].startswith("100 * rubric_score / max_rubric_score")
+    assert described["grades.comment"] == "The grader's comment on the whole grade"
+    assert described["total_scores.rubric_score"].endswith("(points)")
+    assert described["exports.seq"].startswith("The order in which exports were asked for")
+    assert described["total_scores.tone"].startswith("A column of the vendor's file")
+    with open(database) as qa:
+        views = dict(qa.sql("select view_name, comment from duckdb_views() where not internal").rows())
+    assert set(views) >= set(texts("views"))
+    assert views["ordinary_grades"].startswith("One row per live ordinary grade")
+
+
+def test_a_master_of_a_newer_storage_is_rewritten_when_it_is_published(tmp_path, client_of):
+    desk = Desk(tmp_path / "data")
+    desk.land_rows(total_scores=[TOTAL])
+    desk.master.close()
+    path = desk.folder / "master" / "maestro.duckdb"
+    newer = path.with_name("newer.duckdb")
+    with duckdb.connect(newer) as connection:
+        connection.execute(f"attach '{path}' as old (read_only)")
+        connection.execute("copy from database old to newer")
+        connection.execute("detach old")
+    newer.replace(path)
+
+    again = Desk(desk.folder)
+    before = again.rows("from total_scores")
+    published = again.master.publish()
+    assert again.rows("from total_scores") == before
+    again.master.close()
+    ours = read_with(None, published, tmp_path / "ours")
+    assert read_with(client_of("1.2.2"), published, tmp_path / "theirs") == ours
