@@ -13,8 +13,9 @@ from maestro_analytics.analysis.statistics import reliability
 from maestro_analytics.analysis.statistics.intervals import Floats
 
 FEWEST_TICKETS = 30
-PILED, FEWEST_PILED = 0.25, 300
-"""Bootstrap intervals of 30 to 150 tickets covered .54 to .83 where 40 % of scores are 100 and 3 % are 0."""
+PILED, FEWEST_EFFECTIVE = 0.25, 60.0
+"""Bootstrap intervals of 30 to 400 tickets covered .54 to .83 where 40 % of scores are 100 and 3 % are 0: those few
+decide alpha. The tickets then count by their share in the variance: number / kurtosis."""
 ANY_TYPE = "Ordinary grades, calibrations and benchmarks of the same ticket together; of each grader the earliest."
 FIRM = "alpha from .80 on is firm, from .667 tentative, below it graders do not measure the same thing (Krippendorff)."
 
@@ -42,8 +43,8 @@ def grader_agreement(
         icc_tickets, icc_graders Int64   how large that block is
         mad                 Float64  mean distance of two graders on a ticket, percent points
         within_5, within_10 Float64  share of pairs of graders at most 5 and 10 points apart, percent
-        method, reliable, reason     reliable: at least 30 tickets, or 300 where a quarter of the scores are equal
-                                     (rare low scores then decide alpha), and alpha is defined
+        method, reliable, reason     reliable: at least 30 tickets, alpha is defined, and where a quarter of the
+                                     scores are equal, rare low scores do not decide it
 
     Source: sql/queries/paired_scores.sql. Errors: see `Filters`.
     """
@@ -81,7 +82,7 @@ def grader_agreement(
                 "within_5": _percent(apart <= 5),
                 "within_10": _percent(apart <= 10),
                 "method": "Krippendorff's alpha (interval), bootstrap over tickets",
-                **_verdict(found, piled=_piled(scored["score_percent"])),
+                **_verdict(found, effective=_effective(scored["score_percent"], found.units)),
             }
         )
     table = pl.DataFrame(rows, schema=AGREEMENT).sort("rubric_name", "rubric_id")
@@ -251,15 +252,18 @@ def _percent(hits: pl.Series) -> float | None:
     return 100 * float(share) if isinstance(share, float) else None
 
 
-def _piled(scores: pl.Series) -> bool:
-    """Whether at least a quarter of the scores are the same: what is left is skewed, and few tickets decide."""
-    return scores.len() > 0 and float(scores.value_counts()["count"].max()) >= PILED * scores.len()  # type: ignore[arg-type]
+def _effective(scores: pl.Series, tickets: int) -> float:
+    """How many tickets decide alpha: all of them, or where scores pile up those that make the variance."""
+    if not scores.len() or float(scores.value_counts()["count"].max()) < PILED * scores.len():  # type: ignore[arg-type]
+        return float("inf")
+    kurtosis = scores.kurtosis(fisher=False)
+    return tickets / kurtosis if kurtosis and np.isfinite(kurtosis) else 0.0
 
 
-def _verdict(found: reliability.Alpha, *, piled: bool = False) -> dict[str, bool | str]:
+def _verdict(found: reliability.Alpha, *, effective: float = float("inf")) -> dict[str, bool | str]:
     reason = found.reason
-    if not reason and piled and found.units < FEWEST_PILED:
-        reason = f"{found.units} tickets and many equal scores: fewer than {FEWEST_PILED}, rare low scores decide alpha"
+    if not reason and effective < FEWEST_EFFECTIVE:
+        reason = f"{found.units} tickets, but rare scores far from the usual one decide alpha: too few of those"
     if not reason and found.units < FEWEST_TICKETS:
         reason = f"{found.units} tickets: fewer than {FEWEST_TICKETS}"
     if not reason and found.lo is None:

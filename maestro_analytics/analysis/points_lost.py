@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Unpack
 
+import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
 from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, with_clustered_share
 
 COLUMNS = (
@@ -57,7 +59,9 @@ def points_lost_by_team(
     """Which questions cost which team the most?
 
     One row per team, rubric and question. Columns as in `points_lost`, with `team`, `team_id`, and `gap`: failure rate
-    of the team minus that of everyone who is graded on the question, in percent points.
+    of the team minus that of everyone who is graded on the question, in percent points, and `stands_out`: "above" or
+    "below" that of everyone, else ""; only reliable rows; at most 5 % of those named are expected to be wrong
+    (Benjamini-Hochberg).
 
     Source: sql/queries/question_scores.sql, sql/queries/team_members.sql. Errors: see `Filters`.
     """
@@ -79,8 +83,18 @@ def points_lost_by_team(
         .join(everyone, on=["rubric_id", "question_id"], how="left", maintain_order="left")
         .with_columns(gap=pl.col("failure_rate") - pl.col("everyone"))
     )
+    gap, everyone_of = table["gap"], table["everyone"]
+    doubt = doubt_of_zero(gap, table["lo"] - everyone_of, table["hi"] - everyone_of, confidence=confidence)
+    flagged = benjamini_hochberg(np.where(table["reliable"].to_numpy(), doubt, np.nan), rate=1 - confidence)
+    table = table.with_columns(
+        stands_out=pl.when(pl.Series(flagged) & (pl.col("gap") > 0))
+        .then(pl.lit("above"))
+        .when(pl.Series(flagged))
+        .then(pl.lit("below"))
+        .otherwise(pl.lit(""))
+    )
     return Answer.of(
-        table.select("team", "team_id", *COLUMNS[:-3], "gap", *COLUMNS[-3:]),
+        table.select("team", "team_id", *COLUMNS[:-3], "gap", "stands_out", *COLUMNS[-3:]),
         choice,
         question="Which questions cost which team the most?",
         caveat="Teams work on different tickets: a gap may be the tickets', not the team's.",

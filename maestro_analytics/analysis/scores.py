@@ -99,7 +99,6 @@ def agent_scores(
 
 
 ADJUSTED = ("adjusted", "adjusted_lo", "adjusted_hi")
-FEWEST_FOR_INTERVAL = 3
 TYPICAL_GRADES = 10
 """An agent's own spread counts as if this many grades of typical spread were added."""
 
@@ -114,21 +113,15 @@ def _widened(store: Store, table: pl.DataFrame, cells: pl.DataFrame) -> pl.DataF
     pooled = (freedom * sd**2).sum() / freedom.sum()
     blended = (freedom * sd**2 + TYPICAL_GRADES * pooled) / (freedom + TYPICAL_GRADES)
     mean, wide = pl.col("mean"), pl.col("wide")
-    few = (n < FEWEST_FOR_INTERVAL) | (pl.col("hi") - pl.col("lo") > 100)
     widening = pl.when(sd > 0).then(pl.max_horizontal(pl.lit(1.0), blended / sd**2)).otherwise(1.0)
     return (
         table.join(day_design(store, cells), on="person_id", how="left", nulls_equal=True)
         .with_columns(wide=(widening * pl.col("design").fill_null(1.0)).sqrt())
         .with_columns(
             lo=(mean - wide * (mean - pl.col("lo"))).clip(0),
-            hi=pl.min_horizontal(mean + wide * (pl.col("hi") - mean), pl.max_horizontal(pl.lit(100.0), "highest")),
-        )
-        .with_columns(
-            pl.when(~few).then(pl.col("lo", "hi")),
-            reason=pl.when((n > 0) & few & (pl.col("reason") == ""))
-            .then(pl.format("{} grades: too few for an interval", n))
-            .otherwise("reason"),
-            reliable=pl.col("reliable") & ~few,
+            hi=pl.when(pl.col("hi").is_not_null()).then(
+                pl.min_horizontal(mean + wide * (pl.col("hi") - mean), pl.max_horizontal(pl.lit(100.0), "highest"))
+            ),
         )
     )
 

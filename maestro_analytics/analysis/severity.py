@@ -12,13 +12,14 @@ from maestro_analytics.analysis.benchmark import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import scored_cells
 from maestro_analytics.analysis.statistics.codes import renumbered
+from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
 from maestro_analytics.analysis.statistics.mixed import Cells, random_grader_effects
 from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
 from maestro_analytics.analysis.summaries import nullable
 
 COLUMNS = (
-    "grader", "n", "n_na", "raw_mean", "raw_gap", "adjusted", "lo", "hi", "component", "graders_compared",
-    "mad_benchmark", "method", "reliable", "reason",
+    "grader", "n", "n_na", "raw_mean", "raw_gap", "adjusted", "lo", "hi", "stands_out", "component",
+    "graders_compared", "mad_benchmark", "method", "reliable", "reason",
 )  # fmt: skip
 
 WEAK = 0.8
@@ -45,6 +46,8 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
         raw_mean         Float64  percent
         raw_gap          Float64  raw mean minus the mean of all, percent points: what a dashboard would show
         adjusted, lo, hi Float64  points above (lenient) or below (strict) the mean grader of the component
+        stands_out       String   "strict" or "lenient", else ""; only reliable rows; at most 5 % of those named are
+                                  expected to be wrong (Benjamini-Hochberg)
         component        Int64    graders of different components share no agents and cannot be compared
         graders_compared Int64    graders in the component
         mad_benchmark    Float64  mean distance from benchmarks, percent points; null without any
@@ -120,6 +123,7 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
         .with_columns(reliable=pl.col("reason") == "")
         .sort("component", "adjusted", "grader", nulls_last=True)
     )
+    table = _standing_out(table, confidence=confidence)
     components = solved["component"].n_unique()
     caveat = (
         f"{components} groups of graders share no agents: compare within a component only." if components > 1 else ""
@@ -129,6 +133,20 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
         choice,
         question="Which graders are strict and which lenient? Percent points.",
         caveat=caveat,
+    )
+
+
+def _standing_out(table: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
+    """Adds `stands_out`, by the reliable rows' intervals and the false discovery rate."""
+    doubt = doubt_of_zero(table["adjusted"], table["lo"], table["hi"], confidence=confidence)
+    tested = np.where(table["reliable"].to_numpy(), doubt, np.nan)
+    flagged = pl.Series(benjamini_hochberg(tested, rate=1 - confidence))
+    return table.with_columns(
+        stands_out=pl.when(flagged & (pl.col("adjusted") < 0))
+        .then(pl.lit("strict"))
+        .when(flagged)
+        .then(pl.lit("lenient"))
+        .otherwise(pl.lit(""))
     )
 
 

@@ -19,6 +19,9 @@ HALL = "skewness-corrected t"
 CLUSTERED = "clustered by agent, t"
 CLUSTERED_WILSON = "Wilson, clustered by agent"
 FEWEST_CLUSTERS = 5
+FEWEST_FOR_INTERVAL = 3
+WIDEST = 100.0
+"""Scores are percents: an interval wider than this says nothing, and is left out."""
 
 
 def nullable(values: Any) -> pl.Series:
@@ -48,10 +51,16 @@ def summed(frame: pl.DataFrame, keys: Sequence[str], *extra: str, first: Iterabl
 def with_mean(
     frame: pl.DataFrame, *, min_n: int, confidence: float, what: str = "grades", note: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """Adds mean, lo, hi, sd, skewness, method, reliable and reason to a frame with SUMS."""
+    """Adds mean, lo, hi, sd, skewness, method, reliable and reason to a frame with SUMS.
+
+    No interval below three values (two that lie close together would give one of a point, two others one of hundreds),
+    nor where it is wider than all scores.
+    """
     n = frame["n"].to_numpy()
     mean, sd, skewness = intervals.moments(n, *(frame[name].to_numpy() for name in ("total", "squares", "cubes")))
     lo, hi = intervals.mean_interval(n, mean, sd, skewness, confidence=confidence)
+    few = (n < FEWEST_FOR_INTERVAL) | (hi - lo > WIDEST)
+    lo, hi = np.where(few, np.nan, lo), np.where(few, np.nan, hi)
     frame = frame.with_columns(
         mean=nullable(mean), lo=nullable(lo), hi=nullable(hi), sd=nullable(sd), skewness=nullable(skewness)
     )
@@ -67,6 +76,8 @@ def with_reason(
         .then(pl.lit(f"no scored {what}"))
         .when(pl.col("n") < min_n)
         .then(pl.format(f"{{}} {what}: fewer than {min_n}", pl.col("n")))
+        .when(pl.col(interval).is_null() & (pl.col("sd") > 0 if "sd" in frame.columns else pl.lit(False)))
+        .then(pl.format(f"{{}} {what}: too few for an interval", pl.col("n")))
         .when(pl.col(interval).is_null())
         .then(pl.lit(f"no interval: all {what} are equal"))
         .otherwise(pl.lit(""))
@@ -165,7 +176,8 @@ def by_cluster(
         .with_columns(
             agents=pl.col("agents").fill_null(0),
             method=pl.when(pl.col("lo_of").is_null()).then("method").otherwise(pl.lit(CLUSTERED)),
-            lo=pl.coalesce("lo_of", "lo"),
+            # A percent of points is never below 0; above 100 it may be, with bonus sections.
+            lo=pl.coalesce("lo_of", "lo").clip(0),
             hi=pl.coalesce("hi_of", "hi"),
         )
         .with_columns(

@@ -367,7 +367,7 @@ def scenarios() -> Iterator[Scenario]:
         kind = {"quality_sd": 4.0, "severity_sd": 3.0} | kind
         yield Scenario("grader_severity", name, severity(kind), {SHARE_COVERED: COVER})
     for tickets, name in ((60, "normal"), (150, "normal"), (60, "rare"), (150, "rare"), (400, "rare"), (60, "pile"),
-                          (150, "pile"), (400, "pile")):  # fmt: skip
+                          (150, "pile"), (400, "pile"), (2000, "pile")):  # fmt: skip
         yield Scenario("grader_agreement", f"{name}, {tickets} tickets", agreement(tickets, name),
                        {SHARE_COVERED: (0.90, 1.0), "reliable": (0.0, 1.0)})  # fmt: skip
     yield Scenario("benchmark_bias", "errors clustered by agent", bias_of_agents, {SHARE_COVERED: COVER})

@@ -26,7 +26,7 @@ from maestro_analytics.analysis.charts.theme import (
 )
 
 STANDING = {"above": BLUE, "below": ORANGE, "": GREY}
-STANDING_WORDS = {"above": "above the mean of all", "below": "below the mean of all", "": "cannot be told from it"}
+STANDING_WORDS = {"above": "above the mean of all", "below": "below the mean of all", "": "not settled"}
 
 
 def caterpillar(ranking: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> Any:

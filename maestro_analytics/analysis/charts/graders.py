@@ -26,7 +26,8 @@ from maestro_analytics.analysis.charts.theme import (
     tips,
 )
 
-VERDICTS = {"strict": ORANGE, "lenient": BLUE, "cannot be told apart": GREY}
+UNSETTLED = "not settled"
+VERDICTS = {"strict": ORANGE, "lenient": BLUE, UNSETTLED: GREY}
 
 
 def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> Any:
@@ -43,11 +44,7 @@ def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> An
     drawn = drawn.with_columns(who=without_domain(drawn["grader"]))
     drawn = told_apart(drawn, "who", "grader", to="name", most=26).with_columns(
         name=with_n("name"),
-        verdict=pl.when(pl.col("hi") < 0)
-        .then(pl.lit("strict"))
-        .when(pl.col("lo") > 0)
-        .then(pl.lit("lenient"))
-        .otherwise(pl.lit("cannot be told apart")),
+        verdict=pl.col("stands_out").replace("", UNSETTLED),
     )
     scale = span(drawn["lo"], drawn["hi"], drawn["raw_gap"], pl.Series([0.0]))
     axis, inner = names(drawn["name"], width)

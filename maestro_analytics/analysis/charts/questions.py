@@ -100,7 +100,7 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
         text=pl.when(pl.col("gap").round(0) > 0)
         .then(pl.format("+{}", pl.col("gap").round(0).cast(pl.Int64)))
         .otherwise(pl.format("{}", pl.col("gap").round(0).cast(pl.Int64))),
-        strong=pl.col("gap").abs() > 12,
+        strong=(pl.col("gap").abs() > 12) & (pl.col("stands_out") != ""),
     )
     base = alt.Chart(frame).encode(
         x=alt.X("team_name:N", title=None, axis=alt.Axis(orient="top", labelAngle=-35, ticks=False, domain=False,
@@ -114,14 +114,18 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
             legend=alt.Legend(title="against everyone, percent points", orient="bottom",
                               gradientLength=min(260, inner), titleLimit=width),
         ),
+        opacity=alt.condition("datum.stands_out != ''", alt.value(1), alt.value(0.45)),
         tooltip=tips("team", "question", "rubric_name", "n", "failure_rate", "lo", "hi", "gap",
-        "reason"),
+        "stands_out", "reason"),
     )  # fmt: skip
     text = base.mark_text(fontSize=11).encode(
         text=alt.Text("text:N"), color=alt.condition("datum.strong", alt.value("#ffffff"), alt.value(CELL_INK))
     )
     chart = alt.layer(cells, text).properties(width=inner, height=alt.Step(24))
-    detail = f"Share of answers that lost points, against everyone graded. The {len(order)} costliest questions."
+    detail = (
+        f"Share of answers that lost points, against everyone graded; pale: not settled. The {len(order)} costliest "
+        "questions."
+    )
     if teams.height < apart.height:
         detail += f" The {teams.height} of {apart.height} teams that differ most."
     return finished(chart, question=question, detail=detail, width=width)

@@ -37,7 +37,8 @@ AGENTS = (
         ),
         "caterpillar",
         "Few grades make extreme means. Each mean is drawn towards that of all by as much as its own noise "
-        "demands; the ranks are those that the data allow. Grey agents cannot be told from the mean.",
+        "demands; the ranks are those that the data allow. Of grey agents it is not settled on which side of the mean "
+        "they are.",
         doubts=True,
     ),
     Piece(
@@ -53,7 +54,7 @@ AGENTS = (
             NOTE,
         ),
         "group_scores",
-        "Within a rubric. Two teams whose intervals overlap widely cannot be told apart.",
+        "Within a rubric. Intervals that overlap do not show that two teams are equal: the gap is not settled.",
         doubts=True,
     ),
     Piece(control_chart, "Unusual weeks", (), "control", "Each agent against their own usual weeks."),

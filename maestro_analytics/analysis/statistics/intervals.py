@@ -260,6 +260,18 @@ def mixture_quantiles(
     return tuple(found)
 
 
+def doubt_of_zero(value: Numbers, lo: Numbers, hi: Numbers, *, confidence: float = 0.95) -> Floats:
+    """Two-sided p of "the value is 0" that belongs to an interval, by the normal distribution; nan without interval."""
+    from scipy import special
+
+    centre, low, high = (np.asarray(values, dtype=float) for values in (value, lo, hi))
+    # The half of the interval that points at 0: skewed intervals have two errors.
+    reach = np.where(centre > 0, centre - low, high - centre)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = float(special.ndtri(0.5 + confidence / 2)) * np.abs(centre) / reach
+    return np.asarray(np.where(reach > 0, 2 * special.ndtr(-z), np.nan), dtype=float)
+
+
 def benjamini_hochberg(p: Numbers, *, rate: float = 0.05) -> npt.NDArray[np.bool_]:
     """Which of several tests to call significant so that at most `rate` of those called are expected to be false.
 
