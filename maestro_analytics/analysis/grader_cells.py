@@ -64,8 +64,8 @@ def days_correlation(cells: pl.DataFrame) -> float:
     """How alike the grades are that a grader gives an agent on one day, beyond what grader and agent explain."""
     if not cells.height:
         return 0.0
-    group = cells["person"].to_numpy() * (len(cells["grader"].unique()) + 1) + _grader_codes(cells)
-    return day_clusters.day_correlation(*_sums(cells), np.unique(group, return_inverse=True)[1])
+    group = cells["person"].to_numpy() * (len(cells["grader"].unique()) + 1) + grader_codes(cells)
+    return day_clusters.day_correlation(*cell_sums(cells), np.unique(group, return_inverse=True)[1])
 
 
 def compare_agents(
@@ -82,9 +82,9 @@ def compare_agents(
     cells = (scored_cells(store, choice) if cells is None else cells).filter(pl.col("n") > 0)
     if not cells.height:
         return Compared(pl.DataFrame(schema=EFFECTS), np.nan, np.nan, np.nan)
-    effective = day_clusters.day_weighted(*_sums(cells), days_correlation(cells))
+    effective = day_clusters.day_weighted(*cell_sums(cells), days_correlation(cells))
     weighted = cells.select(
-        "person", "rubric", "month", grader=pl.Series(_grader_codes(cells)), n=pl.Series(effective[0]),
+        "person", "rubric", "month", grader=pl.Series(grader_codes(cells)), n=pl.Series(effective[0]),
         total=pl.Series(effective[1]), squares=pl.Series(effective[2]),
     )  # fmt: skip
     # Sorted: sums differ in their last digits from run to run, and must be added in one order.
@@ -93,7 +93,7 @@ def compare_agents(
     people, agent = np.unique(weighted["person"].to_numpy(), return_inverse=True)
     effects = mixed.agent_effects(
         mixed.Cells(
-            *_sums(weighted),
+            *cell_sums(weighted),
             agent=agent.astype(np.int64),
             grader=renumbered(weighted["grader"].to_numpy()),
             other=[renumbered(weighted[name].to_numpy()) for name in ("rubric", "month")],
@@ -149,12 +149,12 @@ def adjusted_means(
     return pl.concat(parts).join(numbers, on="rubric", how="left").drop("rubric")
 
 
-def _sums(cells: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
+def cell_sums(cells: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
     n, total, squares = (cells[name].to_numpy().astype(float) for name in ("n", "total", "squares"))
     return n, total, squares
 
 
-def _grader_codes(cells: pl.DataFrame) -> Codes:
+def grader_codes(cells: pl.DataFrame) -> Codes:
     """Graders as numbers in order of their names; grades without a grader have one of their own."""
     if cells["grader"].dtype.is_integer():
         return cells["grader"].to_numpy()

@@ -15,7 +15,7 @@ import polars as pl
 
 from maestro_analytics import analysis
 from tests.simulations import centres, coaching
-from tests.simulations.stores import MemoryStore, PreparedStore, coached_store, names, tables
+from tests.simulations.stores import MemoryStore, PreparedStore, coached_store, names, number_of, tables
 
 Measures = dict[str, float]
 COVER = (0.925, 1.0)
@@ -39,11 +39,6 @@ def covered(table: pl.DataFrame, truth: np.ndarray, lo: str = "lo", hi: str = "h
     if not known.any():
         return float("nan")
     return float(((low <= truth + 1e-9) & (truth <= high + 1e-9))[known].mean())
-
-
-def number_of(ids: pl.Series) -> np.ndarray:
-    """The number in ids such as a0012."""
-    return ids.str.extract(r"(\d+)").cast(pl.Int64).to_numpy()
 
 
 def scores(kind: dict[str, Any]) -> Callable[[np.random.Generator, MemoryStore], Measures]:

@@ -73,6 +73,11 @@ def names(letter: str, codes: np.ndarray) -> np.ndarray:
     return np.char.add(letter, np.char.zfill(codes.astype(int).astype(str), 4))
 
 
+def number_of(ids: pl.Series) -> np.ndarray:
+    """The number in ids such as a0012."""
+    return ids.str.extract(r"(\d+)").cast(pl.Int64).to_numpy()
+
+
 def tables(centre: Centre, *, teams: int = 0) -> dict[str, pl.DataFrame]:
     """The tables of a centre; agent i is a%04d, in team i modulo `teams`."""
     number = len(centre.score)

@@ -175,6 +175,32 @@ def cluster_mean(
     return float(mean), float(lo), float(hi)
 
 
+def weighted_cluster_mean(
+    values: Floats, weight: Floats, cluster: npt.NDArray[np.int64], *, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Weighted mean with a t interval over clusters, of which as many count as their weights are equal to.
+
+    Args:
+        cluster: number from 0 of each value's cluster.
+
+    Returns:
+        mean, lo, hi; the interval is nan below two clusters.
+    """
+    from scipy import special
+
+    mean = float(values @ weight / weight.sum())
+    share = np.bincount(cluster, weight) / weight.sum()
+    clusters = len(share)
+    if clusters < 2:
+        return mean, float("nan"), float("nan")
+    influence = np.bincount(cluster, weight * (values - mean)) / weight.sum()
+    # Divided by 1 - share: a heavy cluster pulls the mean towards itself (as HC3 does).
+    error = float(np.sqrt(((influence / (1 - share)) ** 2).sum() * (clusters - 1) / clusters))
+    freedom = max(1 / float((share**2).sum()) - 1, 1.0)
+    reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * error
+    return mean, mean - reach, mean + reach
+
+
 def bca_mean(
     sample: Sequence[float] | Floats, *, confidence: float = 0.95, resamples: int = 5000, seed: int = 0
 ) -> tuple[float, float] | None:

@@ -1,0 +1,285 @@
+"""What changed between two periods, and which of the changes are more than chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from typing import Literal, Unpack
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.filters import Choice, Filters, Store, moment
+from maestro_analytics.analysis.grader_cells import cell_sums, days_correlation, grader_codes, person_ids, scored_cells
+from maestro_analytics.analysis.statistics import mixed
+from maestro_analytics.analysis.statistics.codes import renumbered
+from maestro_analytics.analysis.statistics.day_clusters import day_weighted
+from maestro_analytics.analysis.statistics.intervals import (
+    Floats,
+    benjamini_hochberg,
+    doubt_of_zero,
+    weighted_cluster_mean,
+)
+from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
+from maestro_analytics.analysis.summaries import FEWEST_CLUSTERS, nullable
+from maestro_analytics.errors import InvalidArgument
+
+Changing = Literal["agent", "team", "question", "grader"]
+DAYS = 28
+CHANGES = {
+    "id": pl.String, "name": pl.String, "rubric_name": pl.String, "n": pl.Int64, "n_before": pl.Int64,
+    "n_na": pl.Int64, "agents": pl.Int64, "before": pl.Float64, "after": pl.Float64, "change": pl.Float64,
+    "lo": pl.Float64, "hi": pl.Float64, "changed": pl.String, "method": pl.String, "reliable": pl.Boolean,
+    "reason": pl.String,
+}  # fmt: skip
+PAIRED = "same agents and rubrics in both periods, clustered by agent"
+METHODS = {
+    "agent": "mixed model of agent and period, grader and rubric",
+    "team": PAIRED,
+    "question": "same agents in both periods, clustered by agent",
+    "grader": "severity on the same agents, rubrics and months in each period; errors clustered",
+}
+
+
+def changes(
+    store: Store,
+    *,
+    by: Changing = "agent",
+    against: datetime | date | str | None = None,
+    min_n: int = 10,
+    confidence: float = 0.95,
+    **filters: Unpack[Filters],
+) -> Answer:
+    """What really changed between two periods?
+
+    One row per agent, team, question or grader that was scored in both periods, the largest fall first. The newer
+    period is `since` to `until`; the older one begins at `against` and ends at `since`. Agents are compared under an
+    average grader, so that other graders make no change; teams and questions over the same agents (and rubrics), so
+    that joiners and leavers make none; graders by their severity, which the quality of the agents does not move.
+
+    Args:
+        since: start of the newer period; by default 28 days before the newest grade.
+        against: start of the older period, as `since`; by default as long before `since` as the newer period lasts.
+
+    Columns
+        id, name            String   of the person, team (group), question, or the grader's name twice
+        rubric_name         String   of a question, else null
+        n, n_before         Int64    scored grades (answers) in the newer and the older period
+        n_na                Int64    those without a score, in both
+        agents              Int64    agents behind the comparison
+        before, after       Float64  percent; of graders: points above the mean grader
+        change, lo, hi      Float64  after minus before, percent points, with its interval
+        changed             String   "up" or "down", else ""; only reliable rows; at most 5 % of those named are
+                                     expected to be wrong (Benjamini-Hochberg)
+        method, reliable, reason     reliable: `min_n` grades in each period, and five agents (not by='agent')
+
+    Source: sql/queries/grader_cells.sql, agent_scores.sql, question_scores.sql, team_members.sql. Errors: see
+    `Filters`; InvalidArgument where `against` is not before `since`.
+    """
+    choice, older = _periods(store, Choice.of(store, filters), against)
+    if older is None:
+        table = pl.DataFrame(schema=CHANGES)
+    elif by == "agent":
+        table = _of_agents(store, choice, older, confidence=confidence)
+    elif by == "grader":
+        table = _of_graders(store, choice, older, confidence=confidence)
+    else:
+        table = _paired(store, choice, older, by=by, confidence=confidence)
+    table = _judged(table, by=by, min_n=min_n, confidence=confidence)
+    caveat = (
+        "" if older is None else f"Against {older.period}. A rubric or kind of ticket that changed is a change too."
+    )
+    return Answer.of(
+        table.select(list(CHANGES)).cast(CHANGES).sort("change", "id", nulls_last=True),  # type: ignore[arg-type]
+        choice,
+        question=f"Which {by}s changed? Percent points.",
+        caveat=caveat,
+    )
+
+
+def _periods(store: Store, choice: Choice, against: datetime | date | str | None) -> tuple[Choice, Choice | None]:
+    """The newer period and the older one; None where there are no dated grades."""
+    newest = scored_cells(store, choice)["day"].max()
+    if not isinstance(newest, date):
+        return choice, None
+    zone = ZoneInfo(choice.week_zone)
+    end = choice.until or datetime.combine(newest + timedelta(days=1), time(), zone)
+    since = choice.since or datetime.combine(newest - timedelta(days=DAYS - 1), time(), zone)
+    start = moment(against, zone=choice.week_zone, name="against") or since - (end - since)
+    if start >= since:
+        raise InvalidArgument(f"against ({start.isoformat()}) must be before since ({since.isoformat()})")
+    return replace(choice, since=since), replace(choice, since=start, until=since)
+
+
+def _cells(store: Store, choice: Choice, older: Choice) -> pl.DataFrame:
+    """The cells of both periods, `period` 0 and 1."""
+    parts = [scored_cells(store, each).with_columns(period=pl.lit(at)) for at, each in enumerate((older, choice))]
+    return pl.concat(parts)
+
+
+def _of_agents(store: Store, choice: Choice, older: Choice, *, confidence: float) -> pl.DataFrame:
+    """An agent's two periods are two agents of the mixed model; its graders and rubrics are the same in both."""
+    cells = _cells(store, choice, older)
+    counted = _counted(cells, "person")
+    scored = cells.filter(pl.col("n") > 0).join(counted.select("person"), on="person")
+    if not scored.height:
+        return pl.DataFrame(schema=CHANGES)
+    effective = day_weighted(*cell_sums(scored), days_correlation(scored))
+    scored = scored.with_columns(
+        grader=pl.Series(grader_codes(scored)), n=pl.Series(effective[0]), total=pl.Series(effective[1]),
+        squares=pl.Series(effective[2]),
+    )  # fmt: skip
+    keys = ["person", "period", "grader", "rubric"]
+    scored = scored.group_by(keys).agg(pl.col("n", "total", "squares").sum()).sort(keys)
+    people, agent = np.unique(scored["person"].to_numpy(), return_inverse=True)
+    found = mixed.agent_effects(
+        mixed.Cells(
+            *cell_sums(scored),
+            agent=(2 * agent + scored["period"].to_numpy()).astype(np.int64),
+            grader=renumbered(scored["grader"].to_numpy()),
+            other=[renumbered(scored["rubric"].to_numpy())],
+        ),
+        confidence=confidence,
+        draws=0,
+    )
+    before, after = found.adjusted[0::2], found.adjusted[1::2]
+    half = [(found.adjusted_hi[at::2] - found.adjusted_lo[at::2]) / 2 for at in (0, 1)]
+    reach = np.hypot(*half)
+    apart = found.component[0::2] != found.component[1::2]
+    change = np.where(apart, np.nan, after - before)
+    table = pl.DataFrame(
+        {"person": people, "before": nullable(before), "after": nullable(after), "change": nullable(change)}
+    ).with_columns(lo=nullable(change - reach), hi=nullable(change + reach), agents=pl.lit(1, pl.Int64))
+    names = store.query("agent_scores", **choice.variables, threshold=80.0).select("person_id", "agent_name")
+    return (
+        table.join(counted, on="person")
+        .join(person_ids(store), on="person", how="left")
+        .join(names.unique("person_id"), on="person_id", how="left")
+        .with_columns(id="person_id", name="agent_name", rubric_name=pl.lit(None, pl.String))
+    )
+
+
+def _of_graders(store: Store, choice: Choice, older: Choice, *, confidence: float) -> pl.DataFrame:
+    from scipy import special
+
+    cells = _cells(store, choice, older).filter(pl.col("grader").is_not_null())
+    counted = _counted(cells, "grader")
+    parts = []
+    for period in (0, 1):
+        scored = cells.filter((pl.col("period") == period) & (pl.col("n") > 0))
+        if not scored.height or not counted.height:
+            return pl.DataFrame(schema=CHANGES)
+        names = scored["grader"].unique().sort()
+        grader = scored["grader"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy()
+        agent = renumbered(scored["person"].to_numpy())
+        other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
+        n, total, squares = cell_sums(scored)
+        effects = grader_effects(n, total, squares, agent=agent, grader=grader, other=other)
+        day = scored["day"].to_physical().fill_null(-1).cast(pl.Int64)
+        errors = clustered_errors(
+            effects, n, total, squares, agent=agent, grader=grader, other=other, day=(day - day.min()).to_numpy()
+        )
+        reach = special.stdtrit(errors.freedom, 0.5 + confidence / 2) * errors.error
+        found = pl.DataFrame({"grader": names, "effect": nullable(effects.effect), "reach": nullable(reach)})
+        parts.append(found.with_columns(agents=pl.lit(len(np.unique(agent)), pl.Int64)))
+    change, reach = pl.col("after") - pl.col("before"), (pl.col("reach") ** 2 + pl.col("reach_after") ** 2).sqrt()
+    return (
+        parts[0]
+        .rename({"effect": "before"})
+        .join(parts[1].select("grader", after="effect", reach_after="reach"), on="grader")
+        .join(counted, on="grader")
+        .with_columns(change=change, lo=change - reach, hi=change + reach, id="grader", name="grader")
+        .with_columns(rubric_name=pl.lit(None, pl.String))
+    )
+
+
+def _paired(store: Store, choice: Choice, older: Choice, *, by: str, confidence: float) -> pl.DataFrame:
+    """Differences of each agent (and rubric), averaged over the agents of a team or the agents asked a question."""
+    query = "agent_scores" if by == "team" else "question_scores"
+    keys = ["person_id", "rubric_id"] + ([] if by == "team" else ["question_id"])
+    parts = []
+    for each in (older, choice):
+        threshold = {"threshold": 80.0} if by == "team" else {}
+        frame = store.query(query, **each.variables, **threshold)
+        parts.append(frame.group_by(keys).agg(pl.col("n", "n_na", "total").sum(), *_labels(frame)))
+    both = parts[1].join(
+        parts[0].select(*keys, n_before="n", n_na_before="n_na", total_before="total"), on=keys, nulls_equal=True
+    )
+    if by == "team":
+        members = store.query("team_members", **choice.variables_of("team"))
+        both = both.join(members, on="person_id").rename({"group_id": "id", "group_name": "name"})
+        group = ["id"]
+        both = both.with_columns(rubric_name=pl.lit(None, pl.String))
+    else:
+        both = both.rename({"question_id": "id", "question": "name"})
+        group = ["id", "rubric_id"]
+    both = both.filter((pl.col("n") > 0) & (pl.col("n_before") > 0)).with_columns(
+        weight=pl.col("n") * pl.col("n_before") / (pl.col("n") + pl.col("n_before")),
+        mean=pl.col("total") / pl.col("n"),
+        mean_before=pl.col("total_before") / pl.col("n_before"),
+    )
+    rows = []
+    for key, part in both.sort(*group, *keys[:2]).group_by(group, maintain_order=True):
+        weight, after, before = (part[name].to_numpy() for name in ("weight", "mean", "mean_before"))
+        cluster = np.unique(part["person_id"].to_numpy(), return_inverse=True)[1]
+        change, lo, hi = weighted_cluster_mean(after - before, weight, cluster, confidence=confidence)
+        rows.append(
+            {
+                "id": key[0], "name": part["name"].max(), "rubric_name": part["rubric_name"].max(),
+                "n": part["n"].sum(), "n_before": part["n_before"].sum(),
+                "n_na": int(part["n_na"].sum()) + int(part["n_na_before"].sum()), "agents": int(cluster.max()) + 1,
+                "before": _mean(before, weight), "after": _mean(after, weight), "change": change, "lo": lo, "hi": hi,
+            }
+        )  # fmt: skip
+    schema = {name: kind for name, kind in CHANGES.items() if name not in ("changed", "method", "reliable", "reason")}
+    return pl.DataFrame(rows, schema=schema).with_columns(pl.col("change", "lo", "hi").fill_nan(None))
+
+
+def _labels(frame: pl.DataFrame) -> list[pl.Expr]:
+    return [pl.col(name).max() for name in ("rubric_name", "question") if name in frame.columns]
+
+
+def _mean(values: Floats, weight: Floats) -> float:
+    return float(values @ weight / weight.sum())
+
+
+def _counted(cells: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Of each that was scored in both periods, the grades."""
+    newer = pl.col("period") == 1
+    return (
+        cells.group_by(key)
+        .agg(
+            n=pl.col("n").filter(newer).sum(),
+            n_before=pl.col("n").filter(~newer).sum(),
+            n_na=pl.col("n_na").sum(),
+        )
+        .filter((pl.col("n") > 0) & (pl.col("n_before") > 0))
+    )
+
+
+def _judged(table: pl.DataFrame, *, by: Changing, min_n: int, confidence: float) -> pl.DataFrame:
+    """Adds changed, method, reliable and reason."""
+    fewer = pl.min_horizontal("n", "n_before")
+    reason = (
+        pl.when(fewer < min_n)
+        .then(pl.format(f"{{}} grades in one of the periods: fewer than {min_n}", fewer))
+        .when((pl.col("agents") < FEWEST_CLUSTERS) & pl.lit(by != "agent"))
+        .then(pl.format("{} agents: too few to allow for differences between them", "agents"))
+        .when(pl.col("change").is_null())
+        .then(pl.lit("no common grader or rubric connects the two periods"))
+        .when(pl.col("lo").is_null())
+        .then(pl.lit("no interval: too few grades"))
+        .otherwise(pl.lit(""))
+    )
+    table = table.with_columns(reason=reason).with_columns(reliable=pl.col("reason") == "", method=pl.lit(METHODS[by]))
+    doubt = doubt_of_zero(table["change"], table["lo"], table["hi"], confidence=confidence)
+    flagged = pl.Series(benjamini_hochberg(np.where(table["reliable"].to_numpy(), doubt, np.nan), rate=1 - confidence))
+    return table.with_columns(
+        changed=pl.when(flagged & (pl.col("change") > 0))
+        .then(pl.lit("up"))
+        .when(flagged)
+        .then(pl.lit("down"))
+        .otherwise(pl.lit(""))
+    )
