@@ -99,7 +99,7 @@ class Tickets:
             "body": "",
             "tags": "",
             "status": "closed",
-            "csat_score": ticket.survey[0] if ticket.survey else None,
+            "csat_score": ticket.survey.score if ticket.survey else None,
             "first_seen": seen,
             "last_seen": seen,
             "createdAt": seen,

@@ -10,7 +10,7 @@ from typing import Any
 
 from maestro_analytics.sandbox.agents import Directory
 from maestro_analytics.sandbox.files.columns import COLUMNS, GRADE_FILES
-from maestro_analytics.sandbox.files.rows import GradeRows, Row, audit_rows, csat_row, group_rows
+from maestro_analytics.sandbox.files.rows import GradeRows, Row, audit_rows, csat_rows, group_rows
 from maestro_analytics.sandbox.simulation import rubrics
 from maestro_analytics.sandbox.simulation.coaching import Record
 from maestro_analytics.sandbox.simulation.grades import Version
@@ -147,9 +147,14 @@ class Truth:
             return
         if table == "csat":
             tickets = dict.fromkeys(version.grade.ticket for version in self._versions())
-            found: Iterator[Row] = (row for row in map(csat_row, tickets) if row is not None)
-        elif table == "agent_groups":
-            found = group_rows(self._centre, self._directory.people(), now, include_unavailable=True)
+            for ticket in tickets:
+                for gradable_id, score, *others in csat_rows(ticket, replaced=False):
+                    rating = score if isinstance(score, str) else None
+                    row = (gradable_id, None if rating else score, *others)
+                    yield dict(zip(names, row, strict=True)) | {"csat_rating": rating}
+            return
+        if table == "agent_groups":
+            found: Iterator[Row] = group_rows(self._centre, self._directory.people(), now, include_unavailable=True)
         else:
             found = audit_rows(self._centre, self.start, now + timedelta(days=1), now)
         for row in found:

@@ -69,7 +69,8 @@ def bring_up_to_date(settings: Settings, sandbox: Sandbox, **options: Any) -> Re
 def comparable(rows: pl.DataFrame | Iterable[dict[str, Any]], table: str, *, more: Iterable[str] = ()) -> pl.DataFrame:
     """A table without what we make ourselves, in an order of its own."""
     declared = TABLES_BY_NAME[table]
-    columns = [name for name in declared.columns if name not in declared.made_here] + list(more)
+    made_here = set(declared.made_here) - set(declared.words_to.values())
+    columns = [name for name in declared.columns if name not in made_here] + list(more)
     schema = {name: declared.empty().schema.get(name, pl.String) for name in columns}
     frame = rows.select(columns) if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows), schema=schema)
     flat = frame.with_columns(pl.col(name).list.join(",") for name, kind in schema.items() if isinstance(kind, pl.List))

@@ -88,6 +88,10 @@ MOMENTS = re.compile(r"date_.*|ticket_created_at|time_stamp")
 NUMBERS = re.compile(r".*_score|section_weight|total_grading_time")
 
 
+WORDS = {"good", "bad", "Offered"}
+"""What a csat_score is where the helpdesk has its own words."""
+
+
 def value_of(name, text):
     """What a field means, by export-files.md."""
     if name in FREE_TEXT:
@@ -110,7 +114,14 @@ def value_of(name, text):
 
 
 def values_of(rows):
-    return [{name: value_of(name, text) for name, text in row.items()} for row in rows]
+    """The rows as values; the word of a csat_score is its csat_rating."""
+    found = []
+    for row in rows:
+        rating = row.get("csat_score") if row.get("csat_score") in WORDS else None
+        shown = row | ({"csat_score": ""} if rating else {})
+        more = {"csat_rating": rating} if "csat_score" in row else {}
+        found.append({name: value_of(name, text) for name, text in shown.items()} | more)
+    return found
 
 
 def in_order(rows):

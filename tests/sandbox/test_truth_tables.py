@@ -18,7 +18,22 @@ def delivered(calm, reading):
     }
 
 
-@pytest.mark.parametrize("table", [*RAW, "csat"])
+def test_some_surveys_are_words_and_a_few_tickets_have_two(open_sandbox, reading):
+    talk = open_sandbox(agents=24, days=60)
+    truth = talk.sandbox.truth.csat
+    rows = reading.values_of(talk.raw(**reading.everything)["csat"])
+    assert {row["csat_rating"] for row in truth} == {None, "good", "bad", "Offered"}
+    assert all(row["csat_score"] is None for row in truth if row["csat_rating"])
+    replaced = [row for row in rows if row not in truth]
+    assert len(rows) == len(truth) + len(replaced)
+    assert 0 < len(replaced) < 0.01 * len(rows)
+    kept = {(row["source"], row["gradable_id"]): row for row in truth}
+    for row in replaced:
+        assert row["csat_rating"] == "Offered"
+        assert kept[row["source"], row["gradable_id"]]["csat_score"] is not None
+
+
+@pytest.mark.parametrize("table", RAW)
 def test_raw_files_hold_the_truth(calm, delivered, reading, table):
     truth = calm.sandbox.truth.tables()[table]
     assert len(truth) > 100

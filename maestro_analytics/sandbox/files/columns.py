@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LABEL, TEXT, NUMBER, SECONDS, MOMENT, FLAG, IDS = "label", "text", "number", "seconds", "moment", "flag", "ids"
+SCORE_OR_WORD = "score or word"
 
 _AGENT_AND_RUBRIC = {
     "gradable_id": LABEL,
@@ -76,7 +77,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "csat": {
         "gradable_id": LABEL,
-        "csat_score": NUMBER,
+        "csat_score": SCORE_OR_WORD,
         "csat_comment": TEXT,
         "ticket_created_at": MOMENT,
         "source": LABEL,

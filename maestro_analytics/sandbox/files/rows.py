@@ -119,11 +119,12 @@ class GradeRows:
             )
 
 
-def csat_row(ticket: Ticket) -> Row | None:
-    """The survey of a ticket; None when the customer did not answer."""
-    if ticket.survey is None:
-        return None
-    return (ticket.gradable_id, ticket.survey[0], ticket.survey[1], ticket.created, ticket.source)
+def csat_rows(ticket: Ticket, *, replaced: bool) -> Iterator[Row]:
+    """The survey of a ticket, if the customer answered; with `replaced` also the one that it replaces."""
+    for survey in (ticket.earlier_survey if replaced else None, ticket.survey):
+        if survey is not None:
+            score = survey.rating if survey.score is None else survey.score
+            yield (ticket.gradable_id, score, survey.comment, ticket.created, ticket.source)
 
 
 def group_rows(

@@ -8,7 +8,7 @@ from datetime import datetime
 from random import Random
 from typing import cast
 
-from maestro_analytics.sandbox.files.columns import FLAG, IDS, LABEL, MOMENT, NUMBER, SECONDS, TEXT
+from maestro_analytics.sandbox.files.columns import FLAG, IDS, LABEL, MOMENT, NUMBER, SCORE_OR_WORD, SECONDS, TEXT
 
 _NULLS = ("Unknown", "", "N/A")
 """Every word that was ever seen for null. By default a date has the first alone, a score the others."""
@@ -62,6 +62,10 @@ def _number(value: object, form: int) -> str:
     return number(cast(float, value))
 
 
+def _score_or_word(value: object, form: int) -> str:
+    return quoted(value) if isinstance(value, str) else _number(value, form)
+
+
 def _seconds(value: object, form: int) -> str:
     if value is None:
         return _NULLS[1 + form % 2]
@@ -93,6 +97,7 @@ RENDER: dict[str, Callable[[object, int], str]] = {
     LABEL: _label,
     TEXT: _text,
     NUMBER: _number,
+    SCORE_OR_WORD: _score_or_word,
     SECONDS: _seconds,
     MOMENT: _moment,
     FLAG: _flag,

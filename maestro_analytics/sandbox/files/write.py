@@ -20,7 +20,7 @@ from maestro_analytics.sandbox.files.columns import (
     RAW_FILES,
     SAME_IN_A_GRADE,
 )
-from maestro_analytics.sandbox.files.rows import GradeRows, Row, csat_row
+from maestro_analytics.sandbox.files.rows import GradeRows, Row, csat_rows
 from maestro_analytics.sandbox.files.text import RENDER, Style, deleted_flag, with_any_null
 from maestro_analytics.sandbox.simulation.chance import FILE, draws
 from maestro_analytics.sandbox.simulation.grades import Grade, Ticket
@@ -240,10 +240,9 @@ def _chunks(centre: Centre, selection: RawSelection, table: str, rng: Random) ->
         rows: list[tuple[Row, bool]] = []
         for grade in grades[position : position + _CHUNK]:
             if table == "csat":
-                survey = csat_row(grade.ticket) if grade.ticket not in tickets else None
+                if grade.ticket not in tickets:
+                    rows += [(survey, False) for survey in csat_rows(grade.ticket, replaced=True)]
                 tickets.add(grade.ticket)
-                if survey is not None:
-                    rows.append((survey, False))
                 continue
             version = grade.as_of(selection.clock)
             if version is not None:

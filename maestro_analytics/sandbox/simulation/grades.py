@@ -21,15 +21,28 @@ CALIBRATIONS = (CALIBRATION_REVIEW, CALIBRATION_FINAL)
 GRADED, REGRADED, EDITED, DELETED = "graded", "regraded", "edited", "deleted"
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A customer's answer: a score, the helpdesk's own word for it, or neither; and a comment."""
+
+    score: float | None
+    rating: str | None
+    comment: str
+
+
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A ticket of a helpdesk. `source` is None where the file says "Unknown". `survey` is None without an answer."""
+    """A ticket of a helpdesk. `source` is None where the file says "Unknown".
+
+    `survey` is None without an answer; `earlier_survey` is one that the files still have, and that it replaces.
+    """
 
     number: int
     gradable_id: str
     source: str | None
     created: datetime | None
-    survey: tuple[float | None, str] | None = None
+    survey: Survey | None = None
+    earlier_survey: Survey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from maestro_analytics.sandbox.simulation.grades import (
     Change,
     Content,
     Grade,
+    Survey,
     Ticket,
     Version,
     marks_of,
@@ -28,7 +29,9 @@ from maestro_analytics.sandbox.simulation.people import Person, make_groups, mak
 from maestro_analytics.sandbox.simulation.rubrics import Rubric
 
 REGRADE_RATE, EDIT_RATE, DELETE_RATE, BENCHMARK_RATE = 0.06, 0.01, 0.02, 0.06
-SECOND_AGENT_RATE, SECOND_RUBRIC_RATE, SURVEY_RATE = 0.05, 0.04, 0.45
+SECOND_AGENT_RATE, SECOND_RUBRIC_RATE, SURVEY_RATE, WORD_RATE = 0.05, 0.04, 0.45, 0.06
+SURVEYS_TWICE = 397
+"""One ticket of so many has two surveys: fewer than the share of bad rows that a reader may refuse."""
 
 
 class Centre:
@@ -116,6 +119,8 @@ class Centre:
         if rng.random() < SECOND_RUBRIC_RATE:
             self._grade(ticket, person, self.rubrics[(rubric.number + 1) % 3], graded + timedelta(minutes=11), rng)
         ticket.survey = self._survey(grade)
+        if ticket.survey and ticket.survey.score is not None and ticket.number % SURVEYS_TWICE == 60:
+            ticket.earlier_survey = Survey(None, "Offered", "")
 
     def _has_twin(self, ticket: Ticket) -> bool:
         return ticket.source == "livechat" and ("zendesk", ticket.gradable_id) in self.tickets
@@ -149,18 +154,25 @@ class Centre:
         self.tickets[source, gradable_id] = ticket
         return ticket
 
-    def _survey(self, grade: Grade) -> tuple[float | None, str] | None:
-        """A customer's answer, from 1 to 5, the higher the better the conversation was; most do not answer."""
+    def _survey(self, grade: Grade) -> Survey | None:
+        """A customer's answer, from 1 to 5, the higher the better the conversation was; most do not answer.
+
+        Of some there is only a word of the helpdesk, of a few only a comment.
+        """
         rng = draws(self.seed, TICKET, grade.ticket.number)
         if rng.random() >= SURVEY_RATE:
             return None
         comment = texts.CSAT_COMMENTS[int(rng.random() * len(texts.CSAT_COMMENTS))]
         if rng.random() < 0.02:
-            return None, comment
+            return Survey(None, None, comment)
         marks = rubrics.mark(self.seed, grade.ticket.number, grade.rubric, quality=grade.quality, bias=0.0, view=0)
         percent = rubrics.score(grade.rubric, marks).percent
         felt = 1 + 4 * ((80.0 if percent is None else percent) / 100) + rng.gauss(0, 0.9)
-        return float(min(5, max(1, round(felt)))), comment
+        word = draws(self.seed, TICKET, grade.ticket.number, 5)
+        if word.random() < WORD_RATE:
+            rating = "Offered" if word.random() < 0.2 else "good" if felt >= 4.2 else "bad"
+            return Survey(None, rating, comment)
+        return Survey(float(min(5, max(1, round(felt)))), None, comment)
 
     def _grade(self, ticket: Ticket, person: Person, rubric: Rubric, graded: datetime, rng: Random) -> Grade:
         """An ordinary grade with its later fate, its benchmark, and the coaching that it leads to."""
