@@ -17,6 +17,7 @@ import duckdb
 from maestro_analytics.errors import TooManyBadRows, UnreadableFile
 from maestro_analytics.exports import ExportRecord
 from maestro_analytics.kinds import COACHING, GROUPS, RAW
+from maestro_analytics.permissions import make_private
 from maestro_analytics.tables.delivery import (
     BUDGET,
     Delivery,
@@ -200,6 +201,7 @@ def keep_list(path: Path, records: Sequence[Mapping[str, Any]], taken_at: dateti
                 file.write(json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass") + b"\n")
         raw.flush()
         os.fsync(raw.fileno())
+    make_private(part)
     part.replace(path)
 
 
