@@ -22,7 +22,7 @@ def make_private(file: Path) -> None:
 
 
 def is_shared(folder: Path) -> bool:
-    """Whether a folder was given to its group: the group may enter, and it has the setgid bit or is closed to others."""
+    """Whether a folder was given to its group: it lets the group in, and is setgid or closed to others."""
     mode = folder.stat().st_mode
     return mode & 0o050 == 0o050 and bool(mode & stat.S_ISGID or not mode & 0o007)
 
