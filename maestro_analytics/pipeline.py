@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from maestro_analytics import account, push
+from maestro_analytics import account, coaching, push
 from maestro_analytics.api import ApiClient
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.errors import (
@@ -355,7 +355,7 @@ class _Run:
         with closing(outcomes):
             self._land_exports(outcomes)
         if COACHING in period.kinds:
-            self._land_coaching()
+            self._land_coaching(again=period.again)
 
     def _land_exports(self, outcomes: Iterator[ExportRecord | MissedWindow]) -> None:
         """Land each export as soon as it is there, while the others are still in flight."""
@@ -366,16 +366,13 @@ class _Run:
             else:
                 self._note(land_export(self.master, outcome))
 
-    def _land_coaching(self) -> None:
-        """Land the coaching lists, complete each time: records change and vanish long after they were created."""
+    def _land_coaching(self, *, again: bool) -> None:
+        """Land the coaching lists: records change and disappear long after they were created."""
         for table in COACHING_LISTS:
             if self.stop.is_set():
                 raise Cancelled("stopped before the coaching lists were read")
-            taken_at = self.client.clock.utc()
             try:
-                records = self.client.list_all(table, stop=self.stop)
-                check_clock(self.client.clock_ahead_seconds, self.client.host)
-                landed = self.master.land_coaching(table, records, taken_at=taken_at)
+                landed = coaching.land_list(self.master, self.client, table, again=again, stop=self.stop)
             except Unreachable:
                 raise
             except TokenRefused as refused:

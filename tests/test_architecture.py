@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings", "extras", "kinds", "permissions"}
+FOUNDATION = {"errors", "settings", "extras", "kinds"}
 
 MAY_IMPORT = {
     "errors": set(),
     "extras": {"errors"},
     "kinds": set(),
-    "permissions": set(),
     "settings": {"errors"},
     "sandbox": set(),
     "tables": {"errors", "kinds"},
@@ -24,7 +23,8 @@ MAY_IMPORT = {
     "lake": FOUNDATION | {"warehouse", "tables"},
     "client": FOUNDATION | {"api", "exports", "tables", "push"},
     "account": FOUNDATION | {"api", "exports", "tables", "warehouse"},
-    "pipeline": FOUNDATION | {"api", "exports", "tables", "warehouse", "push", "account"},
+    "coaching": FOUNDATION | {"api", "exports", "warehouse"},
+    "pipeline": FOUNDATION | {"api", "exports", "tables", "warehouse", "push", "account", "coaching"},
     "reconcile": FOUNDATION | {"api", "exports", "warehouse", "push", "account", "pipeline"},
     "cli": FOUNDATION
     | {

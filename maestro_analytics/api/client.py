@@ -13,7 +13,7 @@ from maestro_analytics.api.attachments import AttachmentCalls
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.coaching import CoachingCalls
 from maestro_analytics.api.exports import ExportCalls
-from maestro_analytics.api.pages import Pages
+from maestro_analytics.api.pages import Pages, RecordFile
 from maestro_analytics.api.tickets import LARGEST_BATCH, TicketCalls
 from maestro_analytics.api.validation import iso, iso_or_none
 from maestro_analytics.errors import InvalidArgument
@@ -74,6 +74,34 @@ class ApiClient(TicketCalls, AttachmentCalls, AgentCalls, CoachingCalls, ExportC
         }
         given = {key: value for key, value in filters.items() if value is not None}
         return self._pages.read_all(LISTS[name], given, now=lambda: iso(self.vendor_now()), stop=stop)
+
+    def read_list(
+        self,
+        name: str,
+        file: RecordFile,
+        *,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        most_requests: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Append every record of a list to `file`; arguments and errors as for `list_all`.
+
+        Args:
+            most_requests: give up after the first page if the list takes more requests; None means no limit.
+
+        Raises:
+            LongList: the list takes more than `most_requests`.
+        """
+        dates = {"startDate": iso_or_none(start_date, name="start"), "endDate": iso_or_none(end_date, name="end")}
+        self._pages.read_into(
+            file,
+            LISTS[name],
+            {key: value for key, value in dates.items() if value is not None},
+            now=lambda: iso(self.vendor_now()),
+            most_requests=most_requests,
+            stop=stop,
+        )
 
     def ping(self) -> None:
         """Make the cheapest call there is: one record of a list. What it raises says what is wrong."""

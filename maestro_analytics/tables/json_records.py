@@ -18,12 +18,17 @@ from maestro_analytics.tables.validation import check_values
 SKIPPED_MEMBER = ""
 
 
-def read_records(records: Sequence[Mapping[str, Any]], table: Table) -> tuple[pl.DataFrame, list[Refusal]]:
+def read_records(
+    records: Sequence[Mapping[str, Any]], table: Table, *, first_line: int = 1
+) -> tuple[pl.DataFrame, list[Refusal]]:
     """Records as rows of `table`, and the ones refused.
 
     JSON says null where it means null, so texts are kept to the letter, `Unknown` and empty ones too. A key that the
     table does not know becomes a String column (JSON text where the value is no string). A record that stands twice
     is taken once; of two different records with one id the one changed last is taken.
+
+    Args:
+        first_line: number of the first record, for the refusals.
 
     Returns:
         One row per record, the table's columns and the unknown ones; refusals, whose `line` is the record's number.
@@ -46,7 +51,9 @@ def read_records(records: Sequence[Mapping[str, Any]], table: Table) -> tuple[pl
     text = pa.table({name: pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in known})
     checked = check_values(Typed(pl.DataFrame(frame_columns), failed), table, missing=[], text=text)
     refusals = [
-        Refusal(table.name, SKIPPED_MEMBER, row + 1, problem.column_name, problem.reason, json.dumps(records[row]))
+        Refusal(
+            table.name, SKIPPED_MEMBER, row + first_line, problem.column_name, problem.reason, json.dumps(records[row])
+        )
         for row, problem in sorted(checked.problems.items())
     ]
     newest = checked.live.sort("updated_at", nulls_last=False, maintain_order=True).unique("id", keep="last")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,6 @@ import duckdb
 
 from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.permissions import make_private, make_private_folder
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.warehouse import agents, landing, publish, steps
 from maestro_analytics.warehouse.connection import (
@@ -26,6 +25,7 @@ from maestro_analytics.warehouse.connection import (
 )
 from maestro_analytics.warehouse.landing import coverage
 from maestro_analytics.warehouse.landing.accounting import Landed
+from maestro_analytics.warehouse.landing.lists import slices_of
 from maestro_analytics.warehouse.ledger import DuckLedger
 from maestro_analytics.warehouse.lock import FolderLock
 from maestro_analytics.warehouse.state import create_all
@@ -86,8 +86,8 @@ class Master:
         inner = folder / "master"
         lock = FolderLock(folder, inner)
         try:
-            for needed in (folder, inner, folder / KEPT):
-                make_private_folder(needed)
+            inner.mkdir(parents=True, exist_ok=True)
+            (folder / KEPT).mkdir(exist_ok=True)
             lock.acquire(command)
         except OSError as error:
             raise SettingsError(
@@ -146,18 +146,41 @@ class Master:
     def land_coaching(
         self,
         table_name: str,
-        records: Sequence[Mapping[str, Any]],
+        records: Iterable[dict[str, Any]],
         *,
         taken_at: datetime,
+        slices: Sequence[Window] = (),
     ) -> Landed:
         """Replace a coaching table by a complete list of the API's records, and keep the list for `replay`.
+
+        Args:
+            records: iterated several times.
+            slices: creation dates of which `records` is everything, other records stay; without slices `records` is
+                the whole list.
 
         Raises:
             TooManyBadRows: more bad records than the budget allows; the table stays as it was.
         """
         with self._working:
             self._claim_host()
-            return landing.land_coaching(self.connection, table_name, records, self.folder / KEPT, taken_at=taken_at)
+            return landing.land_coaching(
+                self.connection, table_name, records, self.folder / KEPT, taken_at=taken_at, slices=slices
+            )
+
+    def list_slices(self, table_name: str) -> list[tuple[Window, datetime]]:
+        """The slices in which a long coaching list was read, and when; empty if its kept list is gone."""
+        if not (self.folder / KEPT / f"coaching-{table_name}.ndjson.gz").exists():
+            return []
+        return slices_of(self.connection, table_name)
+
+    def records_by_day(self, table_name: str) -> list[tuple[datetime, int]]:
+        """How many records of a coaching list were created on each day, in order."""
+        days = frame(
+            self.connection,
+            f"select date_trunc('day', created_at), count(*) from main.{table_name} "
+            "where created_at is not null group by all order by all",
+        )
+        return list(days.iter_rows())
 
     def refuse(self, export: ExportRecord, error: UnreadableFile) -> Landed:
         """Record that a kept file could not be read. Nothing lands, and its window is not covered."""
@@ -316,12 +339,8 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         MaestroError: DuckDB cannot open it.
     """
-    is_new = not path.exists()
     try:
-        connection = open_master_file(path, spill=path.parent / "spill")
-        if is_new:
-            make_private(path)
-        return connection
+        return open_master_file(path, spill=path.parent / "spill")
     except duckdb.Error as error:
         raise MaestroError(
             f"the private master database {path} cannot be opened ({str(error).splitlines()[0]}). If another program "
@@ -332,8 +351,7 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
 
 def clean_up(folder: Path) -> None:
     """Remove the unfinished files of a killed process."""
-    beside_published = (folder / PUBLISHED).resolve().parent
-    for left_over in (*beside_published.glob(".maestro-*.part*"), *(folder / "master").glob("*.new*")):
+    for left_over in (*folder.glob(".maestro-*.part*"), *(folder / "master").glob("*.new*")):
         left_over.unlink(missing_ok=True)
     for left_folder in ("staging", "spill"):
         shutil.rmtree(folder / "master" / left_folder, ignore_errors=True)

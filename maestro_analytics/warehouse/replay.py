@@ -16,12 +16,13 @@ from maestro_analytics.tables.delivery import BUDGET
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import ledger
 from maestro_analytics.warehouse.connection import frame, scalar
-from maestro_analytics.warehouse.landing import land_coaching, read_list
+from maestro_analytics.warehouse.landing import land_coaching
 from maestro_analytics.warehouse.landing.accounting import Landed
+from maestro_analytics.warehouse.landing.lists import KeptList
 from maestro_analytics.warehouse.master import KEPT, Master
 from maestro_analytics.warehouse.reconcile import remove_ghosts
 
-CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account", "doubted_snapshots")
+CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account", "doubted_snapshots", "list_slices")
 """What no kept file tells."""
 
 _HAD_A_RESULT = "status in ('received', 'empty', 'landed', 'partial', 'unreadable')"
@@ -129,13 +130,13 @@ def reread(master: Master, export: ExportRecord, *, budget: float = BUDGET) -> R
 def reread_list(master: Master, table_name: str, kept: Path) -> Reread:
     """Land a kept coaching list."""
     try:
-        records, taken = read_list(kept)
+        records = KeptList(kept)
         landed = land_coaching(
             master.connection,
             table_name,
             records,
             kept.parent,
-            taken_at=datetime.fromtimestamp(taken, UTC),
+            taken_at=records.taken_at,
             keep=False,
         )
     except MaestroError as error:

@@ -194,6 +194,17 @@ SNAPSHOTS = StateTable(
     },
 )
 
+LIST_SLICES = StateTable(
+    "list_slices",
+    "one row per slice, by creation date, of a coaching list that is too long to be read whole in each run",
+    {
+        "table_name": ("VARCHAR", "The table"),
+        "slice_start": ("TIMESTAMPTZ", "The first moment of creation in the slice"),
+        "slice_end": ("TIMESTAMPTZ", "The moment of creation at which the slice ends; not in the slice"),
+        "read_at": ("TIMESTAMPTZ", "When the slice was last read"),
+    },
+)
+
 STARTS = StateTable(
     "starts",
     "one row per windowed kind: from when refreshes keep it complete",
@@ -239,6 +250,7 @@ STATE_TABLES = (
     GRADE_VERSIONS,
     CSAT_VERSIONS,
     SNAPSHOTS,
+    LIST_SLICES,
     STARTS,
     DOUBTED_SNAPSHOTS,
     ACCOUNT,

@@ -163,7 +163,7 @@ def test_a_record_that_comes_twice_is_taken_as_it_was_changed_last():
 def test_an_answer_that_is_no_page_never_passes_for_an_empty_list(client, host, reply, answer):
     host.on("GET /api/v1/todos", reply(body=answer))
 
-    with pytest.raises(errors.TryAgain, match=r"no page|no list|without the JSON"):
+    with pytest.raises(errors.TryAgain, match=r"not a page|no list|without the expected JSON"):
         client.list_all("todos")
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from maestro_analytics.errors import SchemaMismatch
-from maestro_analytics.warehouse.landing import read_list
+from maestro_analytics.warehouse.landing.lists import KeptList
 from maestro_analytics.warehouse.replay import replay
 
 TAKEN = datetime(2026, 2, 1, 12, 0, 0, 250000, UTC)
@@ -137,5 +137,6 @@ def test_the_newest_list_is_kept_compressed(desk):
     desk.master.land_coaching("todos", [odd], taken_at=TAKEN)
 
     kept = desk.folder / "exports" / "coaching-todos.ndjson.gz"
-    assert read_list(kept) == ([odd], int(TAKEN.timestamp()))
+    assert list(KeptList(kept)) == [odd]
+    assert KeptList(kept).taken_at == TAKEN.replace(microsecond=0)
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,8 @@ from typing import Any
 import duckdb
 
 from maestro_analytics.errors import TooManyBadRows, UnreadableFile
-from maestro_analytics.exports import ExportRecord
+from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.kinds import COACHING, GROUPS, RAW
-from maestro_analytics.permissions import make_private
 from maestro_analytics.tables.delivery import (
     BUDGET,
     Delivery,
@@ -27,7 +23,6 @@ from maestro_analytics.tables.delivery import (
     refusals_frame,
 )
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.tables.json_records import read_records
 from maestro_analytics.tables.schemas import AGENT_GROUPS, AUDIT_LOGS, CSAT, TABLES_BY_NAME, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import scalar
@@ -36,6 +31,14 @@ from maestro_analytics.warehouse.landing.audit_logs import land_audit_logs
 from maestro_analytics.warehouse.landing.coverage import cover
 from maestro_analytics.warehouse.landing.csat import land_csat
 from maestro_analytics.warehouse.landing.grades import classify_grades, replace_grades, unreplaced_tables
+from maestro_analytics.warehouse.landing.lists import (
+    KeptList,
+    SlicedList,
+    keep_list,
+    record_slices,
+    rows_in_slices,
+    stage_list,
+)
 from maestro_analytics.warehouse.landing.quarantine import clear_quarantine, quarantine
 from maestro_analytics.warehouse.landing.snapshots import doubt_warning, is_doubtful, land_groups, land_list
 from maestro_analytics.warehouse.landing.staged import add_columns
@@ -140,13 +143,14 @@ def refuse(
 def land_coaching(
     connection: duckdb.DuckDBPyConnection,
     table_name: str,
-    records: Sequence[Mapping[str, Any]],
+    records: Iterable[dict[str, Any]],
     kept_folder: Path,
     *,
     taken_at: datetime,
+    slices: Sequence[Window] = (),
     keep: bool = True,
 ) -> Landed:
-    """Replace a coaching table by a complete list of records. See `Master.land_coaching`.
+    """Replace a coaching table, or slices of it. See `Master.land_coaching`.
 
     Args:
         keep: whether to write the list to the kept files; False when it was read from there.
@@ -155,62 +159,53 @@ def land_coaching(
     # The kept file stores whole seconds, and a replay must date the rows like this landing.
     taken_at = taken_at.replace(microsecond=0)
     kept = kept_folder / f"coaching-{table_name}.ndjson.gz"
-    rows, refusals = read_records(records, table)
     source = Source(COACHING, None, None, f"{kept_folder.name}/{kept.name}", taken_at)
-    if len(refusals) > allowed_refusals(len(records)):
-        raise TooManyBadRows(
-            f"{len(refusals)} of {len(records)} records of {table_name} were refused, more than the budget of "
-            f"{BUDGET:.1%} allows, so the table stays as it was; the first: {refusals[0].reason}.",
-            path=kept,
-            failures=refusals_frame(refusals),
-        )
+    merged = SlicedList(KeptList(kept), records, slices) if slices else None
+    complete = merged or records
     landed = Landed(None)
-    unknown = {name: name for name in rows.columns if name not in table.columns}
-    landed.warnings += add_columns(connection, table_name, unknown, source)
-    steps.reached("columns grown")
-    if keep:
+    staging = kept_folder.parent / "master" / "staging"
+    staging.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=staging) as folder:
+        staged = stage_list(complete, table, Path(folder))
+        if len(staged.refusals) > allowed_refusals(staged.rows_read):
+            raise TooManyBadRows(
+                f"{len(staged.refusals)} of {staged.rows_read} records of {table_name} were refused, more than the "
+                f"budget of {BUDGET:.1%} allows, so the table stays as it was; the first: "
+                f"{staged.refusals[0].reason}.",
+                path=kept,
+                failures=refusals_frame(staged.refusals),
+            )
+        landed.warnings += add_columns(connection, table_name, staged.unknown, source)
+        steps.reached("columns grown")
+        if keep:
+            # A slice is compared with the same slice of the table, a whole list with the whole table.
+            rows = merged.new_records if merged else staged.rows_live
+            earlier = rows_in_slices(connection, table_name, slices) if merged else None
+            with transaction(connection):
+                is_doubted = is_doubtful(connection, table_name, source, rows, earlier)
+            if is_doubted:
+                landed.warnings.append(doubt_warning(connection, table_name, rows, earlier))
+                landed.row_counts[table_name] = RowCounts(table_name, read=rows, doubted=rows)
+                return landed
+            keep_list(kept, complete, taken_at)
+            steps.reached("list kept")
         with transaction(connection):
-            is_doubted = is_doubtful(connection, table_name, source, rows.height)
-        if is_doubted:
-            landed.warnings.append(doubt_warning(connection, table_name, rows.height))
-            landed.row_counts[table_name] = RowCounts(table_name, read=len(records), doubted=len(records))
-            return landed
-        keep_list(kept, records, taken_at)
-        steps.reached("list kept")
-    with transaction(connection):
-        connection.execute("delete from state.quarantine where kind = ? and table_name = ?", [COACHING, table_name])
-        counts = RowCounts(
-            table_name,
-            read=len(records),
-            quarantined=quarantine(connection, refusals, source),
-            repeated=len(records) - len(refusals) - rows.height,
-        )
-        landed.row_counts[table_name] = replace(counts, landed=land_list(connection, table, rows, source))
-        landed.row_counts[table_name].check()
-        steps.reached("before commit")
+            connection.execute("delete from state.quarantine where kind = ? and table_name = ?", [COACHING, table_name])
+            quarantined = quarantine(connection, staged.refusals, source)
+            rows_landed = land_list(connection, staged, source)
+            landed.row_counts[table_name] = RowCounts(
+                table_name,
+                read=staged.rows_read,
+                landed=rows_landed,
+                quarantined=quarantined,
+                repeated=staged.rows_repeated,
+            )
+            landed.row_counts[table_name].check()
+            if keep:
+                record_slices(connection, table_name, slices, taken_at)
+            steps.reached("before commit")
     steps.reached("committed")
     return landed
-
-
-def keep_list(path: Path, records: Sequence[Mapping[str, Any]], taken_at: datetime) -> None:
-    """Write a list as compressed JSON lines, atomically; the gzip header says when it was read."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as raw:
-        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=taken_at.timestamp()) as file:
-            for record in records:
-                file.write(json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass") + b"\n")
-        raw.flush()
-        os.fsync(raw.fileno())
-    make_private(part)
-    part.replace(path)
-
-
-def read_list(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """The records of a kept list, and when it was read from the API, in seconds since 1970."""
-    with gzip.open(path, "rb") as file:
-        records = [json.loads(line) for line in file]
-        taken = file.mtime
-    return records, int(taken or 0)
 
 
 @contextmanager

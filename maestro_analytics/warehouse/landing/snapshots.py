@@ -5,22 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 import duckdb
-import polars as pl
 
-from maestro_analytics.tables.columns import Table
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.warehouse.connection import quoted_all, rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
+from maestro_analytics.warehouse.landing.lists import BATCH_NUMBER
 from maestro_analytics.warehouse.landing.staged import counts_of, insert_list, scan
 
 
-def is_doubtful(connection: duckdb.DuckDBPyConnection, name: str, source: Source, rows: int) -> bool:
+def is_doubtful(
+    connection: duckdb.DuckDBPyConnection, name: str, source: Source, rows: int, earlier: int | None = None
+) -> bool:
     """Whether a snapshot of `rows` rows is not believed yet; records the doubt.
 
     A snapshot that is empty, or has less than half of the rows of the table, replaces nothing until the next run sees
     about the same: as few rows, within a factor of two.
+
+    Args:
+        earlier: rows that the snapshot would replace; default: all of the table.
     """
-    earlier = int(scalar(connection, f"select count(*) from main.{name}"))
+    earlier = _count(connection, name) if earlier is None else earlier
     doubted = connection.execute(
         "select rows, coalesce(export_seq = $seq, false) from state.doubted_snapshots where table_name = $name",
         {"name": name, "seq": source.seq},
@@ -34,13 +38,17 @@ def is_doubtful(connection: duckdb.DuckDBPyConnection, name: str, source: Source
     return True
 
 
-def doubt_warning(connection: duckdb.DuckDBPyConnection, name: str, rows: int) -> str:
+def doubt_warning(connection: duckdb.DuckDBPyConnection, name: str, rows: int, earlier: int | None = None) -> str:
     """The warning about a snapshot that is not believed yet."""
-    earlier = int(scalar(connection, f"select count(*) from main.{name}"))
+    earlier = _count(connection, name) if earlier is None else earlier
     return (
         f"{name}: the vendor returned {rows} rows where there were {earlier}, so the earlier rows stay. "
         "They are replaced if the next refresh sees the same."
     )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    return int(scalar(connection, f"select count(*) from main.{name}"))
 
 
 def land_groups(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> RowCounts:
@@ -62,16 +70,25 @@ def land_groups(connection: duckdb.DuckDBPyConnection, staged: StagedTable, sour
     return replace(counts, landed=landed)
 
 
-def land_list(connection: duckdb.DuckDBPyConnection, table: Table, rows: pl.DataFrame, source: Source) -> int:
-    """Replace the whole table of a coaching list; returns the rows landed."""
-    connection.execute(f"delete from main.{table.name}")
-    names = quoted_all(rows.columns)
-    connection.register("list_rows", rows)
-    try:
-        landed = rowcount(connection, f"insert into main.{table.name} ({names}) select {names} from list_rows")
-    finally:
-        connection.unregister("list_rows")
-    _record_snapshot(connection, table.name, source, landed)
+def land_list(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> int:
+    """Replace the whole table of a coaching list; returns the rows landed.
+
+    Of two records with one id the one changed last lands, and of equal ones the last in the list.
+    """
+    name = staged.table.name
+    connection.execute(f"delete from main.{name}")
+    landed = 0
+    if staged.files:
+        names = quoted_all([*staged.table.columns, *staged.unknown])
+        rows = scan(staged.files)
+        order = f"(coalesce(updated_at, '-infinity'::timestamptz), {BATCH_NUMBER})"
+        landed = rowcount(
+            connection,
+            f"insert into main.{name} ({names}) select {names} from {rows} semi join "
+            f"(select id, max_by({BATCH_NUMBER}, {order}) as {BATCH_NUMBER} from {rows} group by id) "
+            f"using (id, {BATCH_NUMBER})",
+        )
+    _record_snapshot(connection, name, source, landed)
     return landed
 
 
