@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maestro_analytics.cli.exit_codes import exit_code, worst
+from maestro_analytics.cli.exit_codes import PARTIAL, exit_code, worst
 from maestro_analytics.cli.output import AsJson, Format, emit_json, rows_of, write
 
 if TYPE_CHECKING:
@@ -34,18 +35,29 @@ def register(app: typer.Typer) -> None:
     app.command()(compact)
 
 
-def status(as_json: AsJson = False) -> None:
-    """How fresh and how complete the published database is: coverage and gaps, rows, quarantine, errors, requests.
+def status(
+    max_age: Annotated[
+        float | None, typer.Option("--max-age", min=0, help="Hours; exit with 6 when the data is older or has gaps.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how fresh and complete the published database is: coverage and gaps, rows, quarantine, errors, requests.
+
+    With --max-age it exits with 6 when the last complete refresh, or the end of what is covered, is older than that,
+    or covered time has gaps.
 
     \b
     Examples:
       maestro-analytics status
+      maestro-analytics status --max-age 3
       maestro-analytics status --json
     """
     import maestro_analytics as ma
 
     with ma.open() as qa:
         seen = qa.overview()
+    stale = [] if max_age is None else seen.stale(timedelta(hours=max_age), now=datetime.now(UTC))
+    code = PARTIAL if stale else 0
     if as_json:
         emit_json(
             {
@@ -60,10 +72,16 @@ def status(as_json: AsJson = False) -> None:
                 "not_landed": rows_of(seen.unlanded),
                 "refreshes": rows_of(seen.refreshes),
                 "requests_last_day": seen.requests_last_day,
+                "last_complete_refresh": seen.last_complete.isoformat() if seen.last_complete else None,
                 "bytes": seen.bytes,
+                "max_age_hours": max_age,
+                "stale": stale,
+                "exit_code": code,
             }
         )
-        return
+        raise typer.Exit(code)
+    for problem in stale:
+        print(f"stale: {problem}", file=sys.stderr)
     for line in seen.lines():
         print(line)
     for row in seen.unlanded.iter_rows(named=True):
@@ -75,6 +93,7 @@ def status(as_json: AsJson = False) -> None:
     print(f"size: {seen.bytes / 2**20:,.1f} MiB")
     for table, rows in seen.rows.items():
         print(f"  {table:<20}{rows:>14,}")
+    raise typer.Exit(code)
 
 
 def replay(

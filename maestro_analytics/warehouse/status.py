@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -33,6 +33,7 @@ class Overview:
         unlanded: one row per export that failed, timed out, or of which a file was refused, and that no later export
             of the same time has made good: `seq`, `kind`, `window_start`, `window_end`, `status`, `error`.
         refreshes: the last ten runs, the newest first.
+        last_complete: when the last complete run ended; None if there was none.
         requests_last_day: API calls of the runs of the last 24 hours.
         bytes: size of the file.
     """
@@ -47,6 +48,7 @@ class Overview:
     quarantine: pl.DataFrame
     unlanded: pl.DataFrame
     refreshes: pl.DataFrame
+    last_complete: datetime | None
     requests_last_day: int
     bytes: int
 
@@ -64,6 +66,22 @@ class Overview:
         ]
         lines += [f"quarantined: {rows} of {name}" for name, rows, _ in self.quarantine.iter_rows()]
         return lines
+
+    def stale(self, max_age: timedelta, *, now: datetime) -> list[str]:
+        """What is older than `max_age` or missing, a line each; none for data that is fresh and without gaps."""
+        oldest = now - max_age
+        problems = []
+        if self.last_complete is None:
+            problems.append("no refresh has been complete yet; run `maestro-analytics refresh`")
+        elif self.last_complete < oldest:
+            problems.append(f"the last complete refresh ended {self.last_complete:%Y-%m-%d %H:%M} UTC")
+        ends = self.coverage.group_by("kind").agg(pl.col("window_end").max()).sort("kind")
+        problems += [f"{kind} is covered up to {end:%Y-%m-%d %H:%M} UTC" for kind, end in ends.rows() if end < oldest]
+        if ends.is_empty():
+            problems.append("no time is covered")
+        gaps = self.gaps.iter_rows()
+        problems += [f"{kind} lacks {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC" for kind, start, end in gaps]
+        return problems
 
     def text(self) -> str:
         width = max(len(name) for name in self.rows)
@@ -123,6 +141,7 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
         {"kind": GROUPS.name, "table": GROUPS.tables[0]},
     )
     refreshes = frame(connection, "select * from state.refreshes order by refresh_id desc limit 10")
+    last_complete = frame(connection, "select max(finished_at) from state.refreshes where status = 'complete'")
     requests = scalar(
         connection,
         "select coalesce(sum(requests), 0)::bigint from state.refreshes where started_at > now() - interval 24 hours",
@@ -139,6 +158,7 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
         quarantine=quarantine,
         unlanded=unlanded,
         refreshes=refreshes,
+        last_complete=last_complete.item(),
         requests_last_day=int(requests),
         bytes=path.stat().st_size,
     )
