@@ -39,6 +39,26 @@ def day_design(store: Store, cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def ticket_design(store: Store, choice: Choice, cells: pl.DataFrame) -> pl.DataFrame:
+    """Of each person by how much the variance of the mean grows because grades of one ticket are alike.
+
+    A ticket that is graded under two rubrics says less than two tickets. One row per person who has such tickets: the
+    number `person`, `person_id` and `ticket_design`; the correlation is that of all persons together.
+    """
+    repeats = store.query("ticket_repeats", **choice.variables)
+    sums = repeats.select(pl.col("pairs", "repeated_grades", "squares", "products").sum().cast(pl.Float64))
+    pairs, repeated, squares, products = sums.row(0)
+    alike = min(max(products / pairs / (squares / repeated), 0.0), 1.0) if squares else 0.0
+    graded = cells.group_by("person").agg(pl.col("n").sum())
+    return (
+        person_ids(store)
+        .join(repeats, on="person_id")
+        .join(graded, on="person")
+        .filter(pl.col("n") > 0)
+        .select("person", "person_id", ticket_design=1 + alike * pl.col("pairs") / pl.col("n"))
+    )
+
+
 @dataclass(frozen=True)
 class Compared:
     """Agents compared under an average grader: one row per person, and the spreads of the largest component."""
@@ -83,6 +103,11 @@ def compare_agents(
     if not cells.height:
         return Compared(pl.DataFrame(schema=EFFECTS), np.nan, np.nan, np.nan)
     effective = day_clusters.day_weighted(*cell_sums(cells), days_correlation(cells))
+    if cells["rubric"].n_unique() > 1:
+        repeats = ticket_design(store, choice, cells)
+        design = cells.select("person").join(repeats, on="person", how="left", maintain_order="left")
+        divisor = design["ticket_design"].fill_null(1.0).to_numpy()
+        effective = (effective[0] / divisor, effective[1] / divisor, effective[2] / divisor)
     weighted = cells.select(
         "person", "rubric", "month", grader=pl.Series(grader_codes(cells)), n=pl.Series(effective[0]),
         total=pl.Series(effective[1]), squares=pl.Series(effective[2]),

@@ -9,7 +9,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import adjusted_means, day_design, scored_cells
+from maestro_analytics.analysis.grader_cells import adjusted_means, day_design, scored_cells, ticket_design
 from maestro_analytics.analysis.summaries import (
     by_cluster,
     nullable,
@@ -61,7 +61,8 @@ def agent_scores(
         n, n_na                      Int64    grades with and without a score
         mean, lo, hi                 Float64  mean of the percents as graded and its interval (Hall's t), widened
                                               where an agent's grades vary less than those of all, and where grades of
-                                              one grader and day resemble each other; null below 3 grades
+                                              one grader and day (by="all": or of one ticket) resemble each
+                                              other; null below 3 grades
         adjusted, adjusted_lo, adjusted_hi   Float64   mean under an average grader; null where nothing connects the
                                               agent with others
         sd                           Float64  spread of single grades
@@ -71,7 +72,7 @@ def agent_scores(
         mean_without_autofails       Float64
         method, reliable, reason              reliable: at least `min_n` grades and an interval
 
-    Source: sql/queries/agent_scores.sql, grader_cells.sql, person_numbers.sql. Errors: see `Filters`.
+    Source: sql/queries/agent_scores.sql, grader_cells.sql, ticket_repeats.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = store.query("agent_scores", **choice.variables, threshold=threshold)
@@ -85,7 +86,14 @@ def agent_scores(
     coarse = coarse.join(highest, on=keys, nulls_equal=True)
     table = with_mean(coarse, min_n=min_n, confidence=confidence, note=across if by == "all" else None)
     cells = scored_cells(store, choice)
-    table = _widened(store, table, cells)
+    design = day_design(store, cells)
+    if by == "all":
+        # Of one grader and day are also the grades of one ticket: the larger of the two, not both.
+        repeats = ticket_design(store, choice, cells).drop("person")
+        design = design.join(repeats, on="person_id", how="left", nulls_equal=True).select(
+            "person_id", design=pl.max_horizontal("design", "ticket_design")
+        )
+    table = _widened(table, design)
     adjusted = adjusted_means(store, choice, cells, by_rubric=by == "rubric", confidence=confidence)
     table = table.join(adjusted, on=keys, how="left", nulls_equal=True)
     table = _with_rates(table, confidence=confidence)
@@ -103,8 +111,8 @@ TYPICAL_GRADES = 10
 """An agent's own spread counts as if this many grades of typical spread were added."""
 
 
-def _widened(store: Store, table: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
-    """Intervals made as wide as a typical spread and alike grades of one day demand, and kept on the score's scale.
+def _widened(table: pl.DataFrame, design: pl.DataFrame) -> pl.DataFrame:
+    """Intervals made as wide as a typical spread and alike grades demand, and kept on the score's scale.
 
     A few grades without an auto-fail look steadier than the agent is; narrower than Hall's t an interval never gets.
     """
@@ -115,7 +123,7 @@ def _widened(store: Store, table: pl.DataFrame, cells: pl.DataFrame) -> pl.DataF
     mean, wide = pl.col("mean"), pl.col("wide")
     widening = pl.when(sd > 0).then(pl.max_horizontal(pl.lit(1.0), blended / sd**2)).otherwise(1.0)
     return (
-        table.join(day_design(store, cells), on="person_id", how="left", nulls_equal=True)
+        table.join(design, on="person_id", how="left", nulls_equal=True)
         .with_columns(wide=(widening * pl.col("design").fill_null(1.0)).sqrt())
         .with_columns(
             lo=(mean - wide * (mean - pl.col("lo"))).clip(0),

@@ -10,6 +10,7 @@ from tests.simulations.stores import MemoryStore
 SCENARIOS = {f"{scenario.answer}: {scenario.name}": scenario for scenario in scenarios()}
 QUICK = {
     "agent_scores: nested": 4,
+    "agent_scores: by='all', two rubrics": 10,
     "agent_ranking: equal agents: nested, 120 grades": 4,
     "agent_ranking: equal agents: trend, leavers": 4,
     "agent_ranking: agents differ, nested, 120 grades": 4,
