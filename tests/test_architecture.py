@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings", "extras", "kinds"}
+FOUNDATION = {"errors", "settings", "extras", "kinds", "permissions"}
 
 MAY_IMPORT = {
     "errors": set(),
     "extras": {"errors"},
     "kinds": set(),
+    "permissions": set(),
     "settings": {"errors"},
     "sandbox": set(),
     "tables": {"errors", "kinds"},

@@ -157,10 +157,10 @@ def _embedded_sandbox(settings: Settings) -> Iterator[Settings]:
     """
     from pydantic import SecretStr
 
+    from maestro_analytics.permissions import make_private_folder
     from maestro_analytics.sandbox import Sandbox
 
-    folder = settings.data / "sandbox"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_private_folder(make_private_folder(settings.data) / "sandbox")
     first_day = folder / "first-day"
     if not first_day.exists():
         first_day.write_text((datetime.now(UTC) - timedelta(days=SANDBOX_DAYS)).date().isoformat(), encoding="utf-8")

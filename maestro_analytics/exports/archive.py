@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 from maestro_analytics.exports.ledger import ExportRecord
+from maestro_analytics.permissions import make_private
 
 ZIP_START = b"PK\x03\x04"
 EMPTY_ZIP_START = b"PK\x05\x06"
@@ -74,6 +75,7 @@ def is_as_received(export: ExportRecord) -> bool:
 
 def keep(part: Path, path: Path) -> None:
     """Give a finished download its final name, and make sure that the name is on the disk."""
+    make_private(part)
     part.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -29,6 +29,7 @@ from typing import Any, Self
 import polars as pl
 
 from maestro_analytics.errors import SettingsError
+from maestro_analytics.permissions import make_private, make_private_folder
 from maestro_analytics.push.entries import ENTRY_SCHEMA, KEY, Entry, Kind
 from maestro_analytics.tables.columns import UTC_MOMENT
 
@@ -114,8 +115,11 @@ class PushLedger:
         """
         path = data_folder / FILE_NAME
         try:
-            data_folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(data_folder)
+            is_new = not path.exists()
             connection = sqlite3.connect(path, isolation_level=None)
+            if is_new:
+                make_private(path)  # SQLite gives its log the same mode.
         except (OSError, sqlite3.Error) as error:
             raise SettingsError(f"the push ledger {path} cannot be opened: {error}") from None
         try:

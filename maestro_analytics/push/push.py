@@ -18,6 +18,7 @@ import polars as pl
 
 from maestro_analytics import warehouse
 from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError, TryAgain
+from maestro_analytics.permissions import make_private_folder
 from maestro_analytics.push.agent_ids import ids_of_each_person, known_agents, next_ids
 from maestro_analytics.push.compute import (
     Span,
@@ -230,8 +231,7 @@ def _send(
 @contextmanager
 def _turn_to_push(data_folder: Path, kind: Kind) -> Iterator[None]:
     """One push at a time for each data folder. The turn ends with the process, however that ends."""
-    inner = data_folder / "pushing"
-    inner.mkdir(parents=True, exist_ok=True)
+    inner = make_private_folder(make_private_folder(data_folder) / "pushing")
     lock = FolderLock(data_folder, inner)
     lock.acquire(f"push of {kind} metrics")
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from maestro_analytics.sandbox.agents import Directory
 from maestro_analytics.sandbox.clock import Clock
@@ -114,8 +115,9 @@ class Exports:
         def make(job: ExportJob, path: Path) -> Damage:
             selection = RawSelection(chosen, clock, flagged)
             tables = (single,) if single else RAW_FILES
+            number = self._file_number(job)
             return write_raw(
-                self._centre, selection, tables, path, number=job.number, faults=self._faults, zipped=single is None
+                self._centre, selection, tables, path, number=number, faults=self._faults, zipped=single is None
             )
 
         return self._ask("raw", call, make, scores=len(chosen), suffix="csv" if single else "zip")
@@ -139,9 +141,16 @@ class Exports:
 
     def _table_maker(self, table: str, rows: Iterable[Row]) -> Callable[[ExportJob, Path], Damage]:
         def make(job: ExportJob, path: Path) -> Damage:
-            return write_table(table, rows, path, seed=self._centre.seed, number=job.number, faults=self._faults)
+            number = self._file_number(job)
+            return write_table(table, rows, path, seed=self._centre.seed, number=number, faults=self._faults)
 
         return make
+
+    def _file_number(self, job: ExportJob) -> int:
+        """What the order and style of a file's rows are drawn from."""
+        if not self._faults.number("steady-files"):
+            return job.number
+        return crc32(f"{job.kind} {sorted(job.parameters.items())}".encode())
 
     def _ask(
         self,

@@ -35,6 +35,7 @@ FAULTS: dict[str, tuple[int, str]] = {
     "bad-rows": (1, "every file has N rows more of each bad kind: score text, time text, no identity"),
     "too-many-bad-rows": (10, "N of 100 rows more in total_scores are bad"),
     "ragged-row": (1, "every file has N rows more with a field too many, and N with fields too few"),
+    "steady-files": (1, "exports with the same parameters are written alike: the same data gives the same bytes"),
     "renamed-columns": (1, "total_scores has other names for five of its columns, four of them identities"),
     "lines-before-header": (2, "every file has N lines before its header"),
     "missing-member": (1, "the zip lacks individual_answers"),

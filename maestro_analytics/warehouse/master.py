@@ -14,6 +14,7 @@ import duckdb
 
 from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
+from maestro_analytics.permissions import make_private, make_private_folder
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.warehouse import agents, landing, publish, steps
 from maestro_analytics.warehouse.connection import (
@@ -86,8 +87,8 @@ class Master:
         inner = folder / "master"
         lock = FolderLock(folder, inner)
         try:
-            inner.mkdir(parents=True, exist_ok=True)
-            (folder / KEPT).mkdir(exist_ok=True)
+            for needed in (folder, inner, folder / KEPT):
+                make_private_folder(needed)
             lock.acquire(command)
         except OSError as error:
             raise SettingsError(
@@ -339,8 +340,12 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         MaestroError: DuckDB cannot open it.
     """
+    is_new = not path.exists()
     try:
-        return open_master_file(path, spill=path.parent / "spill")
+        connection = open_master_file(path, spill=path.parent / "spill")
+        if is_new:
+            make_private(path)
+        return connection
     except duckdb.Error as error:
         raise MaestroError(
             f"the private master database {path} cannot be opened ({str(error).splitlines()[0]}). If another program "
@@ -351,7 +356,8 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
 
 def clean_up(folder: Path) -> None:
     """Remove the unfinished files of a killed process."""
-    for left_over in (*folder.glob(".maestro-*.part*"), *(folder / "master").glob("*.new*")):
+    beside_published = (folder / PUBLISHED).resolve().parent
+    for left_over in (*beside_published.glob(".maestro-*.part*"), *(folder / "master").glob("*.new*")):
         left_over.unlink(missing_ok=True)
     for left_folder in ("staging", "spill"):
         shutil.rmtree(folder / "master" / left_folder, ignore_errors=True)

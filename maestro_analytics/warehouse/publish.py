@@ -1,13 +1,12 @@
 """From the private master to the file that everyone reads.
 
-A reader that has the old file open keeps it, to the end (POSIX); one that opens afterwards gets the new. Windows does
-not let a file be replaced that another program has open: there publishing fails with a message, what landed stays in
-the master, and the next refresh publishes it.
+A reader that has the old file open keeps reading it (POSIX); one that opens afterwards reads the new one. On Windows a
+file that another program has open cannot be replaced: publishing fails with a message, what landed stays in the master,
+and the next refresh publishes it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -18,6 +17,7 @@ import duckdb
 
 from maestro_analytics.errors import MaestroError
 from maestro_analytics.kinds import RAW
+from maestro_analytics.permissions import keep_permissions
 from maestro_analytics.warehouse import agents, steps
 from maestro_analytics.warehouse.comments import write_comments
 from maestro_analytics.warehouse.connection import open_master_file
@@ -45,22 +45,39 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def publish(master: Path, published: Path) -> Path:
-    """Copy the closed master and put the copy in the place of the published file."""
-    if (wal := master.with_name(master.name + ".wal")).exists() and wal.stat().st_size:
+    """Copy the closed master and replace the published file by the copy.
+
+    A published path that is a symbolic link stays one: the file that it names is replaced. The write-ahead log of
+    another program that wrote to the published file is removed: DuckDB would apply it to a file that it does not fit.
+    """
+    if (wal := wal_of(master)).exists() and wal.stat().st_size:
         raise MaestroError(f"{wal} was not written back into {master.name}; nothing was published")
-    part = published.with_name(f".maestro-{os.getpid()}.part")
+    target = published.resolve()
+    part = part_of(target)
     try:
         copy_file(master, part)
         steps.reached("copied")
-        replace_durably(part, published)
+        for path in {published, target}:
+            wal_of(path).unlink(missing_ok=True)
+        replace_durably(part, target)
     finally:
         part.unlink(missing_ok=True)
     steps.reached("published")
     return published
 
 
+def wal_of(database: Path) -> Path:
+    """The write-ahead log of a database file."""
+    return database.with_name(database.name + ".wal")
+
+
+def part_of(published: Path) -> Path:
+    """The unfinished copy that is to replace the published file, on the same file system."""
+    return published.with_name(f".maestro-{os.getpid()}.part")
+
+
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file, its blocks shared where the file system can, and see it onto the disk."""
+    """Copy a file, with shared blocks where the file system can, and sync it to the disk."""
     with source.open("rb") as reading, target.open("wb") as writing:
         if not _clone(reading.fileno(), writing.fileno()):
             _copy(reading.fileno(), writing.fileno(), os.fstat(reading.fileno()).st_size)
@@ -97,11 +114,12 @@ def _copy(reading: int, writing: int, size: int) -> None:
 
 
 def replace_durably(new: Path, old: Path) -> None:
-    """Rename `new` over `old`, and see the name onto the disk.
+    """Rename `new` over `old`, with the mode and group of `old`, and sync the name to the disk.
 
     Raises:
         MaestroError: `old` is open in another program, on Windows.
     """
+    keep_permissions(new, old)
     try:
         new.replace(old)
     except PermissionError as error:
@@ -118,7 +136,7 @@ def replace_durably(new: Path, old: Path) -> None:
 
 
 def compact(path: Path) -> None:
-    """Write a database anew, whole, and put it in the place of the old one."""
+    """Rewrite a database without the space of deleted rows, with `STORAGE_VERSION`, and replace the old file."""
     new = path.with_name(f"{path.stem}.new.duckdb")
     new.unlink(missing_ok=True)
     connection = open_master_file(new, spill=path.parent / "spill")
@@ -131,8 +149,7 @@ def compact(path: Path) -> None:
         connection.execute("checkpoint")
     finally:
         connection.close()
-    with contextlib.suppress(FileNotFoundError):
-        new.with_name(new.name + ".wal").unlink()
+    wal_of(new).unlink(missing_ok=True)
     with new.open("rb+") as file:
         os.fsync(file.fileno())
     replace_durably(new, path)

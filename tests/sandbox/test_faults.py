@@ -314,6 +314,12 @@ def test_a_download_is_an_error_page(faulty):
     assert second.content.startswith(b"PK")
 
 
+def test_files_are_written_alike(faulty):
+    whole, steady = faulty(), faulty("steady-files")
+    assert whole.export() != whole.export()
+    assert steady.export() == steady.export() != steady.export(includeGraderQA=True)
+
+
 def test_total_scores_has_other_column_names(faulty):
     whole, renamed = headers_of(faulty()), headers_of(faulty("renamed-columns"))
     changed = [

@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from maestro_analytics.exports import Window, without
+from maestro_analytics.permissions import make_private
 from maestro_analytics.tables.columns import Table
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.json_records import read_records
@@ -90,6 +91,7 @@ def keep_list(path: Path, records: Records, taken_at: datetime) -> None:
                 file.write(json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass") + b"\n")
         raw.flush()
         os.fsync(raw.fileno())
+    make_private(part)
     part.replace(path)
 
 

@@ -1,0 +1,40 @@
+"""Who may read what is written: only the owner, and the group of a folder that was shared with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+
+def make_private_folder(folder: Path) -> Path:
+    """Create a folder that only its owner enters; one that exists keeps its mode. Returns the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    return folder
+
+
+def make_private(file: Path) -> None:
+    """Let only the owner read and write a new file, and the group read it where its folder is shared with the group."""
+    file.chmod(0o640 if is_shared(file.parent) else 0o600)
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a folder was given to its group: it lets the group in, and is setgid or closed to others."""
+    mode = folder.stat().st_mode
+    return mode & 0o050 == 0o050 and bool(mode & stat.S_ISGID or not mode & 0o007)
+
+
+def keep_permissions(new: Path, old: Path) -> None:
+    """Give a file that is about to replace another one its mode and, where the system lets us, its group."""
+    try:
+        found = old.stat()
+    except FileNotFoundError:
+        make_private(new)
+        return
+    if os.name == "posix":
+        with contextlib.suppress(PermissionError):
+            os.chown(new, -1, found.st_gid)
+    new.chmod(stat.S_IMODE(found.st_mode))

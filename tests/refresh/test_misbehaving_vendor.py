@@ -1,0 +1,216 @@
+"""Each fault of the vendor: the run tells it or absorbs it, and once it is repaired the next run holds the truth."""
+
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import pytest
+
+import maestro_analytics as ma
+from maestro_analytics.cli.exit_codes import exit_code
+from maestro_analytics.errors import ExportFailed, KindRefused, SchemaMismatch, SettingsError, UnreadableFile
+from maestro_analytics.exports import PollPace
+from maestro_analytics.exports.events import Asked, Noticed
+from maestro_analytics.warehouse import Master
+from maestro_analytics.warehouse.replay import replay
+from tests.refresh.conftest import (
+    NOW,
+    TRUE_TABLES,
+    assert_holds_the_truth,
+    bring_up_to_date,
+    centre,
+    settings_for,
+)
+
+SINCE = NOW - timedelta(days=11)
+RAW_TABLES = TRUE_TABLES[:5]
+COACHING_TABLES = TRUE_TABLES[7:]
+
+
+@pytest.fixture
+def vendor(tmp_path):
+    """A small contact centre, and settings that reach it."""
+    with centre(agents=3, days=10) as sandbox:
+        yield sandbox, settings_for(sandbox, tmp_path)
+
+
+def table(settings, query):
+    with ma.open(settings.database) as qa:
+        return qa.sql(query)
+
+
+@pytest.mark.parametrize(
+    "fault", ["html-download", "unknown-status=2", "drip=1", "odd-nulls", "lines-before-header", "clock-offset=10"]
+)
+def test_a_fault_that_a_run_absorbs(vendor, fault):
+    sandbox, settings = vendor
+    sandbox.faults.switch_on(fault)
+    report = bring_up_to_date(settings, sandbox, since=SINCE)
+    assert (report.status, report.errors, report.gaps) == ("complete", [], [])
+    assert_holds_the_truth(settings, sandbox)
+    assert sandbox.received.violations == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code", "words"),
+    [
+        ("missing-member", UnreadableFile, 6, "has no usable individual_answers file"),
+        ("encrypted-member", UnreadableFile, 6, "is encrypted"),
+        ("deflate64-member", UnreadableFile, 6, "compression method is not supported"),
+        ("renamed-columns", SchemaMismatch, 6, "lacks gradable_id, agent_id, rubric_id, grade_type"),
+        ("failed=99", ExportFailed, 6, "the status 'failed'"),
+    ],
+)
+def test_a_fault_of_raw_exports_is_told_and_repaired_by_the_next_run(vendor, fault, error, code, words):
+    """A first run lands everything, the vendor misbehaves for three days, then it is repaired."""
+    sandbox, settings = vendor
+    assert bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",)).status == "complete"
+    before = table(settings, "select grade_key from total_scores order by all")
+    sandbox.advance(days=3)
+    sandbox.faults.switch_on(fault)
+    report = bring_up_to_date(settings, sandbox, kinds=("raw",))
+    assert report.status in ("partial", "failed")
+    assert all(isinstance(each, error) and words in str(each) for each in report.errors)
+    assert {exit_code(each) for each in report.errors} == {code}
+    assert report.gaps[-1]["window_end"] == sandbox.now.isoformat()
+    after = table(settings, "select grade_key from total_scores order by all")
+    assert before.join(after, on="grade_key", how="anti").is_empty()
+
+    sandbox.faults.switch_off()
+    assert bring_up_to_date(settings, sandbox, kinds=("raw",)).status == "complete"
+    assert_holds_the_truth(settings, sandbox, RAW_TABLES)
+    with Master.open(settings.data) as master:
+        replay(master)
+        master.publish()
+    assert_holds_the_truth(settings, sandbox, RAW_TABLES)
+
+
+def test_one_forbidden_kind_is_told_and_the_others_land(vendor):
+    sandbox, settings = vendor
+    sandbox.faults.switch_on("forbidden-endpoint")
+    report = bring_up_to_date(settings, sandbox, since=SINCE)
+    assert report.status == "partial"
+    assert [(type(error), error.kind, error.status, exit_code(error)) for error in report.errors] == [
+        (KindRefused, "audit", 403, 6)
+    ]
+    assert {gap["kind"] for gap in report.gaps} == {"audit"}
+    assert_holds_the_truth(settings, sandbox, [name for name in TRUE_TABLES if name != "audit_logs"])
+
+    sandbox.faults.switch_off()
+    assert bring_up_to_date(settings, sandbox).status == "complete"
+    assert_holds_the_truth(settings, sandbox)
+
+
+def test_a_word_for_the_status_that_nobody_knows_is_noticed(vendor):
+    sandbox, settings = vendor
+    sandbox.faults.switch_on("unknown-status=1")
+    events = []
+    bring_up_to_date(settings, sandbox, since=SINCE, kinds=("groups",), on_event=events.append)
+    assert ["queued" in str(event) for event in events if isinstance(event, Noticed)] == [True]
+
+
+def test_an_empty_groups_export_does_not_empty_the_groups(vendor):
+    sandbox, settings = vendor
+    bring_up_to_date(settings, sandbox, since=SINCE, kinds=("groups",))
+    sandbox.faults.switch_on("empty-groups=1")
+    report = bring_up_to_date(settings, sandbox, kinds=("groups",))
+    assert report.warnings
+    assert_holds_the_truth(settings, sandbox, ["agent_groups"])
+    report = bring_up_to_date(settings, sandbox, kinds=("groups",))
+    assert (report.status, report.warnings) == ("complete", [])
+    assert_holds_the_truth(settings, sandbox, ["agent_groups"])
+
+
+def test_updates_that_show_late_are_read_again(tmp_path):
+    """The run in the middle of a working day misses the newest grades; the next one reads the last hour again."""
+    with centre(agents=24, days=2) as sandbox:
+        settings = settings_for(sandbox, tmp_path)
+        bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
+        today = sandbox.truth.at(sandbox.now + timedelta(hours=8)).total_scores
+        graded = min(row["date_graded"] for row in today if row["date_graded"] > sandbox.now + timedelta(hours=1))
+        sandbox.advance(seconds=(graded - sandbox.now).total_seconds() + 60)
+        sandbox.faults.switch_on("late-updates=5")
+        bring_up_to_date(settings, sandbox, kinds=("raw",))
+        assert table(settings, "from total_scores").height < len(sandbox.truth.total_scores)
+
+        sandbox.faults.switch_off()
+        sandbox.advance(minutes=15)
+        assert bring_up_to_date(settings, sandbox, kinds=("raw",)).status == "complete"
+        assert_holds_the_truth(settings, sandbox, RAW_TABLES)
+
+
+def test_a_clock_that_is_a_day_ahead_stops_the_run(vendor):
+    sandbox, settings = vendor
+    sandbox.faults.switch_on("clock-offset=1500")
+    report = bring_up_to_date(settings, sandbox, since=SINCE)
+    assert report.status == "failed"
+    assert [exit_code(error) for error in report.errors] == [3]
+    assert "clock is 25 hours ahead" in str(report.errors[0])
+
+    sandbox.faults.switch_off()
+    assert bring_up_to_date(settings, sandbox, since=SINCE).status == "complete"
+    assert_holds_the_truth(settings, sandbox)
+
+
+def test_a_list_that_grows_while_it_is_read_is_whole(tmp_path):
+    """The records that come meanwhile are of the next run; the clock runs, so that they are created after its start."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    with centre(agents=8, days=60, now=now, running=True, largest_page=5) as sandbox:
+        settings = settings_for(sandbox, tmp_path)
+        sandbox.faults.switch_on("growing-list")
+        report = bring_up_to_date(settings, sandbox, until=None, kinds=("coaching",))
+        assert (report.status, report.errors) == ("complete", [])
+        sandbox.faults.switch_off()
+        assert bring_up_to_date(settings, sandbox, until=None, kinds=("coaching",)).status == "complete"
+        assert_holds_the_truth(settings, sandbox, COACHING_TABLES)
+
+
+def test_another_account_on_the_same_host_lands_nothing(vendor, tmp_path):
+    sandbox, settings = vendor
+    bring_up_to_date(settings, sandbox, since=SINCE)
+    other = sandbox.add_account(seed=11, agents=2)
+    with pytest.raises(SettingsError, match="two accounts are never mixed"):
+        bring_up_to_date(settings_for(sandbox, tmp_path, api_token=other.token), sandbox, again=True)
+    assert_holds_the_truth(settings, sandbox)
+    apart = settings_for(sandbox, tmp_path / "other", api_token=other.token)
+    assert bring_up_to_date(apart, sandbox, since=SINCE).status == "complete"
+    assert_holds_the_truth(apart, other)
+
+
+def test_an_export_that_is_empty_when_it_is_picked_up_again_is_asked_for_again(vendor):
+    sandbox, settings = vendor
+    sandbox.faults.switch_on("empty-url=99")
+    stop = Event()
+
+    def stop_once_asked(event):
+        if isinstance(event, Asked):
+            stop.set()
+
+    never_polled = PollPace(first_seconds=1e6)
+    interrupted = bring_up_to_date(
+        settings, sandbox, since=SINCE, kinds=("raw",), on_event=stop_once_asked, stop=stop, pace=never_polled
+    )
+    assert interrupted.interrupted
+    asked = len(sandbox.exports)
+    assert asked > 0
+    sandbox.faults.switch_off()
+    report = bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
+    assert (report.status, report.errors) == ("complete", [])
+    assert len(sandbox.exports) > asked
+    assert_holds_the_truth(settings, sandbox, RAW_TABLES)
+
+
+def test_a_window_that_is_refused_with_the_same_bytes_is_asked_for_less_often(vendor):
+    sandbox, settings = vendor
+    sandbox.faults.switch_on("renamed-columns", "steady-files")
+    for _ in range(2):
+        report = bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
+        assert {type(error) for error in report.errors} == {SchemaMismatch}
+    asked = len(sandbox.exports)
+    report = bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
+    assert len(sandbox.exports) == asked
+    assert any("refused 2 times with the same bytes" in warning for warning in report.warnings)
+    assert report.gaps
+
+    sandbox.faults.switch_off()
+    assert bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",), again=True).status == "complete"
+    assert_holds_the_truth(settings, sandbox, RAW_TABLES)
