@@ -7,6 +7,7 @@
     client = ma.Client()                   # settings from the environment
     client.todos(agent_id="72999")         # a polars DataFrame, all pages
     ma.refresh(since="2026-01-01")         # fetch, land and publish; returns a report
+    frames = ma.read_export("export.zip")  # table name -> polars DataFrame, without a database or a token
 
 Names are imported when first used, so that the command line answers at once.
 """
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from maestro_analytics.pipeline import refresh as refresh
     from maestro_analytics.sandbox import Sandbox as Sandbox
     from maestro_analytics.settings import Settings as Settings
+    from maestro_analytics.tables.frames import read_export as read_export
     from maestro_analytics.warehouse import open as open
 
 __version__ = "0.1.0"
@@ -33,11 +35,23 @@ _HOMES = {
     "errors": "maestro_analytics.errors",
     "open": "maestro_analytics.warehouse",
     "open_lake": "maestro_analytics.lake",
+    "read_export": "maestro_analytics.tables.frames",
     "refresh": "maestro_analytics.pipeline",
     "tables": "maestro_analytics.tables",
 }
 
-__all__ = ["Client", "Sandbox", "Settings", "analysis", "errors", "open", "open_lake", "refresh", "tables"]
+__all__ = [
+    "Client",
+    "Sandbox",
+    "Settings",
+    "analysis",
+    "errors",
+    "open",
+    "open_lake",
+    "read_export",
+    "refresh",
+    "tables",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ def test_the_public_names_are_these():
         "errors",
         "open",
         "open_lake",
+        "read_export",
         "refresh",
         "tables",
     ]

@@ -17,6 +17,7 @@ from maestro_analytics.api.models import Flag, Moment, Number, Record, Text, Tex
 from maestro_analytics.exports.adhoc import KeptExports
 from maestro_analytics.tables.columns import Role
 from maestro_analytics.tables.dedupe import read_rows
+from maestro_analytics.tables.frames import live_rows
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.tables.schemas import GRADE_TABLES, KINDS, TABLES_BY_NAME, UTC_MOMENT
 
@@ -53,9 +54,8 @@ def _read(file: Path, kind: str, staging: Path) -> tuple[dict[str, pl.DataFrame]
         fresh = {}
         named = [pl.Series("grade_key", [], dtype=pl.String)]
         for name, staged in delivery.tables.items():
-            rows = [read_rows(path) for path in staged.files] or [staged.table.empty()]
-            fresh[name] = pl.concat(rows, how="diagonal")
-            keyed = [*rows, *(read_rows(path) for path in staged.flagged_files)]
+            fresh[name] = live_rows(staged)
+            keyed = [fresh[name], *(read_rows(path) for path in staged.flagged_files)]
             named += [frame["grade_key"] for frame in keyed if "grade_key" in frame.columns]
     return fresh, pl.concat(named).unique().to_frame()
 

@@ -6,6 +6,7 @@ Zip to landed table, 2 million answers on 2 cores: 1.14 times DuckDB's `read_csv
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -114,6 +115,25 @@ def read_export(path: Path, *, kind: str, staging: Path, budget: float = BUDGET)
         delivery.close()
         raise delivery.refused[0].error
     return delivery
+
+
+def kind_of(path: Path) -> str:
+    """The kind of the export at `path`: that of its first file whose columns are those of a table.
+
+    Raises:
+        UnreadableFile: no file in it has the columns of a table.
+    """
+    with members_of(path) as members:
+        for member in members:
+            table = None
+            with contextlib.suppress(*BROKEN_STREAM):
+                if member.fault is None:
+                    with member.open() as stream:
+                        _, table = find_header(stream.read(HEADER_BOUND), EXPORT_TABLES, file_name=member.name)
+            if table is not None:
+                return next(kind for kind, tables in KINDS.items() if table in tables)
+    known = ", ".join(table.name for table in EXPORT_TABLES)
+    raise UnreadableFile(f"{path.name} is not an export: nothing in it has the columns of {known}.", path=path)
 
 
 def _account_for_files(delivery: Delivery) -> None:
