@@ -7,6 +7,7 @@
     client = ma.Client()                   # settings from the environment
     client.todos(agent_id="72999")         # a polars DataFrame, all pages
     ma.refresh(since="2026-01-01")         # fetch, land and publish; returns a report
+    ma.land(["export.zip"])                # files obtained another way, into the database
     frames = ma.read_export("export.zip")  # table name -> polars DataFrame, without a database or a token
 
 Names are imported when first used, so that the command line answers at once.
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from maestro_analytics import analysis as analysis
     from maestro_analytics.client import Client as Client
     from maestro_analytics.lake import open_lake as open_lake
+    from maestro_analytics.land_files import land as land
     from maestro_analytics.pipeline import refresh as refresh
     from maestro_analytics.sandbox import Sandbox as Sandbox
     from maestro_analytics.settings import Settings as Settings
@@ -33,6 +35,7 @@ _HOMES = {
     "Settings": "maestro_analytics.settings",
     "analysis": "maestro_analytics.analysis",
     "errors": "maestro_analytics.errors",
+    "land": "maestro_analytics.land_files",
     "open": "maestro_analytics.warehouse",
     "open_lake": "maestro_analytics.lake",
     "read_export": "maestro_analytics.tables.frames",
@@ -46,6 +49,7 @@ __all__ = [
     "Settings",
     "analysis",
     "errors",
+    "land",
     "open",
     "open_lake",
     "read_export",

@@ -26,11 +26,13 @@ MAY_IMPORT = {
     "account": FOUNDATION | {"api", "exports", "tables", "warehouse"},
     "coaching": FOUNDATION | {"api", "exports", "warehouse"},
     "pipeline": FOUNDATION | {"api", "exports", "tables", "warehouse", "push", "account", "coaching"},
+    "land_files": FOUNDATION | {"exports", "tables", "warehouse", "push", "pipeline"},
     "reconcile": FOUNDATION | {"api", "exports", "warehouse", "push", "account", "pipeline"},
     "cli": FOUNDATION
     | {
         "pipeline",
         "reconcile",
+        "land_files",
         "exports",
         "tables",
         "warehouse",

@@ -15,6 +15,7 @@ def test_the_public_names_are_these():
         "Settings",
         "analysis",
         "errors",
+        "land",
         "open",
         "open_lake",
         "read_export",

@@ -24,6 +24,7 @@ from maestro_analytics.cli import (
     exit_codes,
     export,
     lake,
+    land,
     maintenance,
     push,
     query,
@@ -59,7 +60,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for room in (refresh, reconcile, maintenance, query, report, push, export, lake, doctor, sandbox):
+for room in (refresh, land, reconcile, maintenance, query, report, push, export, lake, doctor, sandbox):
     room.register(app)
 
 

@@ -29,6 +29,7 @@ class ExportRecord:
         requested_at: just before the request was sent.
         error: why it failed.
         asked_at: the earlier of this machine's clock and the vendor's when it was asked for; coverage ends before it.
+        landed_from: the path of a file that was not asked for but landed by hand; None for every other export.
     """
 
     seq: int
@@ -42,6 +43,7 @@ class ExportRecord:
     requested_at: datetime | None = None
     error: str | None = None
     asked_at: datetime | None = None
+    landed_from: str | None = None
 
     @property
     def covers(self) -> Window | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 
 from maestro_analytics.errors import UnreadableFile
+from maestro_analytics.tables.archive import is_zip
 from maestro_analytics.tables.columns import Table
 
 BUDGET = 0.01
@@ -132,6 +135,20 @@ class Delivery:
         return [refusal for staged in self.tables.values() for refusal in staged.refusals] + [
             refusal for file in self.refused for refusal in file.refusals
         ]
+
+    @property
+    def is_single_table(self) -> bool:
+        """Whether it is a plain file of one table, and not a zip that lacks the others."""
+        return not is_zip(self.path) and len(self.tables) == 1
+
+    def newest_moment(self) -> datetime | None:
+        """The newest moment in any column of its rows; None where no row has one."""
+        newest = []
+        for staged in self.tables.values():
+            for file in (*staged.files, *staged.flagged_files):
+                found = pl.scan_parquet(file, glob=False, hive_partitioning=False).select(cs.datetime().max()).collect()
+                newest += [moment for moment in found.row(0) if moment is not None] if found.width else []
+        return max(newest, default=None)
 
     def close(self) -> None:
         """Remove the staged files."""

@@ -117,21 +117,27 @@ def read_export(path: Path, *, kind: str, staging: Path, budget: float = BUDGET)
     return delivery
 
 
+def tables_in(path: Path) -> list[Table]:
+    """The tables whose columns the files of the export at `path` have, in the order of the files."""
+    found = []
+    with members_of(path) as members:
+        for member in members:
+            with contextlib.suppress(*BROKEN_STREAM):
+                if member.fault is None:
+                    with member.open() as stream:
+                        _, table = find_header(stream.read(HEADER_BOUND), EXPORT_TABLES, file_name=member.name)
+                    found += [table] if table is not None else []
+    return found
+
+
 def kind_of(path: Path) -> str:
     """The kind of the export at `path`: that of its first file whose columns are those of a table.
 
     Raises:
         UnreadableFile: no file in it has the columns of a table.
     """
-    with members_of(path) as members:
-        for member in members:
-            table = None
-            with contextlib.suppress(*BROKEN_STREAM):
-                if member.fault is None:
-                    with member.open() as stream:
-                        _, table = find_header(stream.read(HEADER_BOUND), EXPORT_TABLES, file_name=member.name)
-            if table is not None:
-                return next(kind for kind, tables in KINDS.items() if table in tables)
+    for table in tables_in(path):
+        return next(kind for kind, tables in KINDS.items() if table in tables)
     known = ", ".join(table.name for table in EXPORT_TABLES)
     raise UnreadableFile(f"{path.name} is not an export: nothing in it has the columns of {known}.", path=path)
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import duckdb
 
 from maestro_analytics.exports import ExportRecord, Window
+from maestro_analytics.exports.windows import EARLIEST_SINCE
 from maestro_analytics.warehouse.connection import frame, rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import Source
 
@@ -35,6 +36,11 @@ class DuckLedger:
             record = ExportRecord(seq=seq, kind=kind, window=window, requested_at=requested_at)
             add(connection, record, self._folder)
             return record
+
+    def enter(self, record: ExportRecord) -> None:
+        """A file that was not asked for but landed by hand."""
+        with self._session() as connection:
+            add(connection, record, self._folder)
 
     def asked(self, seq: int, export_id: str, asked_at: datetime | None = None) -> None:
         """The vendor's id is known: before the first poll."""
@@ -61,7 +67,10 @@ class DuckLedger:
 
     def unfinished(self) -> list[ExportRecord]:
         """Those that are planned, requested or received, or empty and not yet entered as landed, in the order asked."""
-        return self.records("status in ('planned', 'requested', 'received') or (status = 'empty' and landing is null)")
+        return self.records(
+            "landed_from is null and (status in ('planned', 'requested', 'received') or "
+            "(status = 'empty' and landing is null))"
+        )
 
     def next_seq(self) -> int:
         """The number of the next export."""
@@ -83,7 +92,7 @@ def add(connection: duckdb.DuckDBPyConnection, record: ExportRecord, data_folder
     """Enter a record as it is."""
     connection.execute(
         "insert into state.exports (seq, kind, window_start, window_end, export_id, status, file, sha256, bytes, "
-        "requested_at, error, asked_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "requested_at, error, asked_at, landed_from) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             record.seq,
             record.kind,
@@ -97,6 +106,7 @@ def add(connection: duckdb.DuckDBPyConnection, record: ExportRecord, data_folder
             record.requested_at,
             record.error,
             record.asked_at,
+            record.landed_from,
         ],
     )
 
@@ -118,7 +128,42 @@ def read(
             requested_at=row["requested_at"],
             error=row["error"],
             asked_at=row["asked_at"],
+            landed_from=row["landed_from"],
         )
+
+
+def date_by_content(connection: duckdb.DuckDBPyConnection, seq: int, newest: datetime | None) -> None:
+    """Date a file of which nobody knows when it was asked for by the newest moment in it.
+
+    So it replaces nothing that an export asked for later has brought. A file without any moment, such as the groups,
+    is dated before all exports.
+    """
+    connection.execute(
+        "update state.exports set requested_at = least(coalesce(?, ?), now()) where seq = ? and requested_at is null",
+        [newest, EARLIEST_SINCE, seq],
+    )
+
+
+def find_later_exports(connection: duckdb.DuckDBPyConnection, seq: int) -> None:
+    """Create the temporary table `later_exports`: the exports that were asked for after export `seq`.
+
+    Their order is that of their numbers. A file that was landed by hand has a number of its landing; it is compared by
+    the time at which it was asked for.
+    """
+    connection.execute(
+        """
+        create or replace temp table later_exports as
+        select other.seq
+        from state.exports as other, state.exports as this
+        where this.seq = $seq and case
+            when coalesce(this.landed_from, other.landed_from) is null then other.seq > this.seq
+            when coalesce(other.asked_at, other.requested_at) = coalesce(this.asked_at, this.requested_at)
+                then other.seq > this.seq
+            else coalesce(other.asked_at, other.requested_at) > coalesce(this.asked_at, this.requested_at)
+        end
+        """,
+        {"seq": seq},
+    )
 
 
 def source_of(connection: duckdb.DuckDBPyConnection, export: ExportRecord, data_folder: Path) -> Source:

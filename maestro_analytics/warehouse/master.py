@@ -212,7 +212,13 @@ class Master:
 
     def has_landed(self) -> bool:
         """Whether anything has ever landed here, so that there is something to publish."""
-        return scalar(self.connection, "select host is not null from state.account") is True
+        return bool(
+            scalar(
+                self.connection,
+                "select (select host from state.account) is not null "
+                "or exists (from state.exports where landing is not null)",
+            )
+        )
 
     def coverage(self, kind: str) -> list[Window]:
         """The covered periods of `kind`, in order; neighbours are joined."""

@@ -38,7 +38,7 @@ EXPORTS = StateTable(
     {
         "seq": (
             "BIGINT",
-            "The order in which exports were asked for; of two versions of a grade the higher seq counts",
+            "The order in which exports were asked for, and in which files were landed by hand",
         ),
         "kind": ("VARCHAR", "`raw`, `groups` or `audit`"),
         "window_start": ("TIMESTAMPTZ", "The first moment asked for; null for groups, which are a snapshot"),
@@ -52,7 +52,10 @@ EXPORTS = StateTable(
         "file": ("VARCHAR", "The kept file, below the data folder"),
         "sha256": ("VARCHAR", "Of the kept file"),
         "bytes": ("BIGINT", "Of the kept file"),
-        "requested_at": ("TIMESTAMPTZ", "Just before the request was sent"),
+        "requested_at": (
+            "TIMESTAMPTZ",
+            "Just before the request was sent; of a file landed by hand: when it was asked for, or its newest moment",
+        ),
         "asked_at": (
             "TIMESTAMPTZ",
             "The earlier of this machine's clock and the vendor's at the request; coverage ends a minute before it",
@@ -61,6 +64,7 @@ EXPORTS = StateTable(
         "landed_at": ("TIMESTAMPTZ", "When its rows were landed"),
         "landing": ("BIGINT", "The order in which exports landed"),
         "error": ("VARCHAR", "What went wrong, in words"),
+        "landed_from": ("VARCHAR", "The path of a file that was landed by hand; null for an export asked for"),
         "total_columns": ("VARCHAR[]", "The columns of its total_scores file; re-grades compare what both exports had"),
     },
 )

@@ -42,7 +42,7 @@ from maestro_analytics.warehouse.landing.lists import (
 from maestro_analytics.warehouse.landing.quarantine import clear_quarantine, quarantine
 from maestro_analytics.warehouse.landing.snapshots import doubt_warning, is_doubtful, land_groups, land_list
 from maestro_analytics.warehouse.landing.staged import add_columns
-from maestro_analytics.warehouse.ledger import add, mark_landed, source_of
+from maestro_analytics.warehouse.ledger import add, date_by_content, find_later_exports, mark_landed, source_of
 
 LANDERS = {CSAT.name: land_csat, AUDIT_LOGS.name: land_audit_logs, AGENT_GROUPS.name: land_groups}
 
@@ -56,8 +56,13 @@ def land(
     """Land an export: rows, state and ledger in one transaction. See `Master.land`."""
     if not scalar(connection, "select count(*) from state.exports where seq = ?", [export.seq]):
         add(connection, export, data_folder)
+    if export.requested_at is None:
+        date_by_content(connection, export.seq, delivery.newest_moment() if delivery else None)
+    find_later_exports(connection, export.seq)
     source = source_of(connection, export, data_folder)
     landed = Landed(export)
+    # A single CSV given by hand, such as the total scores alone, is not an export that lost the other files.
+    is_single_table = export.landed_from is not None and delivery is not None and delivery.is_single_table
     if delivery is not None:
         landed.refused = delivery.refused
         landed.unknown = delivery.unknown
@@ -67,7 +72,12 @@ def land(
         steps.reached("columns grown")
         if export.kind == RAW.name:
             classify_grades(connection, delivery, source)
-            landed.refused = [*landed.refused, *_missing_files(connection, delivery)]
+            missing = unreplaced_tables(connection, delivery)
+            if is_single_table:
+                only = next(iter(delivery.tables))
+                landed.warnings.append(f"{delivery.path.name} has {only} alone; the other tables keep what they have")
+                missing = [] if only in (TOTAL_SCORES.name, CSAT.name) else [TOTAL_SCORES.name]
+            landed.refused = [*landed.refused, *_missing_files(missing, delivery)]
         steps.reached("grades classified")
     tables = dict(delivery.tables) if delivery else {}
     if export.kind == GROUPS.name and not landed.refused:
@@ -76,7 +86,7 @@ def land(
     with transaction(connection):
         clear_quarantine(connection, export.seq)
         if delivery is not None and TOTAL_SCORES.name in tables:
-            landed.row_counts |= replace_grades(connection, delivery, source)
+            landed.row_counts |= replace_grades(connection, delivery, source, is_single_table=is_single_table)
         for name, lander in LANDERS.items():
             if name in tables:
                 landed.row_counts[name] = lander(connection, tables[name], source)
@@ -87,7 +97,7 @@ def land(
             counts.check()
         for file in landed.refused:
             quarantine(connection, file.refusals, source, file_refused=True)
-        landed.is_covered = not landed.refused
+        landed.is_covered = not landed.refused and not (is_single_table and export.kind == RAW.name)
         if export.covers is not None and landed.is_covered:
             cover(connection, export.kind, export.covers)
         status = "partial" if landed.refused else "landed" if delivery is not None else "empty"
@@ -107,7 +117,7 @@ def _is_doubted(connection: duckdb.DuckDBPyConnection, source: Source) -> bool:
     return bool(scalar(connection, "select count(*) from state.doubted_snapshots where export_seq = ?", [source.seq]))
 
 
-def _missing_files(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> list[RefusedFile]:
+def _missing_files(missing: Sequence[str], delivery: Delivery) -> list[RefusedFile]:
     """The files that a raw export lacks, as refused files; those that are refused already are not repeated."""
     refused = {file.table_name for file in delivery.refused}
     return [
@@ -121,7 +131,7 @@ def _missing_files(connection: duckdb.DuckDBPyConnection, delivery: Delivery) ->
                 path=delivery.path,
             ),
         )
-        for name in unreplaced_tables(connection, delivery)
+        for name in missing
         if name not in refused
     ]
 

@@ -28,14 +28,13 @@ def land_audit_logs(connection: duckdb.DuckDBPyConnection, staged: StagedTable, 
         create or replace temp table activities as
         select old.rowid as old_row, staged.rowid as new_row, exists (
             from state.exports as later
-            where later.kind = 'audit' and later.landing is not null and later.seq > $seq
+            where later.kind = 'audit' and later.landing is not null and later.seq in (select seq from later_exports)
                 and staged.time_stamp >= later.window_start - interval 1 second
                 and staged.time_stamp <= later.window_end + interval 1 second
         ) as is_stale
         from staged_activities as staged
         join main.audit_logs as old on {same}
-        """,
-        {"seq": source.seq},
+        """
     )
     connection.execute("delete from main.audit_logs where rowid in (select old_row from activities where not is_stale)")
     names = quoted_all(insert_list(staged))

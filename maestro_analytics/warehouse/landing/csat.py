@@ -21,12 +21,12 @@ def land_csat(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source
         f"""
         create or replace temp table tickets as
         select staged.source, staged.gradable_id, versions.export_seq is not null as is_known,
-            coalesce(versions.export_seq > $seq, false) as is_stale
+            later.seq is not null as is_stale
         from {scan(staged.files)} as staged
         left join state.csat_versions as versions
             on versions.gradable_id = staged.gradable_id and versions.source is not distinct from staged.source
-        """,
-        {"seq": source.seq},
+        left join later_exports as later on later.seq = versions.export_seq
+        """
     )
     if scalar(connection, "select count(*) from tickets where is_known and not is_stale"):
         for name in ("main.csat", "state.csat_versions"):

@@ -58,16 +58,17 @@ select
         when versions.export_seq = $seq then false
         when delivered.is_live and versions.date_graded <> delivered.date_graded
             then versions.date_graded > delivered.date_graded
-        when delivered.is_live and versions.export_seq is not null then versions.export_seq > $seq
+        when delivered.is_live and versions.export_seq is not null then later.seq is not null
         when versions.export_seq is not null
-            then versions.export_seq > $seq or coalesce(versions.date_graded > delivered.date_graded, false)
+            then later.seq is not null or coalesce(versions.date_graded > delivered.date_graded, false)
         when delivered.is_live
-            then deletions.export_seq > $seq and not coalesce(delivered.date_graded > deletions.date_graded, false)
-        else deletions.export_seq > $seq
+            then later.seq is not null and not coalesce(delivered.date_graded > deletions.date_graded, false)
+        else later.seq is not null
     end, false) as is_stale
 from delivered
 left join state.grade_versions as versions on versions.grade_key = delivered.grade_key
 left join state.deletions as deletions on deletions.grade_key = delivered.grade_key
+left join later_exports as later on later.seq = coalesce(versions.export_seq, deletions.export_seq)
 """
 """What becomes of each grade that the delivery names.
 
@@ -112,8 +113,14 @@ def classify_grades(connection: duckdb.DuckDBPyConnection, delivery: Delivery, s
             )
 
 
-def replace_grades(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source) -> dict[str, RowCounts]:
-    """Replace the grades of `grade_outcome` in the four tables; runs inside the transaction of the landing."""
+def replace_grades(
+    connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source, *, is_single_table: bool = False
+) -> dict[str, RowCounts]:
+    """Replace the grades of `grade_outcome` in the four tables; runs inside the transaction of the landing.
+
+    Args:
+        is_single_table: the delivery was never meant to have the other tables: a grade that has no rows there is whole.
+    """
     _write_history(connection, delivery.tables.get(TOTAL_SCORES.name), source)
     steps.reached("history written")
     if scalar(connection, "select count(*) from grade_outcome where has_rows and not is_stale"):
@@ -134,7 +141,7 @@ def replace_grades(connection: duckdb.DuckDBPyConnection, delivery: Delivery, so
             counts[table.name] = _insert(connection, staged, source, all_land=all_land)
             steps.reached(f"{table.name} inserted")
     _remember(connection, delivery, source)
-    _list_incomplete(connection, delivery)
+    _list_incomplete(connection, delivery, is_single_table=is_single_table)
     steps.reached("versions written")
     return counts
 
@@ -156,7 +163,7 @@ def unreplaced_tables(connection: duckdb.DuckDBPyConnection, delivery: Delivery)
     return [name for name in missing if name not in replaced or scalar(connection, replaced[name])]
 
 
-def _list_incomplete(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
+def _list_incomplete(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, is_single_table: bool) -> None:
     """Record which grades have rows of an earlier export, or none where a file is missing, in `incomplete_grades`."""
     if scalar(connection, "select count(*) from incomplete_grades"):
         connection.execute(
@@ -164,7 +171,8 @@ def _list_incomplete(connection: duckdb.DuckDBPyConnection, delivery: Delivery) 
         )
     for table in GRADE_TABLES:
         if table.name not in delivery.tables:
-            had_rows = "grade_key in (select grade_key from annotations)" if table is ANNOTATIONS else "true"
+            needs_rows = is_single_table or table is ANNOTATIONS
+            had_rows = f"grade_key in (select grade_key from {table.name})" if needs_rows else "true"
             connection.execute(
                 "insert into incomplete_grades select grade_key, $name from grade_outcome "
                 f"where is_live and not is_stale and {had_rows}",

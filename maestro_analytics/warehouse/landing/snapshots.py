@@ -56,7 +56,9 @@ def land_groups(connection: duckdb.DuckDBPyConnection, staged: StagedTable, sour
     counts = counts_of(connection, staged, source)
     name = staged.table.name
     if scalar(
-        connection, "select count(*) from state.snapshots where table_name = ? and export_seq > ?", [name, source.seq]
+        connection,
+        "select count(*) from state.snapshots where table_name = ? and export_seq in (select seq from later_exports)",
+        [name],
     ):
         return replace(counts, superseded=staged.rows_live)
     if is_doubtful(connection, name, source, staged.rows_live):

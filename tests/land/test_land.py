@@ -1,0 +1,239 @@
+"""`ma.land` and `maestro-analytics land`: export files that were obtained another way."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import maestro_analytics as ma
+from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.land_files import LandReport
+from maestro_analytics.settings import Settings
+from maestro_analytics.warehouse import Master
+from maestro_analytics.warehouse.replay import replay
+from tests.refresh.commands import run
+from tests.warehouse.desk import KEY, SURVEY, TOTAL, Desk, csv_text, everything, raw_zip, whole_grade, zipped
+
+GROUPS = 'group_name,group_id,agent_name,agent_email,agent_ids,available\nEmail,g1,Jo,jo@example.com,"{}",True\n'
+WEEK = {"since": "2026-01-01", "until": "2026-01-08"}
+
+
+def land(folder: Path, *paths: Path, **options: object) -> LandReport:
+    return ma.land(paths, settings=Settings(_env_file=None, data=folder / "data"), **options)
+
+
+def written(folder: Path, name: str, content: bytes | str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
+    with ma.open(folder / "data" / "maestro.duckdb") as qa:
+        return qa.sql(query).rows()
+
+
+def contents(folder: Path) -> dict[str, list[tuple[object, ...]]]:
+    with Master.open(folder / "data") as master:
+        desk = Desk.__new__(Desk)
+        desk.master = master
+        return everything(desk, leaving_out=["landed_at", "landing", "published_at"])
+
+
+def test_a_zip_lands_as_an_export_does_without_a_token(tmp_path):
+    content = raw_zip(**whole_grade(), csat=[SURVEY])
+    report = land(tmp_path, written(tmp_path, "from a colleague.zip", content))
+
+    assert (report.status, report.errors, report.quarantined) == ("complete", [], 0)
+    assert report.tables == dict.fromkeys(
+        ("total_scores", "section_scores", "individual_answers", "annotations", "csat"), 1
+    )
+    assert rows(tmp_path, "select grade_key, is_whole, is_covered, csat_score from grades") == [(KEY, True, None, 4.0)]
+    (kept,) = (tmp_path / "data" / "exports").glob("raw-*.zip")
+    assert kept.read_bytes() == content
+    assert rows(tmp_path, "from state.coverage") == []
+
+
+def test_the_same_bytes_change_nothing_also_under_another_name(tmp_path):
+    content = raw_zip(**whole_grade())
+    land(tmp_path, written(tmp_path, "a.zip", content))
+    before = contents(tmp_path)
+
+    report = land(tmp_path, written(tmp_path, "b.zip", content), **WEEK)
+
+    assert [file.result for file in report.files] == ["unchanged"]
+    assert contents(tmp_path) == before
+
+
+def test_replay_gives_the_same_tables(tmp_path):
+    bad = [TOTAL | {"gradable_id": str(number)} for number in range(9)]
+    bad[2] = bad[2] | {"rubric_score": "seven"}
+    land(tmp_path, written(tmp_path, "a.zip", raw_zip(**whole_grade())), **WEEK)
+    land(tmp_path, written(tmp_path, "totals.csv", csv_text("total_scores", bad)))
+    land(tmp_path, written(tmp_path, "groups.csv", GROUPS.format("1,2")))
+    before = contents(tmp_path)
+
+    with Master.open(tmp_path / "data") as master:
+        list(replay(master))
+        master.publish()
+
+    assert contents(tmp_path) == before
+
+
+def test_a_file_never_overwrites_what_an_export_asked_for_later_has_brought(tmp_path):
+    desk = Desk(tmp_path / "data")
+    desk.land_rows(week=4, total_scores=[TOTAL | {"rubric_score": "90"}], csat=[SURVEY | {"csat_score": "5"}])
+    desk.land(GROUPS.format("1,2").encode(), kind="groups", week=4)
+    desk.master.close()
+
+    report = land(
+        tmp_path,
+        written(tmp_path, "old.zip", raw_zip(total_scores=[TOTAL], csat=[SURVEY])),
+        written(tmp_path, "groups.csv", GROUPS.format("3")),
+    )
+
+    assert rows(tmp_path, "select rubric_score from total_scores") == [(90.0,)]
+    assert rows(tmp_path, "select csat_score from csat") == [(5.0,)]
+    assert rows(tmp_path, "select agent_ids from agent_groups") == [(["1", "2"],)]
+    assert [line for line in report.warnings if "asked for later" in line] == [
+        f"1 rows of {table} did not land: an export asked for later has brought them"
+        for table in ("total_scores", "csat", "agent_groups")
+    ]
+
+
+def test_asked_at_says_that_a_file_is_newer_than_what_is_there(tmp_path):
+    desk = Desk(tmp_path / "data")
+    desk.land_rows(week=4, total_scores=[TOTAL])
+    desk.land(GROUPS.format("1,2").encode(), kind="groups", week=4)
+    desk.master.close()
+    new = written(tmp_path, "new.zip", raw_zip(total_scores=[TOTAL | {"rubric_score": "90"}]))
+
+    land(tmp_path, new, written(tmp_path, "groups.csv", GROUPS.format("3")), asked_at="2026-02-01")
+
+    assert rows(tmp_path, "select rubric_score from total_scores") == [(90.0,)]
+    assert rows(tmp_path, "select agent_ids from agent_groups") == [(["3"],)]
+    assert rows(tmp_path, "select replaced_by like 'file-%', rubric_score from grade_history") == [(True, 70.0)]
+
+
+def test_the_order_of_landing_makes_no_difference(tmp_path):
+    older = raw_zip(total_scores=[TOTAL | {"date_graded": "", "date_reported_as": "2026-01-02T00:00:00Z"}])
+    newer = raw_zip(
+        total_scores=[TOTAL | {"date_graded": "", "date_reported_as": "2026-01-03T00:00:00Z", "rubric_score": "90"}]
+    )
+    for folder, order in (("a", (older, newer)), ("b", (newer, older))):
+        for number, content in enumerate(order):
+            land(tmp_path / folder, written(tmp_path / folder, f"{number}.zip", content))
+        assert rows(tmp_path / folder, "select rubric_score from total_scores") == [(90.0,)]
+
+
+def test_a_period_counts_as_covered_when_it_is_named_and_all_files_landed(tmp_path):
+    one = written(tmp_path, "one.zip", raw_zip(**whole_grade()))
+    other = written(tmp_path, "other.zip", raw_zip(**whole_grade(gradable_id="7")))
+    land(tmp_path, one, other, **WEEK)
+
+    covered = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 8, tzinfo=UTC))
+    assert rows(tmp_path, "select kind, window_start, window_end from state.coverage") == [("raw", *covered)]
+    assert rows(tmp_path, "select distinct is_covered from grades") == [(True,)]
+
+
+def test_a_period_with_a_refused_file_is_not_covered(tmp_path):
+    bad = written(tmp_path, "bad.zip", zipped({"total_scores.csv": csv_text("total_scores", [TOTAL])}))
+    good = written(tmp_path, "good.zip", raw_zip(**whole_grade(gradable_id="7")))
+    report = land(tmp_path, bad, written(tmp_path, "scores.csv", csv_text("total_scores", [TOTAL])), good, **WEEK)
+
+    assert report.status == "partial"
+    assert rows(tmp_path, "from state.coverage") == []
+
+
+def test_total_scores_alone_land_and_leave_the_other_tables_as_they_are(tmp_path):
+    land(tmp_path, written(tmp_path, "whole.zip", raw_zip(**whole_grade())))
+    again = TOTAL | {"rubric_score": "90", "date_graded": "2026-01-03T00:00:00Z"}
+    alone = csv_text("total_scores", [again, TOTAL | {"gradable_id": "7"}])
+
+    report = land(tmp_path, written(tmp_path, "scores.csv", alone))
+
+    assert (report.status, report.tables) == ("complete", {"total_scores": 2})
+    assert rows(tmp_path, "select gradable_id, rubric_score, is_whole from grades order by 1") == [
+        ("5310985", 90.0, False),
+        ("7", 70.0, True),
+    ]
+    assert rows(tmp_path, "select count(*) from individual_answers") == [(1,)]
+
+
+def test_the_csvs_of_one_export_in_a_folder_land_together(tmp_path):
+    for week, ticket in (("2026-01-01", "1"), ("2026-01-08", "2")):
+        for table, its_rows in whole_grade(gradable_id=ticket).items():
+            written(tmp_path / "exports", f"{week} {table.replace('_', '-')}.csv", csv_text(table, its_rows))
+
+    report = land(tmp_path, tmp_path / "exports")
+
+    assert (report.status, len(report.files)) == ("complete", 2)
+    assert report.tables == dict.fromkeys(("total_scores", "section_scores", "individual_answers", "annotations"), 2)
+    assert [file.result for file in land(tmp_path, tmp_path / "exports").files] == ["unchanged", "unchanged"]
+
+
+def test_answers_alone_are_refused(tmp_path):
+    answers = csv_text("individual_answers", whole_grade()["individual_answers"])
+    report = land(tmp_path, written(tmp_path, "answers.csv", answers))
+
+    assert report.status == "failed"
+    assert "no usable total_scores file" in str(report.errors[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"since": "2026-01-01"}, "together"),
+        ({"asked_at": "2999-01-01"}, "in the future"),
+        ({"kind": "grades"}, "choose from raw, groups, audit"),
+    ],
+)
+def test_values_that_cannot_be_used_are_refused_before_anything_happens(tmp_path, options, words):
+    with pytest.raises(InvalidArgument, match=words):
+        land(tmp_path, written(tmp_path, "a.zip", raw_zip()), **options)
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_command_lands_a_folder_and_prints_one_object(tmp_path):
+    for number in range(3):
+        written(tmp_path / "exports", f"{number}.zip", raw_zip(**whole_grade(gradable_id=str(number))))
+    written(tmp_path / "exports", "readme.md", "not an export")
+
+    done = run(tmp_path, "land", "exports", "--json")
+    report = json.loads(done.stdout)
+
+    assert (done.returncode, report["exit_code"], report["status"]) == (0, 0, "complete")
+    assert report["tables"]["total_scores"] == 3
+    assert "3 of 3: 2.zip: 1 total_scores" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("absent.zip", None, 2),
+        ("notes.csv", "a,b\n1,2\n", 6),
+        ("scores.csv", csv_text("total_scores", [TOTAL | {"rubric_score": "x"}] * 9), 5),
+        ("part.zip", zipped({"total_scores.csv": csv_text("total_scores", [TOTAL])}), 6),
+    ],
+)
+def test_exit_codes_are_those_of_refresh(tmp_path, name, content, code):
+    if content is not None:
+        written(tmp_path, name, content)
+    done = run(tmp_path, "land", name, "--json")
+
+    assert done.returncode == code, done.stderr
+    assert json.loads(done.stdout)["exit_code"] == code
+
+
+def test_refused_rows_are_in_the_quarantine_of_the_published_file(tmp_path):
+    bad = [TOTAL | {"gradable_id": str(number)} for number in range(9)]
+    bad[2] = bad[2] | {"rubric_score": "seven"}
+    report = land(tmp_path, written(tmp_path, "totals.csv", csv_text("total_scores", bad)))
+
+    assert report.quarantined == 1
+    assert rows(tmp_path, "select table_name, line, column_name from state.quarantine") == [
+        ("total_scores", 4, "rubric_score")
+    ]
+    assert ma.read_export(tmp_path / "totals.csv").refused["line"].to_list() == [4]
