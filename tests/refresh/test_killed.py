@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -37,3 +38,28 @@ def test_a_run_that_was_killed_is_finished_by_the_next(tmp_path, line):
         # Four are asked for at a time: one that was on its way when the process died has an id that nobody knows.
         repeated = sum(times - 1 for times in asked.values())
         assert repeated <= (4 if line in ("to get", "asked for") else 0), asked
+
+
+def test_runs_that_are_killed_again_and_again_lose_and_double_nothing(tmp_path):
+    """14 runs in one folder, each killed after a random line of progress, while the contact centre goes on living."""
+    rng = Random(20260320)
+    begin = NOW - timedelta(days=15)
+    with Sandbox(seed=5, agents=3, days=14, now=begin, requests_per_second=None, requests_per_minute=None) as sandbox:
+        since = f"{sandbox.truth.start:%Y-%m-%d}"
+        for _ in range(14):
+            sandbox.advance(days=1)
+            until = f"{sandbox.now:%Y-%m-%dT%H:%M:%SZ}"
+            with start(tmp_path, "refresh", "--since", since, "--until", until, sandbox=sandbox) as going:
+                last_line = rng.randrange(1, 25)
+                for number, _ in enumerate(going.stderr, start=1):
+                    if number == last_line:
+                        break
+                going.kill()
+                going.communicate()
+        done = run(tmp_path, "refresh", "--since", since, "--until", until, "--json", sandbox=sandbox)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["status"] == "complete"
+        # That run may have finished a snapshot of the groups which a killed one had asked for, days ago in the sandbox.
+        assert run(tmp_path, "refresh", "--only", "groups", "--until", until, sandbox=sandbox).returncode == 0
+        assert_holds_the_truth(settings_for(sandbox, tmp_path), sandbox)
+        assert sandbox.received.violations == []
