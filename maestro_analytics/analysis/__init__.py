@@ -31,7 +31,10 @@ from maestro_analytics.analysis.coaching_follow_up import (
 from maestro_analytics.analysis.csat import csat_link
 from maestro_analytics.analysis.drift import grader_drift
 from maestro_analytics.analysis.filters import Filters, show_filters
+from maestro_analytics.analysis.generalizability import generalizability
+from maestro_analytics.analysis.grading_coverage import grading_coverage
 from maestro_analytics.analysis.points_lost import points_lost, points_lost_by_team
+from maestro_analytics.analysis.power import power
 from maestro_analytics.analysis.ranking import agent_ranking
 from maestro_analytics.analysis.regrades import regrades, score_mismatches, score_reconciliation
 from maestro_analytics.analysis.sampling import sampling_plan
@@ -65,15 +68,18 @@ __all__ = [
     "coaching_timeline",
     "control_chart",
     "csat_link",
+    "generalizability",
     "grader_agreement",
     "grader_drift",
     "grader_pairs",
     "grader_severity",
     "grades",
+    "grading_coverage",
     "grading_effort",
     "pass_rate_chart",
     "points_lost",
     "points_lost_by_team",
+    "power",
     "question_agreement",
     "question_scores",
     "regrades",

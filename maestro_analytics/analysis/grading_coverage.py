@@ -1,0 +1,112 @@
+"""Who is graded often enough, and who is not graded at all."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Unpack
+
+import numpy as np
+import polars as pl
+
+from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.filters import Choice, Filters, Store
+
+COVERAGE = {
+    "person_id": pl.String, "agent_name": pl.String, "n": pl.Int64, "n_na": pl.Int64, "weeks": pl.Int64,
+    "weeks_graded": pl.Int64, "weeks_met": pl.Int64, "share_met": pl.Float64, "per_week": pl.Float64,
+    "longest_gap": pl.Int64, "last_week": pl.Date, "reliable": pl.Boolean, "reason": pl.String,
+}  # fmt: skip
+FEWEST_WEEKS = 4
+
+
+def grading_coverage(store: Store, *, wish: int = 4, **filters: Unpack[Filters]) -> Answer:
+    """Is each agent graded as often as wished, and who gets no grades?
+
+    One row per person who was ever graded or is in a team, the least graded first. Weeks run from Monday to Sunday,
+    from the first week with any grade to the last; the newest is left out, because it may be unfinished.
+
+    Args:
+        wish: grades per agent and week.
+
+    Columns
+        person_id, agent_name
+        n, n_na            Int64    grades with and without a score in those weeks
+        weeks              Int64    weeks that are looked at, the same for all
+        weeks_graded       Int64    with at least one grade
+        weeks_met          Int64    with at least `wish` grades
+        share_met          Float64  of all weeks, percent
+        per_week           Float64  grades
+        longest_gap        Int64    weeks without a grade in a row
+        last_week          Date     Monday of the last week with a grade; null without any
+        reliable, reason            reliable: at least 4 weeks
+
+    Source: sql/queries/score_trend.sql, agent_scores.sql (all time, for the names), team_members.sql. Errors: see
+    `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    trend = store.query("score_trend", **choice.variables, week_zone=choice.week_zone, every="week")
+    question = f"Is each agent graded {wish} times a week?"
+    first, newest = trend["period"].min(), trend["period"].max()
+    if not isinstance(first, date) or not isinstance(newest, date):
+        return Answer.of(pl.DataFrame(schema=COVERAGE), choice, question=question)
+    weeks = max((newest - first).days // 7, 1)
+    trend = trend.filter(pl.col("person_id").is_not_null()).with_columns(
+        week=(pl.col("period") - first).dt.total_days() // 7
+    )
+    trend = trend.filter(pl.col("week") < weeks).group_by("person_id", "week").agg(pl.col("n", "n_na").sum())
+    people = _people(store, choice).with_row_index("at")
+    placed = trend.join(people, on="person_id")
+    counts = np.zeros((2, people.height, weeks), dtype=np.int64)
+    for at, name in enumerate(("n", "n_na")):
+        counts[at, placed["at"].to_numpy(), placed["week"].to_numpy()] = placed[name].to_numpy()
+    graded = counts.sum(0) > 0
+    last = np.where(graded.any(1), weeks - 1 - graded[:, ::-1].argmax(1), -1)
+    table = (
+        people.drop("at")
+        .with_columns(
+            n=pl.Series(counts[0].sum(1)),
+            n_na=pl.Series(counts[1].sum(1)),
+            weeks=pl.lit(weeks, pl.Int64),
+            weeks_graded=pl.Series(graded.sum(1)),
+            weeks_met=pl.Series((counts.sum(0) >= wish).sum(1)),
+            longest_gap=pl.Series(_longest_run(~graded)),
+            last_week=pl.Series(
+                [first + timedelta(weeks=int(each)) if each >= 0 else None for each in last], dtype=pl.Date
+            ),
+            reason=pl.lit("" if weeks >= FEWEST_WEEKS else f"{weeks} weeks: fewer than {FEWEST_WEEKS}"),
+        )
+        .with_columns(
+            share_met=100 * pl.col("weeks_met") / weeks,
+            per_week=(pl.col("n") + pl.col("n_na")) / weeks,
+            reliable=pl.col("reason") == "",
+        )
+    )
+    never = table.filter(pl.col("weeks_graded") == 0).height
+    return Answer.of(
+        table.select(list(COVERAGE)).cast(COVERAGE).sort("per_week", "person_id"),  # type: ignore[arg-type]
+        choice,
+        question=question,
+        caveat=f"{never} of {table.height} agents have no grade in {weeks} weeks. The files do not say who was absent, "
+        "joined or left.",
+    )
+
+
+def _people(store: Store, choice: Choice) -> pl.DataFrame:
+    """Everyone who was ever graded, and unless one agent is asked for, everyone in a team; with names where known."""
+    ever = store.query("agent_scores", **choice.variables_of("team", "agent"), threshold=80.0)
+    known = ever.filter(pl.col("person_id").is_not_null()).group_by("person_id").agg(pl.col("agent_name").max())
+    if "agent" in choice.names:
+        return known.sort("person_id")
+    members = store.query("team_members", **choice.variables_of("team")).select("person_id").unique()
+    return known.join(members, on="person_id", how="full", coalesce=True).sort("person_id")
+
+
+def _longest_run(
+    is_set: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Of each row the length of its longest run of true values."""
+    longest = run = np.zeros(len(is_set), dtype=np.int64)
+    for column in is_set.T:
+        run = np.where(column, run + 1, 0)
+        longest = np.maximum(longest, run)
+    return longest
