@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from maestro_analytics.analysis.agreement import grader_agreement, grader_pairs, question_agreement
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.benchmark import alignments, benchmark_bias, calibrations
+from maestro_analytics.analysis.calibration_sessions import calibration_sessions
 from maestro_analytics.analysis.changes import changes
 from maestro_analytics.analysis.coaching_effect import coaching_effect, coaching_timeline
 from maestro_analytics.analysis.coaching_follow_up import (
@@ -60,6 +61,7 @@ __all__ = [
     "agent_scores",
     "alignments",
     "benchmark_bias",
+    "calibration_sessions",
     "calibrations",
     "changes",
     "charts",

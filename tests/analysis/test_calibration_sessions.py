@@ -1,0 +1,50 @@
+"""Calibration reviews beside their final, by grader, question and month."""
+
+from datetime import date
+
+import polars as pl
+from centre import START, answers_of, grade_rows
+
+from maestro_analytics import analysis
+
+
+def calibrated(holding, finals=True):
+    """Twelve tickets: grader-1 gives 4 points more than the final, grader-2 two less."""
+    rows = [
+        (f"t{ticket}", grader, kind, 70.0 + ticket + gap)
+        for ticket in range(12)
+        for grader, kind, gap in (
+            ("grader-1", "calibration_review", 4.0 + ticket % 2),
+            ("grader-2", "calibration_review", -2.0 - ticket % 2),
+            *([("expert", "calibration_final", 0.0)] if finals else []),
+        )
+    ]
+    grades = grade_rows(
+        gradable_id=[row[0] for row in rows], grader=[row[1] for row in rows], grade_type=[row[2] for row in rows],
+        rubric_score=[row[3] for row in rows], agent_id=["001"] * len(rows), date_reported_as=[START] * len(rows),
+    )  # fmt: skip
+    return holding(grades, individual_answers=answers_of(grades, seed=1)["individual_answers"])
+
+
+def test_a_review_is_compared_with_the_final_of_its_ticket(holding):
+    found = analysis.calibration_sessions(calibrated(holding))
+    assert ["grader-1", "grader-2"] == found["group"].to_list()
+    assert [date(2026, 1, 1)] * 2 == found["month"].to_list()
+    assert [12, 12] == found["with_final"].to_list() == found["n"].to_list()
+    assert [4.5, -2.5] == found["bias"].round(9).to_list()
+    assert [100.0, 100.0] == found["within_5"].to_list()
+    assert found["reliable"].all()
+
+
+def test_without_a_final_a_review_is_compared_with_the_other_reviews(holding):
+    found = analysis.calibration_sessions(calibrated(holding, finals=False))
+    assert [0, 0] == found["with_final"].to_list()
+    assert [7.0, -7.0] == found["bias"].round(9).to_list()
+
+
+def test_by_question_each_question_has_a_row_and_the_final_none(holding):
+    found = analysis.calibration_sessions(calibrated(holding), by="question")
+    assert 6 == found.height
+    assert [24] * 6 == found["n"].to_list()
+    assert {"Support"} == set(found["rubric_name"])
+    assert found.select(pl.col("mad").min()).item() >= 0
