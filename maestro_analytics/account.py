@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -25,7 +25,8 @@ from maestro_analytics.kinds import GROUPS
 from maestro_analytics.settings import Settings, is_loopback
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import Master
-from maestro_analytics.warehouse.connection import frame
+
+Query = Callable[[str], pl.DataFrame]
 
 SHARED_PEOPLE = 0.2
 """The share of the smaller of two sets of people that two states of one account have in common at least."""
@@ -69,7 +70,7 @@ class Evidence:
 
 
 def check(
-    master: Master,
+    query: Query,
     client: ApiClient,
     settings: Settings,
     *,
@@ -77,9 +78,12 @@ def check(
     pace: PollPace | None = None,
     stop: Event | None = None,
 ) -> str | None:
-    """Check that the folder of `master` belongs to the account of `settings`, before anything lands.
+    """Check that a data folder belongs to the account of `settings`, before anything lands or is pushed.
 
-    Asks the vendor only where the token or the host is another than at the last landing.
+    Asks the vendor only if the token or the host is another than at the last landing.
+
+    Args:
+        query: runs SQL on the master or the published database.
 
     Returns:
         a warning, or None.
@@ -88,20 +92,20 @@ def check(
         SettingsError: the folder holds another account's data, or this account's under another host and `adopt` is
             not set.
     """
-    known = frame(master.connection, "select host, port, token_salt, token_hash from state.account")
-    host, port, salt, token_hash = known.row(0)
-    if host is None:
-        return None
+    known = query("select * from state.account").row(0, named=True)
+    host, port, salt, token_hash = (known.get(name) for name in ("host", "port", "token_salt", "token_hash"))
+    if host is None or "prefix" not in known:
+        return None  # nothing has landed, or the file was published by a version that did not know the account
     is_other_host = host != settings.host or (port not in (None, settings.port) and not is_loopback(settings.host))
     is_other_port = port not in (None, settings.port)
     if not is_other_host and not is_other_port and token_hash == _hash(settings.token, salt or ""):
         return None
-    before = _known(master)
+    before = _known(query)
     now = Evidence(_asked_prefixes(client, stop))
     if before.people and not (before.prefixes and now.prefixes):
         now.people = _people(client, pace=pace, stop=stop)
     answer = _is_same(before, now)
-    where = f"{master.folder} holds the data of an account at {host}"
+    where = f"{settings.data.absolute()} holds the data of an account at {host}"
     if answer is False:
         raise SettingsError(
             f"{where}, and the token belongs to another account at {settings.host}: two accounts are never mixed, and "
@@ -120,11 +124,11 @@ def check(
 
 def remember(master: Master, client: ApiClient, settings: Settings) -> None:
     """Remember the host, a salted hash of the token and the account's prefix, for `check` in later runs."""
-    known = frame(master.connection, "select token_salt, token_hash, prefix from state.account")
-    salt, token_hash, prefix = known.row(0)
+    query = master.query
+    salt, token_hash, prefix = query("select token_salt, token_hash, prefix from state.account").row(0)
     if token_hash is not None and token_hash == _hash(settings.token, salt):
         return
-    prefixes = _known(master).prefixes
+    prefixes = _known(query).prefixes
     if not prefixes:
         with contextlib.suppress(MaestroError):
             prefixes = _asked_prefixes(client, None)
@@ -139,10 +143,8 @@ def _hash(token: str, salt: str) -> str:
     return hashlib.pbkdf2_hmac("sha256", token.encode(), salt.encode(), _ROUNDS).hex()
 
 
-def _known(master: Master) -> Evidence:
-    return Evidence(
-        set(frame(master.connection, KNOWN_PREFIXES)["prefix"]), set(frame(master.connection, KNOWN_PEOPLE)["person"])
-    )
+def _known(query: Query) -> Evidence:
+    return Evidence(set(query(KNOWN_PREFIXES)["prefix"]), set(query(KNOWN_PEOPLE)["person"]))
 
 
 def _asked_prefixes(client: ApiClient, stop: Event | None) -> set[str]:

@@ -188,6 +188,7 @@ class AnotherRefresh(MaestroError):
     def __init__(self, *, folder: Path, pid: int | None, command: str | None = None) -> None:
         self.folder = folder
         self.pid = pid
+        self.command = command
         who = f"process {pid}" + (f" ({command})" if command else "") if pid else "another process"
         super().__init__(
             f"{who} is working on {folder}. Wait for it, or stop it; what it had landed stays. "

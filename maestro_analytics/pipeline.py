@@ -54,6 +54,7 @@ from maestro_analytics.exports import (
 from maestro_analytics.exports.lifecycle import check_clock, clock_ahead
 from maestro_analytics.exports.windows import MARGIN
 from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWED
+from maestro_analytics.push.mirror import PUBLISHING
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import Landed, Master
@@ -63,7 +64,9 @@ from maestro_analytics.warehouse.refused import delayed_windows, keep_once
 Say = Callable[[str], None]
 
 WAIT_SECONDS = 1.0
-"""How often a run that waits for another one looks whether that has ended."""
+"""How often a run that waits for another one checks whether that has ended."""
+PUBLISHING_SECONDS = 600.0
+"""How long a run waits for a push that publishes the database."""
 
 
 @dataclass
@@ -234,8 +237,10 @@ def _open_master(settings: Settings, wait_seconds: float, clock: Clock, stop: Ev
     while True:
         try:
             return Master.open(settings.data, command="refresh")
-        except AnotherRefresh:
-            if clock.seconds() - started >= wait_seconds:
+        except AnotherRefresh as busy:
+            # A push holds the folder only while it publishes, and that must not make a scheduled refresh fail.
+            longest = max(wait_seconds, PUBLISHING_SECONDS if busy.command == PUBLISHING else 0.0)
+            if clock.seconds() - started >= longest:
                 raise
         clock.wait(WAIT_SECONDS, stop)
 
@@ -277,7 +282,7 @@ class _Run:
         report = self.report = RefreshReport(self.settings.database, started_at)
         report.tables = {table: 0 for kind in period.kinds for table in TABLES_OF[kind]}
         first = min(period.starts.values(), default=period.until)
-        warning = account.check(master, client, self.settings, adopt=adopt, pace=self.pace, stop=self.stop)
+        warning = account.check(master.query, client, self.settings, adopt=adopt, pace=self.pace, stop=self.stop)
         run_id = master.start_refresh(since=first, until=period.until, kinds=period.kinds, at=started_at)
         if warning:
             self.warn(warning)

@@ -100,7 +100,7 @@ def reconcile(
     stop = stop or Event()
     with ApiClient(settings, clock=clock) as client, Master.open(settings.data, command="reconcile") as master:
         now = client.clock.utc()
-        account.check(master, client, settings, pace=pace, stop=stop)
+        account.check(master.query, client, settings, pace=pace, stop=stop)
         master.belongs_to(settings.host, settings.port)
         period = period_of(since=since, until=until, kinds=[RAW.name], first_since=master.first_since(), now=now)
         whole = period_of(since=period.starts[RAW.name], until=None, kinds=[RAW.name], first_since={}, now=now)

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "api": FOUNDATION,
     "exports": FOUNDATION | {"api"},
     "warehouse": FOUNDATION | {"tables", "exports", "api"},
-    "push": FOUNDATION | {"api", "warehouse", "tables", "analysis"},
+    "push": FOUNDATION | {"api", "warehouse", "tables", "analysis", "account"},
     "analysis": FOUNDATION | {"warehouse", "tables"},
     "lake": FOUNDATION | {"warehouse", "tables"},
     "client": FOUNDATION | {"api", "exports", "tables", "push"},

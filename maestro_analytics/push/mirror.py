@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+PUBLISHING = "push"
+"""The command that a refresh waits for: a push that publishes."""
+
+
 def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
     """Make `state.pushes` of an open database say what the push ledger of its data folder says.
 
@@ -48,7 +52,7 @@ def show_in_published(settings: Settings) -> list[str]:
     from maestro_analytics.warehouse import Master
 
     try:
-        with Master.open(settings.data, host=settings.host, command="push") as master:
+        with Master.open(settings.data, host=settings.host, command=PUBLISHING) as master:
             copy_into(master.connection, settings.data)
             master.publish()
     except AnotherRefresh:

@@ -4,7 +4,7 @@
                                      ^------- ledger <-------/
 
 Agents and metrics are read from the published file, and the ledger is a file of its own. At the end of a push
-`mirror.show_in_published` opens the master to copy the ledger into `state.pushes`; it holds the refresh lock meanwhile.
+`mirror.show_in_published` opens the master to copy the ledger into `state.pushes`; a refresh waits meanwhile.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
 
 import polars as pl
 
-from maestro_analytics import warehouse
+from maestro_analytics import account, warehouse
+from maestro_analytics.api import ApiClient
 from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError, TryAgain
 from maestro_analytics.permissions import make_private_folder
 from maestro_analytics.push.agent_ids import ids_of_each_person, known_agents, next_ids
@@ -40,21 +40,7 @@ from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse.lock import FolderLock
 
 
-class MetricsClient(Protocol):
-    """What is needed of an `api.ApiClient`."""
-
-    @property
-    def settings(self) -> Settings: ...
-
-    @property
-    def requests_made(self) -> int: ...
-
-    def agent_metrics_batch(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]: ...
-
-    def ticket_metrics_batch(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]: ...
-
-
-def push_agent_metrics(client: MetricsClient, frame: pl.DataFrame) -> PushReport:
+def push_agent_metrics(client: ApiClient, frame: pl.DataFrame) -> PushReport:
     """Send a frame of agent metrics with the API's field names: what changed since it was last acknowledged.
 
     Args:
@@ -72,7 +58,7 @@ def push_agent_metrics(client: MetricsClient, frame: pl.DataFrame) -> PushReport
     return _push_and_raise(client, frame, Kind.AGENT)
 
 
-def push_ticket_metrics(client: MetricsClient, frame: pl.DataFrame) -> PushReport:
+def push_ticket_metrics(client: ApiClient, frame: pl.DataFrame) -> PushReport:
     """Send a frame of ticket metrics with the API's field names; otherwise as `push_agent_metrics`.
 
     Args:
@@ -82,7 +68,7 @@ def push_ticket_metrics(client: MetricsClient, frame: pl.DataFrame) -> PushRepor
     return _push_and_raise(client, frame, Kind.TICKET)
 
 
-def _push_and_raise(client: MetricsClient, frame: pl.DataFrame, kind: Kind) -> PushReport:
+def _push_and_raise(client: ApiClient, frame: pl.DataFrame, kind: Kind) -> PushReport:
     checked = check_entries(frame, kind=kind, known_agents=_agents_of(client.settings))
     report = push_checked(checked, kind=kind, settings=client.settings, client=lambda: client)
     if report.stopped_by is not None:
@@ -95,7 +81,7 @@ def push_computed(
     span: Span,
     *,
     settings: Settings,
-    client: Callable[[], MetricsClient],
+    client: Callable[[], ApiClient],
     dry_run: bool = False,
     include_uncovered: bool = False,
 ) -> PushReport:
@@ -134,7 +120,7 @@ def push_computed(
 
 
 def push_file(
-    path: Path, kind: str, *, settings: Settings, client: Callable[[], MetricsClient], dry_run: bool = False
+    path: Path, kind: str, *, settings: Settings, client: Callable[[], ApiClient], dry_run: bool = False
 ) -> PushReport:
     """Send what changed of a user's own CSV or Parquet file.
 
@@ -157,7 +143,7 @@ def push_checked(
     *,
     kind: Kind,
     settings: Settings,
-    client: Callable[[], MetricsClient],
+    client: Callable[[], ApiClient],
     dry_run: bool = False,
     gone: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
     next_id: Mapping[str, str] | None = None,
@@ -191,17 +177,35 @@ def push_checked(
             _tell_plan(report, plan)
             sends = bool(plan.sendings)
             if sends:
-                _send(plan, ledger, kind, client(), report, next_id or {})
+                api = client()
+                report.warnings += _check_account(settings, api)
+                _send(plan, ledger, kind, api, report, next_id or {})
         if sends or checked.refused_entries:
             report.warnings += show_in_published(settings)
     return report
+
+
+def _check_account(settings: Settings, client: ApiClient) -> list[str]:
+    """Check that the token belongs to the account whose data the folder holds; returns warnings.
+
+    Raises:
+        SettingsError: it belongs to another account, or the account is under another host.
+    """
+    if not settings.database.exists():
+        return []
+    with warehouse.open(settings.database) as store:
+        known = store.sql("select * from state.account").row(0, named=True)
+        if known.get("token_hash") is None:
+            return []  # no refresh by this version has landed, so there is no token to compare with
+        warning = account.check(store.sql, client, settings)
+    return [warning] if warning else []
 
 
 def _send(
     plan: Plan,
     ledger: PushLedger,
     kind: Kind,
-    client: MetricsClient,
+    client: ApiClient,
     report: PushReport,
     next_id: Mapping[str, str],
 ) -> None:

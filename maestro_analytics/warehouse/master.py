@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import duckdb
+import polars as pl
 
 from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
@@ -119,6 +120,10 @@ class Master:
         if self._connection is None:
             raise MaestroError(f"the master database of {self.folder} is closed")
         return self._connection
+
+    def query(self, sql: str) -> pl.DataFrame:
+        """The rows of a query, as a polars frame."""
+        return frame(self.connection, sql)
 
     @property
     def staging(self) -> Path:
