@@ -1,8 +1,16 @@
-"""Where each test runs when pytest-xdist spreads the suite over several processes."""
+"""Where each test runs when pytest-xdist spreads the suite over several processes, and what they share."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+from filelock import FileLock
+
+BuiltOnce = Callable[[str, Callable[[Path], None]], Path]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -15,3 +23,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         uses_spark = "spark" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("spark" if uses_spark else f"{item.path.parent.name}/{item.path.stem}"))
     items.sort(key=lambda item: "spark" not in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
+    """A function that fills a folder of a name once in a run of the suite, and gives its path to every process.
+
+    Copy the folder before changing anything in it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def build(name: str, fill: Callable[[Path], None]) -> Path:
+        folder = shared / f"built-once-{name}"
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                part = folder.with_name(f"{folder.name}.part")
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir()
+                fill(part)
+                part.rename(folder)
+        return folder
+
+    return build

@@ -3,12 +3,13 @@
 import os
 
 import pytest
-from browser import Browser, chromium
+from chromium import Browser, installed_chromium
 
 from maestro_analytics.analysis import report as reports
 
 pytestmark = pytest.mark.skipif(
-    chromium() is None and not os.environ.get("CI"), reason="needs Debian's chromium: apt-get install chromium"
+    installed_chromium() is None and not os.environ.get("CI"),
+    reason="needs Debian's chromium: apt-get install chromium",
 )
 
 OVERLAPS = """
@@ -49,7 +50,7 @@ CONTRAST = """
 @pytest.fixture(scope="module")
 def page(sandbox, tmp_path_factory):
     """The whole report of a believable centre."""
-    program = chromium()
+    program = installed_chromium()
     assert program is not None, "CI is set and there is no chromium: .ci/run installs it"
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(reports.page(reports.sections(sandbox[0])), encoding="utf-8")
@@ -58,7 +59,7 @@ def page(sandbox, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(page):
-    with Browser(chromium() or "") as opened:
+    with Browser(installed_chromium() or "") as opened:
         yield opened
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
 import maestro_analytics as ma
@@ -85,3 +87,16 @@ def assert_holds_the_truth(settings: Settings, sandbox: Sandbox, tables: Iterabl
             expected = comparable(getattr(sandbox.truth, table), table)
             assert found.height == expected.height, table
             assert_frame_equal(found, expected)
+
+
+@pytest.fixture
+def refreshed(built_once: Callable[..., Path], tmp_path: Path) -> Iterator[tuple[Sandbox, Settings]]:
+    """The small contact centre, and a data folder of its own that holds a complete backfill of it."""
+    with centre() as sandbox:
+
+        def backfill(folder: Path) -> None:
+            report = bring_up_to_date(settings_for(sandbox, folder), sandbox, since=NOW - timedelta(days=41))
+            assert report.status == "complete", report.errors
+
+        shutil.copytree(built_once("small-centre", backfill) / "data", tmp_path / "data")
+        yield sandbox, settings_for(sandbox, tmp_path)

@@ -13,9 +13,6 @@ from tests.refresh.conftest import (
     QUICK,
     Impatient,
     assert_holds_the_truth,
-    bring_up_to_date,
-    centre,
-    settings_for,
 )
 
 SINCE = NOW - timedelta(days=41)
@@ -23,26 +20,24 @@ GRADES = ("total_scores", "section_scores", "individual_answers", "annotations")
 
 
 @pytest.fixture
-def spoilt(tmp_path):
+def spoilt(refreshed):
     """A complete database with one grade that the vendor does not have, one deleted and one changed."""
-    with centre() as sandbox:
-        settings = settings_for(sandbox, tmp_path)
-        bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
-        with Master.open(settings.data) as master:
-            execute = master.connection.execute
-            keys = [row[0] for row in execute("select grade_key from total_scores order by date_graded").fetchall()]
-            gone, changed, twin = keys[3], keys[4], keys[5]
-            for table in (*GRADES, "grade_versions"):
-                where = f"state.{table}" if table == "grade_versions" else f"main.{table}"
-                execute(f"delete from {where} where grade_key = ?", [gone])
-            execute("update total_scores set rubric_score = -1 where grade_key = ?", [changed])
-            execute(
-                "insert into total_scores by name select * replace ('ghost' as grade_key, 'G-1' as gradable_id) "
-                "from total_scores where grade_key = ?",
-                [twin],
-            )
-            execute("insert into state.grade_versions (grade_key, export_seq) select 'ghost', 1")
-        yield settings, sandbox, {"ghosts": ["ghost"], "missing": [gone], "stale": [changed]}
+    sandbox, settings = refreshed
+    with Master.open(settings.data) as master:
+        execute = master.connection.execute
+        keys = [row[0] for row in execute("select grade_key from total_scores order by date_graded").fetchall()]
+        gone, changed, twin = keys[3], keys[4], keys[5]
+        for table in (*GRADES, "grade_versions"):
+            where = f"state.{table}" if table == "grade_versions" else f"main.{table}"
+            execute(f"delete from {where} where grade_key = ?", [gone])
+        execute("update total_scores set rubric_score = -1 where grade_key = ?", [changed])
+        execute(
+            "insert into total_scores by name select * replace ('ghost' as grade_key, 'G-1' as gradable_id) "
+            "from total_scores where grade_key = ?",
+            [twin],
+        )
+        execute("insert into state.grade_versions (grade_key, export_seq) select 'ghost', 1")
+    return settings, sandbox, {"ghosts": ["ghost"], "missing": [gone], "stale": [changed]}
 
 
 def compare(settings, **options):

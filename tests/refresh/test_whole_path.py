@@ -20,19 +20,17 @@ def test_a_backfill_holds_the_truth_to_the_row(tmp_path):
         assert sandbox.received.violations == []
 
 
-def test_what_changes_later_is_followed(tmp_path):
+def test_what_changes_later_is_followed(refreshed):
     """Re-grades, deletions, completed to-dos and vanished records, over three weeks of runs."""
-    with centre() as sandbox:
-        settings = settings_for(sandbox, tmp_path)
-        bring_up_to_date(settings, sandbox, since=SINCE)
-        for _ in range(3):
-            sandbox.advance(days=7)
-            assert bring_up_to_date(settings, sandbox).status == "complete"
-        assert_holds_the_truth(settings, sandbox)
-        with ma.open(settings.database) as qa:
-            deleted = qa.sql("select grade_key from state.deletions")
-            assert deleted.height == len(sandbox.truth.deletions)
-            assert qa.sql("from grade_history").height > 0
+    sandbox, settings = refreshed
+    for _ in range(3):
+        sandbox.advance(days=7)
+        assert bring_up_to_date(settings, sandbox).status == "complete"
+    assert_holds_the_truth(settings, sandbox)
+    with ma.open(settings.database) as qa:
+        deleted = qa.sql("select grade_key from state.deletions")
+        assert deleted.height == len(sandbox.truth.deletions)
+        assert qa.sql("from grade_history").height > 0
 
 
 def test_an_empty_account_gives_empty_tables(tmp_path):
@@ -48,16 +46,14 @@ def test_an_empty_account_gives_empty_tables(tmp_path):
             assert qa.sql("from grades").height == 0
 
 
-def test_nothing_new_costs_as_many_requests_as_exports_and_pages_need(tmp_path):
-    with centre() as sandbox:
-        settings = settings_for(sandbox, tmp_path)
-        bring_up_to_date(settings, sandbox, since=SINCE)
-        before = len(sandbox.received.requests)
-        report = bring_up_to_date(settings, sandbox)
-        # Nothing of the windows is missing: the groups (asked, polled), and the pages of three lists.
-        assert report.requests == len([r for r in sandbox.received.requests[before:] if r.origin == "api"])
-        exports = [r for r in sandbox.received.requests[before:] if r.method == "POST"]
-        assert [r.path for r in exports] == ["/request-groups-export"]
+def test_nothing_new_costs_as_many_requests_as_exports_and_pages_need(refreshed):
+    sandbox, settings = refreshed
+    before = len(sandbox.received.requests)
+    report = bring_up_to_date(settings, sandbox)
+    # Nothing of the windows is missing: the groups (asked, polled), and the pages of three lists.
+    assert report.requests == len([r for r in sandbox.received.requests[before:] if r.origin == "api"])
+    exports = [r for r in sandbox.received.requests[before:] if r.method == "POST"]
+    assert [r.path for r in exports] == ["/request-groups-export"]
 
 
 FAULTS = [
@@ -78,9 +74,9 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_changes_nothing_of_what_lands(tmp_path, fault):
-    with centre(faults=[fault]) as sandbox:
+    with centre(agents=3, days=21, largest_page=5, faults=[fault]) as sandbox:
         settings = settings_for(sandbox, tmp_path)
-        report = bring_up_to_date(settings, sandbox, since=SINCE)
+        report = bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=22))
         assert report.status == "complete", report.errors
         assert_holds_the_truth(settings, sandbox)
         assert sandbox.received.violations == []

@@ -27,7 +27,7 @@ FLAGS = (
 )
 
 
-def chromium() -> str | None:
+def installed_chromium() -> str | None:
     """Where the browser is, if it is installed."""
     return shutil.which("chromium")
 
