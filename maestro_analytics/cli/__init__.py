@@ -21,6 +21,7 @@ import maestro_analytics
 from maestro_analytics import errors
 from maestro_analytics.cli import (
     doctor,
+    erase,
     exit_codes,
     export,
     lake,
@@ -60,7 +61,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for room in (refresh, land, reconcile, maintenance, query, report, push, export, lake, doctor, sandbox):
+for room in (refresh, land, reconcile, maintenance, erase, query, report, push, export, lake, doctor, sandbox):
     room.register(app)
 
 

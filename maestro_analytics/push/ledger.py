@@ -225,6 +225,23 @@ class PushLedger:
         self._connection.execute("commit")
 
 
+def erase(data_folder: Path, *, agent_ids: Sequence[str], tickets: Sequence[str], dry_run: bool = False) -> int:
+    """Delete the entries of agents or tickets and rewrite the file without them; returns how many there were."""
+    path = data_folder / FILE_NAME
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        marks = [",".join("?" * len(each)) for each in (agent_ids, tickets)]
+        condition = f"agent_id in ({marks[0]}) or ticket_id in ({marks[1]})"
+        given = (*agent_ids, *tickets)
+        found = connection.execute(f"select count(*) from pushes where {condition}", given).fetchone()[0]  # noqa: S608
+        if not dry_run:
+            connection.execute(f"delete from pushes where {condition}", given)  # noqa: S608
+            connection.execute("vacuum")
+            connection.execute("pragma wal_checkpoint(truncate)")
+    return int(found)
+
+
 def read_ledger(data_folder: Path, kind: Kind, *, host: str | None = None) -> pl.DataFrame:
     """`PushLedger.rows` of a data folder, for reading only, also while a push is running; no rows without a ledger.
 

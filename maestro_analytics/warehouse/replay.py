@@ -22,7 +22,7 @@ from maestro_analytics.warehouse.landing.lists import KeptList
 from maestro_analytics.warehouse.master import KEPT, Master
 from maestro_analytics.warehouse.reconcile import remove_ghosts
 
-CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account", "doubted_snapshots", "list_slices")
+CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account", "doubted_snapshots", "list_slices", "erasures")
 """What no kept file tells."""
 
 _HAD_A_RESULT = "status in ('received', 'empty', 'landed', 'partial', 'unreadable')"

@@ -229,6 +229,17 @@ DOUBTED_SNAPSHOTS = StateTable(
     },
 )
 
+ERASURES = StateTable(
+    "erasures",
+    "one row per run of `maestro-analytics erase`",
+    {
+        "erased_at": ("TIMESTAMPTZ", "When"),
+        "what": ("VARCHAR", "`agent` or `ticket`; whose data it was is not kept"),
+        "rows": ("BIGINT", "Rows that left the tables"),
+        "files": ("BIGINT", "Kept files that were rewritten or removed"),
+    },
+)
+
 ACCOUNT = StateTable(
     "account",
     "one row: whose data this is",
@@ -257,6 +268,7 @@ STATE_TABLES = (
     LIST_SLICES,
     STARTS,
     DOUBTED_SNAPSHOTS,
+    ERASURES,
     ACCOUNT,
 )
 
