@@ -18,7 +18,7 @@ REGRESSION = (
     "Agents are coached after bad weeks, and bad weeks pass by themselves: 'before and after' and 'against all "
     "uncoached' show an improvement even where coaching does nothing. Read the recommended row."
 )
-SESSION_DATE = "A session counts on the day it was created: the vendor gives no meeting date."
+SESSION_DATE = "A session counts on the day of its meeting, and on the day it was created where it has no meeting date."
 NO_ZEROS = "matched, without auto-fails"
 NO_NEWCOMERS = "matched, without newcomers"
 IMPUTED = "imputation"

@@ -182,7 +182,7 @@ def match(header: Header, table: Table) -> Columns:
     stored = []
     for position, name in enumerate(header.names):
         if position not in by_position:
-            by_position[position] = _free_name(name, position, taken)
+            by_position[position] = free_name(name, taken, empty=f"column_{position + 1}")
             unknown[by_position[position]] = name
         stored.append(by_position[position])
     missing = tuple(name for name in table.file_columns if name not in owner)
@@ -194,8 +194,13 @@ def reserved_names(table: Table) -> set[str]:
     return {*table.columns, *table.reserved}
 
 
-def _free_name(name: str, position: int, taken: set[str]) -> str:
-    base = "".join(char for char in name.strip() if char.isprintable()) or f"column_{position + 1}"
+def free_name(name: str, taken: set[str], *, empty: str) -> str:
+    """A column name that is not in `taken` yet, which holds folded names and gets this one: `name`, `name_2`, ...
+
+    Args:
+        empty: the name for one without a printable character.
+    """
+    base = "".join(char for char in name.strip() if char.isprintable()) or empty
     free, number = base, 2
     while folded(free) in taken:
         free, number = f"{base}_{number}", number + 1

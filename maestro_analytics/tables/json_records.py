@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ import pyarrow as pa
 from maestro_analytics.tables.casting import Typed, moment
 from maestro_analytics.tables.columns import DTYPES, Role, Table
 from maestro_analytics.tables.delivery import Refusal
+from maestro_analytics.tables.headers import free_name
 from maestro_analytics.tables.validation import check_values
 
 SKIPPED_MEMBER = ""
@@ -33,8 +35,9 @@ def read_records(
     Returns:
         One row per record, the table's columns and the unknown ones; refusals, whose `line` is the record's number.
     """
-    rows = [{snake_case(key): value for key, value in record.items()} for record in records]
     known = table.file_columns
+    names = tuple(known)
+    rows = [dict(zip(column_names(tuple(record), names), record.values(), strict=True)) for record in records]
     unknown = list(dict.fromkeys(key for row in rows for key in row if key not in known))
     frame_columns: dict[str, pl.Series] = {}
     failed: dict[str, pl.Series] = {}
@@ -60,13 +63,39 @@ def read_records(
     return newest.sort("id"), refusals
 
 
+@lru_cache(maxsize=1024)
+def column_names(keys: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """A column name for each key of a record, of a table with the columns `known`; no two keys share one.
+
+    The key that is spelt as the reference spells it has the column of the table. Another key with the same name in
+    snake case, or one that DuckDB cannot tell from it, gets a number: `agent_id_2`. An empty key is `unnamed`.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for is_documented in (True, False):
+        for key in keys:
+            name = snake_case(key)
+            if (name in known and camel_case(name) == key) is is_documented:
+                names[key] = free_name(name, taken, empty="unnamed")
+    return tuple(names[key] for key in keys)
+
+
 def snake_case(key: str) -> str:
     """`coachingSessionIds` -> `coaching_session_ids`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", key).lower()
 
 
+def camel_case(name: str) -> str:
+    """`coaching_session_ids` -> `coachingSessionIds`."""
+    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
+
+
 def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """A value as text: JSON where it is not text, and lone surrogates, which UTF-8 cannot encode, as `\\ud800`."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def _texts(name: str, values: list[Any]) -> pl.Series:

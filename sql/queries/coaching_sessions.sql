@@ -1,7 +1,7 @@
 -- One row per coaching session, with the person coached (whichever id the session used) and its day.
--- A session counts on the day it was created: the vendor gives no meeting date.
--- since       timestamptz  optional, default: everything; sessions created at or after it
--- until       timestamptz  optional, default: everything; sessions created before it
+-- A session counts on the day of its meeting, and on the day it was created where the vendor gives no meeting date.
+-- since       timestamptz  optional, default: everything; sessions held at or after it
+-- until       timestamptz  optional, default: everything; sessions held before it
 -- team        varchar      optional, a group's name or id
 -- agent       varchar      optional, a person's name, e-mail address or any of their ids
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
@@ -14,23 +14,28 @@ wanted_team as (
     select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
 ),
 of_people as (
-    select sessions.id as coaching_session_id, ids.person_id, sessions.coach_name, sessions.created_at
+    select
+        sessions.id as coaching_session_id,
+        ids.person_id,
+        sessions.coach_name,
+        coalesce(sessions.meeting_date, sessions.created_at) as held_at
     from coaching_sessions as sessions
     join agent_ids as ids on ids.agent_id = sessions.agent_id
+    where not coalesce(sessions.is_deleted, false)
 ),
 chosen as (
     select *
     from of_people
-    where created_at >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
-        and created_at < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
+    where held_at >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
+        and held_at < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
         and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
         and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
 ),
 placed as (
     select
         *,
-        cast(created_at at time zone coalesce(getvariable('week_zone'), 'UTC') as date) as day
+        cast(held_at at time zone coalesce(getvariable('week_zone'), 'UTC') as date) as day
     from chosen
-    order by person_id, created_at, coaching_session_id
+    order by person_id, held_at, coaching_session_id
 )
 select * from placed
