@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[2]))
 
-import centre
+import simulated_database
 
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.warehouse import Store
@@ -22,16 +22,16 @@ from maestro_analytics.warehouse import open as open_store
 
 
 @pytest.fixture(scope="session")
-def made() -> tuple[dict[str, pl.DataFrame], centre.Truth]:
+def made() -> tuple[dict[str, pl.DataFrame], simulated_database.Truth]:
     """The tables of the numpy centre, and what they were made from."""
-    return centre.make()
+    return simulated_database.make()
 
 
 @pytest.fixture(scope="session")
 def data_folder(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the numpy centre in it."""
     folder = tmp_path_factory.mktemp("data")
-    centre.write(folder / "maestro.duckdb", made[0])
+    simulated_database.write(folder / "maestro.duckdb", made[0])
     return folder
 
 
@@ -48,8 +48,8 @@ def holding(tmp_path: Path) -> Iterator[Callable[..., Store]]:
     opened: list[Store] = []
 
     def make(total_scores: pl.DataFrame, *, teams: dict[str, list[str]] | None = None, **frames: pl.DataFrame) -> Store:
-        tables = centre.people_of(total_scores, teams or {}) | {"total_scores": total_scores} | frames
-        path = centre.write(tmp_path / f"{len(opened)}.duckdb", tables)
+        tables = simulated_database.people_of(total_scores, teams or {}) | {"total_scores": total_scores} | frames
+        path = simulated_database.write(tmp_path / f"{len(opened)}.duckdb", tables)
         opened.append(open_store(path))
         return opened[-1]
 
@@ -63,6 +63,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, A
     """A believable centre of 40 agents and five months, and its truth: qualities, biases, the coaching effect."""
     with Sandbox(seed=3, agents=40, days=150, now=datetime(2026, 6, 1, tzinfo=UTC), coaching_effect=5.0) as running:
         truth = running.truth
-        path = centre.write(tmp_path_factory.mktemp("sandbox") / "maestro.duckdb", centre.from_truth(truth))
+        path = simulated_database.write(
+            tmp_path_factory.mktemp("sandbox") / "maestro.duckdb", simulated_database.from_truth(truth)
+        )
         with open_store(path) as opened:
             yield opened, truth

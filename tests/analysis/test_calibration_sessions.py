@@ -3,7 +3,7 @@
 from datetime import date
 
 import polars as pl
-from centre import START, answers_of, grade_rows
+from simulated_database import START, answers_of, grade_rows
 
 from maestro_analytics import analysis
 

@@ -7,7 +7,7 @@ import altair as alt
 import polars as pl
 import pytest
 import vl_convert
-from centre import START, grade_rows
+from simulated_database import START, grade_rows
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis import charts

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from centre import START, grade_rows, people_of, write
+from simulated_database import START, grade_rows, people_of, write
 from test_coaching_trials import simulated
 
 from maestro_analytics import analysis

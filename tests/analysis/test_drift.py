@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from centre import ANSWER_ID, START, grade_rows, people_of, write
+from simulated_database import ANSWER_ID, START, grade_rows, people_of, write
 
 from maestro_analytics import analysis
 from maestro_analytics.warehouse import open as open_store

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import polars as pl
 import pytest
-from centre import START, grade_rows
 from polars.testing import assert_frame_equal
+from simulated_database import START, grade_rows
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis.answer import Answer

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from centre import grade_rows
+from simulated_database import grade_rows
 
 from maestro_analytics import analysis
 from tests.simulations import centres

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from centre import START, grade_rows, people_of, write
+from simulated_database import START, grade_rows, people_of, write
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis import charts

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from centre import START, grade_rows
 from polars.testing import assert_frame_equal
+from simulated_database import START, grade_rows
 
 from maestro_analytics import analysis
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import polars as pl
-from centre import answers_of, grade_rows
+from simulated_database import answers_of, grade_rows
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis.statistics.intervals import doubt_of_zero
