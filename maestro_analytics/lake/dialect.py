@@ -23,18 +23,22 @@ Variables = Mapping[str, Value]
 Params = Sequence[Value] | Mapping[str, Value] | None
 
 
-def carried_over(query: str, *, variables: Variables | None = None, params: Params = None) -> str:
-    """`query`, written for DuckDB, as Spark reads it.
+def carried_over(
+    query: str, *, variables: Variables | None = None, params: Params = None, views: Mapping[str, str] | None = None
+) -> str:
+    """Translate a query from DuckDB's SQL to Spark's.
 
     Args:
         variables: what `getvariable('name')` stands for; null for one that is not given, as in DuckDB.
         params: values of `$name`, or of `$1`, `$2`, ... and `?` in order.
+        views: name -> select of the views that read variables, each after those that it names. Those that the query
+            needs become its first steps, so that they see the variables' values.
 
     Raises:
         InvalidArgument: no SQL, a construct that Spark does not have, or a parameter without a value.
     """
     try:
-        tree = sqlglot.parse_one(_marks_numbered(query), read="duckdb")
+        tree = _with_views(sqlglot.parse_one(_marks_numbered(query), read="duckdb"), views or {})
         tree = tree.transform(_with_values, variables or {}, _numbered(params or ())).transform(_by_boundaries)
         for step in tree.find_all(exp.CTE):
             # `as not materialized`: Spark reads a step anew wherever it is named, and has no words for it.
@@ -42,6 +46,25 @@ def carried_over(query: str, *, variables: Variables | None = None, params: Para
         return tree.sql(dialect=_Spark, unsupported_level=ErrorLevel.RAISE, comments=False)
     except SqlglotError as error:
         raise InvalidArgument(f"Spark cannot be asked this: {str(error).strip().splitlines()[0]}") from None
+
+
+def _with_views(tree: exp.Expr, views: Mapping[str, str]) -> exp.Expr:
+    """Put the views that a query needs, directly or through each other, before its other steps."""
+    needed: list[exp.CTE] = []
+    unread = _tables_of(tree)
+    for name, select in reversed(list(views.items())):
+        if name in unread:
+            view = sqlglot.parse_one(select, read="duckdb")
+            unread |= _tables_of(view)
+            needed.insert(0, exp.CTE(this=view, alias=exp.TableAlias(this=exp.to_identifier(name))))
+    if needed:
+        steps = tree.args.get("with_")
+        tree.set("with_", exp.With(expressions=[*needed, *(steps.expressions if steps else ())]))
+    return tree
+
+
+def _tables_of(tree: exp.Expr) -> set[str]:
+    return {table.name for table in tree.find_all(exp.Table)}
 
 
 def literal(value: Value) -> exp.Expr:

@@ -11,6 +11,7 @@ from maestro_analytics.errors import EngineMissing, InvalidArgument
 from maestro_analytics.lake.dialect import Params, Variables, carried_over
 from maestro_analytics.lake.duck import DuckEngine
 from maestro_analytics.lake.shares import Share
+from maestro_analytics.warehouse.sql_files import variables as variables_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -66,6 +67,7 @@ class SparkEngine:
         # an empty copy of the tables, where DuckDB says which columns a query has and of what types
         self._shape = DuckEngine()
         self._views: set[str] = set()
+        self._views_with_variables: dict[str, str] = {}
         from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
         from pyspark.errors import AnalysisException, PySparkException
 
@@ -98,14 +100,20 @@ class SparkEngine:
         self._shape.hold_empty(name, columns)
 
     def define(self, name: str, select: str) -> None:
-        """Make a select, in DuckDB's SQL, known as `name`."""
-        self._know(name, self._session.sql(carried_over(select)))
+        """Make a select, in DuckDB's SQL, known as `name`.
+
+        Spark has no variables: a view that reads some becomes a step of each query that names it.
+        """
+        if variables_of(select):
+            self._views_with_variables[name] = select
+        else:
+            self._know(name, self._session.sql(carried_over(select)))
         self._shape.define(name, select)
 
     def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
         """The rows of a query in DuckDB's SQL, with the names and types that DuckDB gives its columns."""
         expected = self._shape.answer(query, params=params, variables=variables).schema
-        carried = carried_over(query, params=params, variables=variables)
+        carried = carried_over(query, params=params, variables=variables, views=self._views_with_variables)
         try:
             answering = self._session.sql(carried)
         except self._refused as error:

@@ -1,34 +1,10 @@
 -- One row per period and person: counts and sums of score_percent as if every rubric had the mean of all grades: levels of
 -- rubrics are no one's doing. A period is a day, a week (Monday to Sunday) or a month.
--- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
--- until       timestamptz  optional, default: everything; grades reported before it
--- team        varchar      optional, a group's name or id
--- agent       varchar      optional, a person's name, e-mail address or any of their ids
--- rubric      varchar      optional, a rubric's name or id
--- source      varchar      optional, a helpdesk
--- grade_type  varchar      optional, default: grading; 'any' for all
+-- Filters: the variables of the view filtered_grades.
 -- every       varchar      optional, default: week; or day, month
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
-with wanted_people as (
-    select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
-    union
-    select person_id from agents where coalesce(getvariable('agent'), '') in (person_id, agent_name, agent_email)
-),
-wanted_team as (
-    select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
-),
-chosen as not materialized (
-    select *
-    from scored_grades
-    where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-            >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
-        and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-            < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
-        and coalesce(getvariable('grade_type'), 'grading') in ('any', grade_type)
-        and coalesce(getvariable('rubric'), '') in ('', rubric_id, rubric_name)
-        and coalesce(getvariable('source'), '') in ('', source)
-        and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
-        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
+with chosen as not materialized (
+    select * from filtered_grades
 ),
 dated as not materialized (
     select

@@ -1,40 +1,13 @@
 -- One row per grade that is held against another (a calibration or a grader-QA benchmark and its target), with the
 -- vendor's alignment worked out again from the answers, in percent. Questions that only one of the two scored are
 -- left out of it and counted in na_mismatches.
--- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
--- until       timestamptz  optional, default: everything; grades reported before it
--- team        varchar      optional, a group's name or id
--- agent       varchar      optional, a person's name, e-mail address or any of their ids
--- rubric      varchar      optional, a rubric's name or id
--- source      varchar      optional, a helpdesk
--- grade_type  varchar      optional, default: any; 'any' for all
-with wanted_people as (
-    select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
-    union
-    select person_id from agents where coalesce(getvariable('agent'), '') in (person_id, agent_name, agent_email)
-),
-wanted_team as (
-    select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
-),
-chosen as (
-    select *
-    from scored_grades
-    where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-            >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
-        and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-            < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
-        and coalesce(getvariable('grade_type'), 'any') in ('any', grade_type)
-        and coalesce(getvariable('rubric'), '') in ('', rubric_id, rubric_name)
-        and coalesce(getvariable('source'), '') in ('', source)
-        and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
-        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
-),
-referring as (
+-- Filters: the variables of the view filtered_grades_of_any_type.
+with referring as (
     select
         *,
         regexp_extract(target_answer_id, '^[^_]*_(.+)_([A-Z]+)_([^_].*)$', 1) as gradable_rubric_agent,
         regexp_extract(target_answer_id, '^[^_]*_(.+)_([A-Z]+)_([^_].*)$', 3) as target_grade_type
-    from chosen
+    from filtered_grades_of_any_type
     where target_answer_id is not null
 ),
 held_against as (

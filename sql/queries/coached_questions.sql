@@ -5,15 +5,7 @@
 -- team        varchar      optional, a group's name or id
 -- agent       varchar      optional, a person's name, e-mail address or any of their ids
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
-with wanted_people as (
-    select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
-    union
-    select person_id from agents where coalesce(getvariable('agent'), '') in (person_id, agent_name, agent_email)
-),
-wanted_team as (
-    select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
-),
-of_people as (
+with of_people as (
     select
         sessions.id as coaching_session_id,
         ids.person_id,
@@ -28,8 +20,7 @@ chosen as (
     from of_people
     where held_at >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
         and held_at < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
-        and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
-        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
+        and person_id in (select person_id from filtered_people)
 ),
 placed as (
     select distinct

@@ -1,35 +1,8 @@
 -- One row per low grade: when it was graded and when the first coaching point about it was made, if one was.
 -- days is the time to the first coaching point, or so far (to the newest record in the database) where there is none.
--- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
--- until       timestamptz  optional, default: everything; grades reported before it
--- team        varchar      optional, a group's name or id
--- agent       varchar      optional, a person's name, e-mail address or any of their ids
--- rubric      varchar      optional, a rubric's name or id
--- source      varchar      optional, a helpdesk
--- grade_type  varchar      optional, default: grading; 'any' for all
+-- Filters: the variables of the view filtered_grades.
 -- threshold   double       optional, default: 80; a grade at or above it is not low, in percent
-with wanted_people as (
-    select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
-    union
-    select person_id from agents where coalesce(getvariable('agent'), '') in (person_id, agent_name, agent_email)
-),
-wanted_team as (
-    select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
-),
-chosen as (
-    select *
-    from scored_grades
-    where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-            >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
-        and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-            < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
-        and coalesce(getvariable('grade_type'), 'grading') in ('any', grade_type)
-        and coalesce(getvariable('rubric'), '') in ('', rubric_id, rubric_name)
-        and coalesce(getvariable('source'), '') in ('', source)
-        and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
-        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
-),
-newest as (
+with newest as (
     select max(moment) as observed_until
     from (
         select max(date_graded) as moment from total_scores
@@ -43,7 +16,7 @@ newest as (
 ),
 low as (
     select grade_key, person_id, rubric_id, rubric_name, grader, score_percent, date_graded
-    from chosen
+    from filtered_grades
     where score_percent < coalesce(getvariable('threshold'), 80) and date_graded is not null
 ),
 first_points as (

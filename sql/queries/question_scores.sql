@@ -1,39 +1,9 @@
 -- One row per rubric, section, question and person: counts and sums of the question's score in percent of its maximum.
 -- A multi-select question has several rows for a grade: they are one answer here. N/A answers count in n_na only.
 -- Questions of a section without points of its own (bonus, auto-fail) lose none.
--- since       timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
--- until       timestamptz  optional, default: everything; grades reported before it
--- team        varchar      optional, a group's name or id
--- agent       varchar      optional, a person's name, e-mail address or any of their ids
--- rubric      varchar      optional, a rubric's name or id
--- source      varchar      optional, a helpdesk
--- grade_type  varchar      optional, default: grading; 'any' for all
-with wanted_people as (
-    select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
-    union
-    select person_id from agents where coalesce(getvariable('agent'), '') in (person_id, agent_name, agent_email)
-),
-wanted_team as (
-    select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
-),
--- By ids of agents, which is done before the long scans: joining the person to 20 million rows doubles the time.
-people as (
-    select agent_id, person_id
-    from agent_ids
-    where (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
-        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
-),
-chosen as not materialized (
-    select *
-    from individual_answers
-    where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-            >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
-        and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-            < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
-        and coalesce(getvariable('grade_type'), 'grading') in ('any', grade_type)
-        and coalesce(getvariable('rubric'), '') in ('', rubric_id, rubric_name)
-        and coalesce(getvariable('source'), '') in ('', source)
-        and agent_id in (select agent_id from people)
+-- Filters: the variables of the view filtered_grades, applied by filtered_answers.
+with chosen as not materialized (
+    select * from filtered_answers
 ),
 -- The rows of a multi-select question are one answer, but a group for every grade and question took 13.7 s of processor
 -- time for 20 million answers, all of this takes 4.7 s: answers are tallied as they are, and only those of questions
@@ -130,7 +100,7 @@ scored as (
         bonus.section_id is not null as is_bonus,
         case when max_question_score > 0 then 100 * question_score / max_question_score end as score_percent
     from answered
-    join people on people.agent_id = answered.agent_id
+    join agent_ids as people on people.agent_id = answered.agent_id
     left join bonus on bonus.section_id = answered.section_id
 ),
 per_person as (

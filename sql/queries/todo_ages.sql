@@ -4,15 +4,7 @@
 -- until       timestamptz  optional, default: everything; to-dos created before it
 -- team        varchar      optional, a group's name or id
 -- agent       varchar      optional, a person's name, e-mail address or any of their ids
-with wanted_people as (
-    select person_id from agent_ids where agent_id = coalesce(getvariable('agent'), '')
-    union
-    select person_id from agents where coalesce(getvariable('agent'), '') in (person_id, agent_name, agent_email)
-),
-wanted_team as (
-    select person_id from team_members where coalesce(getvariable('team'), '') in (group_id, group_name)
-),
-of_people as (
+with of_people as (
     select
         todos.id as todo_id,
         ids.person_id,
@@ -28,8 +20,7 @@ chosen as (
     from of_people
     where created_at >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
         and created_at < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
-        and (coalesce(getvariable('agent'), '') = '' or person_id in (select person_id from wanted_people))
-        and (coalesce(getvariable('team'), '') = '' or person_id in (select person_id from wanted_team))
+        and person_id in (select person_id from filtered_people)
 ),
 newest as (
     select max(moment) as observed_until

@@ -4,9 +4,11 @@ import re
 
 import pytest
 
-from maestro_analytics.warehouse.sql_files import sql_folder, texts
+from maestro_analytics.warehouse.sql_files import sql_folder, texts, variables, views_named_in
 
 QUERIES = {name: text for name, text in texts("queries").items() if not name.startswith("metrics_of")}
+VIEWS = texts("views")
+DESCRIPTION = r"^-- (\w+) {2,}(?:timestamptz|varchar|double|boolean)"
 OURS = (
     "adjusted_trend", "agent_scores", "benchmarks", "coached_questions", "coaching_sessions", "csat_pairs",
     "daily_question_scores", "grader_cells", "grades", "grading_effort", "known_names", "low_grades",
@@ -58,29 +60,33 @@ def test_a_query_ends_with_its_last_step(name):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_every_variable_is_described_in_the_first_lines(name):
-    head = QUERIES[name].split("\nwith ")[0]
-    described = set(re.findall(r"^-- (\w+) {2,}(?:timestamptz|varchar|double)", head, flags=re.MULTILINE))
-    asked = set(re.findall(r"getvariable\('(\w+)'\)", QUERIES[name]))
-    assert asked == described
+def test_every_variable_is_described_in_the_first_lines_or_in_those_of_the_views_that_are_read(name):
+    described = set(re.findall(DESCRIPTION, QUERIES[name], flags=re.MULTILINE))
+    for view in _views_of(QUERIES[name]) | {"filtered_grades_of_any_type"}:
+        described |= set(re.findall(DESCRIPTION, VIEWS[view], flags=re.MULTILINE))
+    assert variables(QUERIES[name]) == described & variables(QUERIES[name])
+    assert set(re.findall(DESCRIPTION, QUERIES[name], flags=re.MULTILINE)) <= variables(QUERIES[name])
 
 
-def test_the_filter_on_grades_is_the_same_text_in_every_query():
-    """A plain SQL file can include no other, so the copies are held together here."""
-    blocks = set()
+def test_grades_and_people_are_filtered_in_the_views_and_in_no_query():
+    """`since` and `until` alone are read elsewhere, by queries about records that are not grades."""
     for name in OURS:
-        found = re.search(
-            r"\nchosen as (?:not materialized )?\(\n    select \*\n    from \w+\n"
-            r"(    where coalesce\(date_reported.*?)\n\),",
-            QUERIES[name],
-            re.DOTALL,
-        )
-        people = re.search(r"\npeople as \(.*?\n    where (.*?)\n\),", QUERIES[name], re.DOTALL)
-        if found:
-            block = found[1].replace("'any') in", "'grading') in")
-            blocks.add(block.replace("agent_id in (select agent_id from people)", people[1]) if people else block)
-    assert 1 == len(blocks)
+        own = set(re.findall(r"getvariable\('(\w+)'\)", QUERIES[name]))
+        assert not own & {"agent", "rubric", "source", "grade_type", "include_uncovered"}
+        assert name == "team_members" or "team" not in own
+
+
+def test_the_filters_of_grades_answers_and_sections_are_the_same():
+    """Answers and sections carry the columns of their grade, so they are filtered by themselves: it saves a join."""
+    answers = VIEWS["filtered_answers"].replace("individual_answers", "section_scores").replace("answers", "sections")
+    assert answers.split("\nselect ")[1] == VIEWS["filtered_sections"].split("\nselect ")[1]
+    assert variables(VIEWS["filtered_answers"]) == variables(VIEWS["filtered_grades"])
 
 
 def test_the_files_are_where_people_look_for_them():
     assert {f"{name}.sql" for name in OURS} <= {path.name for path in (sql_folder() / "queries").iterdir()}
+
+
+def _views_of(text: str) -> set[str]:
+    views = views_named_in(text)
+    return views.union(*(_views_of(VIEWS[view]) for view in views if VIEWS[view] != text))

@@ -20,6 +20,7 @@ GIVEN = {
     "rubric": "Chat",
     "source": "helpdesk",
     "grade_type": "any",
+    "include_uncovered": True,
     "threshold": 85.5,
     "week_zone": "Asia/Tokyo",
     "every": "month",

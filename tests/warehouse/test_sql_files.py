@@ -8,11 +8,16 @@ import pytest
 
 from maestro_analytics.warehouse import open
 from maestro_analytics.warehouse.data_dictionary import data_dictionary
-from maestro_analytics.warehouse.sql_files import grain, sql_folder, texts, variables
+from maestro_analytics.warehouse.sql_files import grain, sql_folder, texts, variables, views_named_in
 from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv_text
 
 FILES = [(folder, name) for folder in ("views", "queries") for name in texts(folder)]
 KEYS_OF_VIEWS = {
+    "filtered_answers": ["grade_key", "question_id", "answer_label"],
+    "filtered_grades": ["grade_key"],
+    "filtered_grades_of_any_type": ["grade_key"],
+    "filtered_people": ["person_id"],
+    "filtered_sections": ["grade_key", "section_id"],
     "ordinary_grades": ["grade_key"],
     "grades": ["grade_key"],
     "scored_grades": ["grade_key"],
@@ -21,6 +26,7 @@ KEYS_OF_VIEWS = {
     "grade_todos": ["grade_key", "todo_id"],
     "session_coaching_points": ["coaching_session_id", "coaching_point_id"],
     "team_members": ["group_id", "person_id"],
+    "uncovered_moments": ["moment"],
     "grade_answer_names": ["grade_key", "gradable_rubric_agent"],
 }
 READS_LIKE_A_GRAIN = re.compile(r"One row per .+\.|One row .+")
@@ -72,7 +78,9 @@ def seed(desk):
 def test_a_file_states_its_grain_and_documents_its_variables(folder, name):
     text = texts(folder)[name]
     assert READS_LIKE_A_GRAIN.match(grain(text))
-    comments = [line for line in text.splitlines() if line.startswith("--")]
+    described_by = [text, texts("views")["filtered_grades_of_any_type"]]
+    described_by += [texts("views")[view] for view in views_named_in(text)]
+    comments = [line for each in described_by for line in each.splitlines() if line.startswith("--")]
     for variable in variables(text):
         assert any(re.match(rf"--\s+{variable}\s{{2,}}", line) for line in comments), variable
 
@@ -90,7 +98,7 @@ def test_the_grain_of_a_view_holds(stores, view):
     rows = stores["seeded"].sql(f"select * from {view}")
     key = KEYS_OF_VIEWS[view]
 
-    assert rows.height > 0
+    assert rows.height > 0 or view == "uncovered_moments"
     assert rows.select(key).is_unique().all()
     assert rows.select(key).null_count().sum_horizontal().item() == 0
 
@@ -113,3 +121,16 @@ def test_a_file_that_an_older_version_published_is_asked_with_the_views_of_this_
         with pytest.raises(duckdb.CatalogException, match="grades"):
             store.sql("from grades")
     assert before == path.read_bytes()
+
+
+def test_a_file_published_before_covered_time_was_known_is_asked_as_if_all_were_covered(stores, tmp_path):
+    path = tmp_path / "maestro.duckdb"
+    shutil.copy(stores["seeded"].path, path)
+    with duckdb.connect(str(path)) as older:
+        for (view,) in older.execute("select view_name from duckdb_views() where not internal").fetchall():
+            older.execute(f"drop view {view}")
+        older.execute("drop table covered_time; drop table incomplete_grades")
+        older.execute("create view scored_grades as select * from total_scores")
+    with open(path) as store:
+        for query in ("agent_scores", "section_scores", "question_scores"):
+            assert store.query(query).height == stores["seeded"].query(query).height > 0
