@@ -46,6 +46,8 @@ CONFIG = alt.Config.from_dict({
         "gridColor": GRID, "domainColor": GRID, "tickColor": GRID, "labelLimit": 0,
     },
     "axisY": {"titleAnchor": "start"},
+    # A browser's letters may be wider than those that the labels are measured with: leave room between them.
+    "axisXQuantitative": {"labelOverlap": True, "labelSeparation": 8},
     "header": {"labelColor": INK, "labelFontSize": 12, "labelFontWeight": 600, "labelLimit": 300, "title": None},
     "legend": {
         "labelColor": INK, "titleColor": FAINT, "orient": "top", "labelFontSize": 12, "titleFontSize": 12,

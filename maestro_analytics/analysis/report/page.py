@@ -116,6 +116,7 @@ def _at_home(svg: str, mark: str) -> str:
     """Colours become the page's; ids become unique, because several pictures stand on one page."""
     from maestro_analytics.analysis.charts.theme import PALETTE
 
+    svg = re.sub(r'<text [^>]*\bopacity="0"[^>]*>[^<]*</text>', "", svg)  # labels that found no room
     for name, colour in PALETTE.items():
         svg = re.sub(rf'="{colour}"', f'="var(--{name})"', svg, flags=re.IGNORECASE)
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{mark}-\1"', svg)
