@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from datetime import date, time, timedelta
@@ -85,8 +86,6 @@ def write(frame: pl.DataFrame, form: Format) -> None:
         flat = frame.with_columns(pl.Series(name, _texts(frame[name]), dtype=pl.String) for name in nested)
         sys.stdout.write(flat.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ"))
     else:
-        # Text of the vendor must not steer the terminal.
-        shown = frame.with_columns(pl.col(pl.String).str.replace_all(r"[\x00-\x08\x0B-\x1F\x7F-\x9F]", "\ufffd"))
         with pl.Config(
             tbl_rows=200,
             tbl_cols=-1,
@@ -95,7 +94,8 @@ def write(frame: pl.DataFrame, form: Format) -> None:
             fmt_str_lengths=60,
             tbl_width_chars=-1,
         ):
-            print(shown)
+            # Text of the vendor must not steer the terminal: neither cells, nor what lists hold, nor column names.
+            print(re.sub(r"[\x00-\x08\x0B-\x1F\x7F-\x9F]", "\ufffd", str(frame)))
         print(f"{frame.height} rows", file=sys.stderr)
 
 
@@ -108,9 +108,12 @@ def _texts(column: pl.Series) -> list[str | None]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: moments in ISO 8601, bytes in hexadecimal, durations in seconds, NaN as null."""
+    """A value as JSON has it: moments in ISO 8601, bytes in hexadecimal, durations in seconds, NaN as null.
+
+    A decimal number that a double does not hold to the last digit is text.
+    """
     if isinstance(value, dict):
-        return {str(name): _plain(inner) for name, inner in value.items()}
+        return {str(_plain(name)): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     if isinstance(value, bytes):
@@ -120,7 +123,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Decimal):
-        return float(value)
+        if value == value.to_integral_value():
+            return int(value)
+        return float(value) if Decimal(repr(float(value))) == value else str(value)
     if isinstance(value, float) and not isfinite(value):
         return None
     return value
@@ -128,4 +133,15 @@ def _plain(value: Any) -> Any:
 
 def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame as JSON values; see `_plain`."""
-    return [_plain(row) for row in frame.to_dicts()]
+    import polars as pl
+
+    # Python's moments end at the microsecond.
+    fine = [name for name, dtype in frame.schema.items() if dtype == pl.Time or _is_in_nanoseconds(dtype)]
+    fine = [name for name in fine if (frame[name].to_physical() % 1_000 != 0).any()]
+    return [_plain(row) for row in frame.with_columns(pl.col(fine).dt.to_string("iso:strict")).to_dicts()]
+
+
+def _is_in_nanoseconds(dtype: pl.DataType) -> bool:
+    import polars as pl
+
+    return isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns"

@@ -10,6 +10,10 @@ import duckdb
 import polars as pl
 
 from maestro_analytics.errors import UnreadableFile
+from maestro_analytics.warehouse.quoting import quoted as quoted
+from maestro_analytics.warehouse.quoting import quoted_all as quoted_all
+from maestro_analytics.warehouse.quoting import text_literal as text_literal
+from maestro_analytics.warehouse.to_polars import to_polars
 
 CATALOG = "maestro"
 
@@ -90,13 +94,7 @@ def frame(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters 
     relation = connection.sql(query, params=params)
     if relation is None:
         return pl.DataFrame()
-    spans = [name for name, kind in zip(relation.columns, relation.types, strict=True) if str(kind) == "INTERVAL"]
-    if spans and len(set(relation.columns)) == len(relation.columns):
-        # polars reads no interval of months, days and time; a duration has a month of 30 days, as DuckDB's own epoch.
-        replaced = ", ".join(f"epoch_us({quoted(name)}) as {quoted(name)}" for name in spans)
-        relation = relation.project(f"* replace ({replaced})")
-    rows = cast(pl.DataFrame, relation.pl())
-    return rows.with_columns(pl.col(name).cast(pl.Duration("us")) for name in spans if rows[name].dtype.is_integer())
+    return to_polars(connection, relation)
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> Any:
@@ -108,17 +106,3 @@ def scalar(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters
 def rowcount(connection: duckdb.DuckDBPyConnection, statement: str, params: Parameters = None) -> int:
     """How many rows an insert, update or delete changed."""
     return int(connection.execute(statement, params).fetchall()[0][0])
-
-
-def quoted(name: str) -> str:
-    """A column's name as SQL, whatever a file called it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quoted_all(names: Sequence[str]) -> str:
-    return ", ".join(quoted(name) for name in names)
-
-
-def text_literal(text: str) -> str:
-    """A name or description as an SQL text literal, where a statement takes no parameters."""
-    return "'" + text.replace("'", "''") + "'"
