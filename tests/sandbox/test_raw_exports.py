@@ -50,7 +50,7 @@ def test_a_deleted_grade_comes_only_when_asked_for_and_then_with_a_flag(calm, re
     for table in ("total_scores", "section_scores", "individual_answers"):
         rows = reading.values_of(tables[table])
         assert set(keys(row for row in rows if row["is_deleted"])) == deleted
-    assert {row["is_deleted"] for row in tables["total_scores"]} == {"true", "false", "1", "0"}
+    assert {row["is_deleted"] for row in tables["individual_answers"]} == {"true", "false", "1", "0"}
 
 
 def test_both_ends_of_the_window_are_outside(calm, reading):
