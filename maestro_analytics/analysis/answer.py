@@ -56,8 +56,9 @@ class Answer(pl.DataFrame):
         time_axis: str = TIME_AXIS,
         reason: str | None = None,
     ) -> Answer:
-        """`frame` as the answer to `question`."""
+        """`frame` as the answer to `question`; its caveat begins with the grades that `choice` leaves out."""
         answer = cls(frame)
+        caveat = " ".join(text for text in (choice.left_out, caveat) if text)
         if reason is None:
             reason = "" if frame.height else f"nothing to count: no rows ({choice.words})"
         answer.about = About(

@@ -90,7 +90,7 @@ def coached_questions(store: Store, choice: Choice, window: Window) -> list[Coac
 
 def _around(choice: Choice, window: Window, margin: int = 0) -> dict[str, Any]:
     """Filters of the scores: those of the sessions but for the agent, with room before and after the period."""
-    variables = choice.variables_of("team", "rubric", "source", "grade_type")
+    variables = choice.variables_of("team", "rubric", "source", "grade_type", "include_uncovered")
     if choice.since:
         variables["since"] = choice.since - timedelta(days=max(2 * window.before, margin) + 1)
     if choice.until:

@@ -37,6 +37,8 @@ class Filters(TypedDict, total=False):
     source: a helpdesk, as the `source` column names it.
     grade_type: `grading` unless said otherwise: calibrations and benchmarks never enter a score. `any` for all.
     week_zone: time zone in which days, weeks (Monday to Sunday) and months begin; UTC unless said otherwise.
+    include_uncovered: count grades of time that no export covers, too. Exports select by update, so that of such time
+        only what was changed later is there; without it they are left out, and the caveat says how many.
     """
 
     since: datetime | date | str | None
@@ -47,6 +49,7 @@ class Filters(TypedDict, total=False):
     source: str | None
     grade_type: str | None
     week_zone: str | None
+    include_uncovered: bool | None
 
 
 def show_filters(answer: Callable[..., object]) -> None:
@@ -68,12 +71,20 @@ NAMED = ("team", "agent", "rubric", "source", "grade_type")
 
 @dataclass(frozen=True)
 class Choice:
-    """Filters that were checked against the data: the names exist, the moments are aware."""
+    """Filters that were checked against the data: the names exist, the moments are aware.
+
+    Attributes:
+        include_uncovered: whether queries count grades of time that no export covers; also true where there are none,
+            so that queries do not look for them.
+        left_out: what the answer does with such grades, in words; empty where there are none.
+    """
 
     since: datetime | None
     until: datetime | None
     names: dict[str, str]
     week_zone: str
+    include_uncovered: bool = False
+    left_out: str = ""
 
     @classmethod
     def of(cls, store: Store, filters: Filters) -> Choice:
@@ -109,13 +120,19 @@ class Choice:
                 if name not in known_names:
                     raise UnknownName(kind=kind.replace("_", " "), name=name, known=known_names)
             names[kind] = name
-        return cls(since, until, names, zone)
+        wanted = filters.get("include_uncovered")
+        if not isinstance(wanted, bool | None):
+            raise InvalidArgument(f"include_uncovered must be True or False, not {wanted!r}")
+        # Asked for all time, as an answer may read more than its period: the one before it, or a follow-up.
+        none = not _uncovered(store, names)
+        left_out = "" if none else _left_out(_uncovered(store, names, since=since, until=until), bool(wanted))
+        return cls(since, until, names, zone, none or bool(wanted), left_out)
 
     @property
     def variables(self) -> dict[str, Any]:
         """The variables of the query files."""
         period = {name: value for name, value in (("since", self.since), ("until", self.until)) if value is not None}
-        return {**period, **self.names}
+        return {**period, **self.names, "include_uncovered": self.include_uncovered}
 
     def variables_of(self, *names: str) -> dict[str, Any]:
         """Only those variables that a query about something else than grades knows."""
@@ -135,6 +152,26 @@ class Choice:
     def words(self) -> str:
         """All of the choice in words."""
         return ", ".join([self.period, *(f"{kind.replace('_', ' ')} {name!r}" for kind, name in self.names.items())])
+
+
+def _uncovered(store: Store, names: dict[str, str], **period: datetime | None) -> list[dict[str, Any]]:
+    """Rows of the query uncovered_grades: one a grade type."""
+    variables = {"grade_type": "grading", **names, **period}
+    return store.query("uncovered_grades", **variables).to_dicts()
+
+
+def _left_out(uncovered: list[dict[str, Any]], counted: bool) -> str:
+    if not uncovered:
+        return ""
+    grades = sum(each["grades"] for each in uncovered)
+    first = min(each["first_moment"] for each in uncovered)
+    last = max(each["last_moment"] for each in uncovered)
+    one = grades == 1
+    days = f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    what = f"{grades:,} grade{'' if one else 's'} of {days}, which no export covers,"
+    if counted:
+        return f"{what} {'is' if one else 'are'} counted: of that time only what was changed later is there."
+    return f"{what} {'is' if one else 'are'} left out; include_uncovered=True counts {'it' if one else 'them'}."
 
 
 @cache

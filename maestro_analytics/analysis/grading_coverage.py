@@ -93,7 +93,7 @@ def grading_coverage(store: Store, *, wish: int = 4, **filters: Unpack[Filters])
 
 def _people(store: Store, choice: Choice) -> pl.DataFrame:
     """Everyone who was ever graded, and unless one agent is asked for, everyone in a team; with names where known."""
-    ever = store.query("agent_scores", **choice.variables_of("team", "agent"), threshold=80.0)
+    ever = store.query("agent_scores", **choice.variables_of("team", "agent", "include_uncovered"), threshold=80.0)
     known = ever.filter(pl.col("person_id").is_not_null()).group_by("person_id").agg(pl.col("agent_name").max())
     if "agent" in choice.names:
         return known.sort("person_id")

@@ -32,6 +32,9 @@ def report(
     agent: Annotated[str | None, typer.Option(help="only this agent (name, e-mail or id)")] = None,
     rubric: Annotated[str | None, typer.Option(help="only this rubric (name or id)")] = None,
     week_zone: Annotated[str | None, typer.Option(help="time zone in which weeks begin")] = None,
+    include_uncovered: Annotated[
+        bool, typer.Option("--include-uncovered", help="count grades of time that no refresh has covered, too")
+    ] = False,
     min_n: Annotated[int, typer.Option(min=1, help="a row with fewer values is marked as not reliable")] = 10,
     format: Annotated[str | None, typer.Option(help="table, csv, json or html; by default as OUTPUT ends")] = None,
     output: Annotated[Path | None, typer.Option(help="a file (for csv also a folder), not standard output")] = None,
@@ -71,6 +74,7 @@ def report(
                 agent=agent,
                 rubric=rubric,
                 week_zone=week_zone,
+                include_uncovered=include_uncovered,
             )
         )
         if kind == "html":

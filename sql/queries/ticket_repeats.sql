@@ -5,7 +5,7 @@ with placed as (
     select
         person_id,
         rubric_id,
-        hash(source, gradable_id) as ticket,
+        coalesce(source, '') || '|' || gradable_id as ticket,
         score_percent
     from filtered_grades
     where score_percent is not null and person_id is not null

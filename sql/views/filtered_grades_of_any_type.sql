@@ -1,25 +1,7 @@
--- One row per live grade that the variables choose, of every grade type unless grade_type is set: the view scored_grades.
+-- One row per live grade that the variables choose, of every grade type unless grade_type is set: those of chosen_grades.
 -- Grades of time that no export covers are left out unless include_uncovered is set: exports select by update, so of
 -- that time only what was changed later is there.
--- since              timestamptz  optional, default: everything; grades reported at or after it (date_reported_as)
--- until              timestamptz  optional, default: everything; grades reported before it
--- team               varchar      optional, a group's name or id
--- agent              varchar      optional, a person's name, e-mail address or any of their ids
--- rubric             varchar      optional, a rubric's name or id
--- source             varchar      optional, a helpdesk
--- grade_type         varchar      optional, default: any
 -- include_uncovered  boolean      optional, default: false
 select *
-from scored_grades
-where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-        >= coalesce(getvariable('since'), timestamptz '1970-01-01T00:00:00Z')
-    and coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
-        < coalesce(getvariable('until'), timestamptz '2970-01-01T00:00:00Z')
-    and coalesce(getvariable('grade_type'), 'any') in ('any', grade_type)
-    and coalesce(getvariable('rubric'), '') in ('', rubric_id, rubric_name)
-    and coalesce(getvariable('source'), '') in ('', source)
-    and (coalesce(is_covered, true) or coalesce(getvariable('include_uncovered'), false))
-    and (
-        (coalesce(getvariable('agent'), '') = '' and coalesce(getvariable('team'), '') = '')
-        or person_id in (select person_id from filtered_people)
-    )
+from chosen_grades
+where coalesce(is_covered, true) or coalesce(getvariable('include_uncovered'), false)

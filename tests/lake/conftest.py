@@ -50,6 +50,8 @@ def seed(connection: duckdb.DuckDBPyConnection, *, tickets: int = 260) -> None:
         connection.register("rows_of_one_table", frame)
         connection.execute(f"insert into {table.name} by name select * from rows_of_one_table")
         connection.unregister("rows_of_one_table")
+    covered = [START + timedelta(days=9), START + timedelta(days=999)]
+    connection.execute("insert into covered_time values (?, ?)", covered)
     connection.execute(
         "insert into state.exports (seq, kind, status, requested_at) "
         "values (1, 'raw', 'landed', timestamptz '2026-05-01T00:00:00Z')"
@@ -108,6 +110,9 @@ def _rows(tickets: int) -> dict[str, list[dict[str, Any]]]:
             kinds.append(("grader_qa", "lead"))
         for grade_type, grader in kinds:
             _grade(rows, dice, base, rubric, grade_type, grader, graded, ticket)
+        if ticket % 15 == 0:
+            other = list(RUBRICS)[1 - ticket % 2]
+            _grade(rows, dice, base, other, "grading", "grader1", graded, ticket)
     _coaching(rows, dice, people)
     for number in range(40):
         rows["audit_logs"].append(

@@ -13,6 +13,7 @@ from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv
 
 FILES = [(folder, name) for folder in ("views", "queries") for name in texts(folder)]
 KEYS_OF_VIEWS = {
+    "chosen_grades": ["grade_key"],
     "filtered_answers": ["grade_key", "question_id", "answer_label"],
     "filtered_grades": ["grade_key"],
     "filtered_grades_of_any_type": ["grade_key"],
@@ -78,7 +79,7 @@ def seed(desk):
 def test_a_file_states_its_grain_and_documents_its_variables(folder, name):
     text = texts(folder)[name]
     assert READS_LIKE_A_GRAIN.match(grain(text))
-    described_by = [text, texts("views")["filtered_grades_of_any_type"]]
+    described_by = [text, texts("views")["filtered_grades_of_any_type"], texts("views")["chosen_grades"]]
     described_by += [texts("views")[view] for view in views_named_in(text)]
     comments = [line for each in described_by for line in each.splitlines() if line.startswith("--")]
     for variable in variables(text):
