@@ -16,6 +16,7 @@ where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
             select agent_id from agent_ids where person_id in (select person_id from filtered_people)
         )
     )
-    and not exists (
-        select 1 from uncovered_moments where moment = coalesce(sections.date_reported_as, sections.date_graded)
+    -- Not `not exists`: a subquery that names two columns of each row is joined after all columns of all rows were copied.
+    and coalesce(date_reported_as, date_graded, timestamptz '1970-01-01T00:00:00Z') not in (
+        select moment from uncovered_moments
     )
