@@ -60,8 +60,9 @@ def coaching_effect(
 
     One row per way of answering, the recommended one first. The naive ways stand beside it, because dashboards show
     them. Compared are the mean scores of `after_days` after a session (up to the person's next one) with those of
-    agents who had the same scores in the `before_days` before, and in twice that, in the same team and weeks, and
-    were not coached. Scores are first rid of differences between rubrics.
+    agents who had the same scores in the `before_days` before (the day of the session counts as before, because a
+    session is often given for a grade of that day), and in twice that, in the same team and weeks, and were not
+    coached. Scores are first rid of differences between rubrics.
 
     `at="question"` asks about the question that was coached alone (the `criteria_id` of a session's coaching points):
     the score of its answers, compared with agents of equal scores on the same question who were not coached on it, rid

@@ -104,8 +104,8 @@ def test_sessions_soon_after_another_are_left_out_and_counted():
     made, left_out = trials(panel, who, when, np.ones(3, dtype=bool), before=28, after=28, min_n=5, seed=0)
     assert 1 == left_out
     assert [(0, 80), (1, 80)] == list(zip(made.person[made.coached], made.day[made.coached], strict=True))
-    # The first session's time after ends where the second begins.
-    assert [19.0, 28.0] == made.after_n[made.coached].tolist()
+    # The first session's time after ends with the day of the second.
+    assert [20.0, 28.0] == made.after_n[made.coached].tolist()
 
 
 def test_nobody_coached_and_everybody_coached_give_no_estimate():

@@ -49,7 +49,9 @@ def selection(made: Trials, panel: Panel, zeros: Panel | None, *, before: int, c
     early_n, early_sum = panel.window(made.person, np.zeros_like(made.day), made.day - before)
     known = early_n >= 3
     early = early_sum / np.maximum(early_n, 1)
-    failed = np.zeros(len(coached)) if zeros is None else zeros.window(made.person, made.day - before, made.day)[0] > 0
+    failed = (
+        np.zeros(len(coached)) if zeros is None else zeros.window(made.person, made.day - before, made.day + 1)[0] > 0
+    )
     new = newcomers(made, panel)
     return Selection(
         _mean(failed[coached]), _mean(failed[~coached]), _mean(new[coached]), _mean(new[~coached]),

@@ -96,9 +96,9 @@ def _matched(made: Trials, weights: Floats, *, confidence: float) -> Coefficient
 
 
 def _design(made: Trials) -> Floats:
-    """Coached or not, both scores before, and the weeks."""
+    """Coached or not, the scores before, and the weeks."""
     one = np.ones(len(made.coached))
-    columns = [made.coached, one, made.recent, made.history, _dummies(made.day // BLOCK_DAYS)]
+    columns = [made.coached, one, made.recent, made.history, made.latest, _dummies(made.day // BLOCK_DAYS)]
     return np.asarray(np.column_stack(columns), dtype=float)
 
 

@@ -4,8 +4,9 @@ Low scores are partly bad luck, and bad luck does not last: agents chosen for a 
 (regression to the mean), and agents who were not chosen get worse. So a coached agent is compared with agents of the
 same recent scores, the same team and the same weeks, who were not coached.
 
-    before      the 28 days up to the day of the session (`recent`), and twice as long (`history`)
-    after       the 28 days from the day after it, cut off at the person's next session
+    before      the 28 days up to and with the day of the session (`recent`), their last 14 (`latest`), and twice as
+                long (`history`): a session is often given for a grade of the same day, which thus is one before
+    after       the 28 days from the day after it, cut off after the day of the person's next session
 
 The score after is weighted by its grades: then stopping at the next session, which comes after bad scores, does not
 tilt the mean. (Leaving out whoever is coached later would: it removes the controls that got worse.)
@@ -65,6 +66,7 @@ class Trials:
 
     Attributes:
         recent, history: mean before, `history` shrunk towards the mean of all by its own noise.
+        latest: mean of the last half of the time before; `recent` where that has no grades.
         recent_n, after_n: grades in the windows.
         after: mean after; 0 where there are no grades after.
         question: which question it is about; 0 where it is about whole grades.
@@ -76,6 +78,7 @@ class Trials:
     recent: Floats
     recent_n: Floats
     history: Floats
+    latest: Floats
     after: Floats
     after_n: Floats
     team: Codes
@@ -132,19 +135,22 @@ def trials(
     coached_before = (previous >= 0) & (key[previous] >= at - 2 * before) & (session_person[previous] == person)
     following = np.minimum(np.searchsorted(key, at, side="right"), max(len(key) - 1, 0))
     is_next = (key[following] > at) & (session_person[following] == person)
-    end = np.where(is_next, np.minimum(day + 1 + after, session_day[following]), day + 1 + after)
+    end = np.where(is_next, np.minimum(day + 1 + after, session_day[following] + 1), day + 1 + after)
 
-    recent_n, recent_sum = panel.window(person, day - before, day)
-    history_n, history_sum = panel.window(person, day - 2 * before, day)
+    recent_n, recent_sum = panel.window(person, day - before, day + 1)
+    history_n, history_sum = panel.window(person, day - 2 * before, day + 1)
+    latest_n, latest_sum = panel.window(person, day - before // 2, day + 1)
     after_n, after_sum = panel.window(person, day + 1, end)
     usable = (recent_n >= min_n) & (after_n > 0) & ~coached_before
+    recent = recent_sum / np.maximum(recent_n, 1)
     made = Trials(
         person=person,
         day=day,
         coached=coached,
-        recent=recent_sum / np.maximum(recent_n, 1),
+        recent=recent,
         recent_n=recent_n,
         history=_shrunk(history_n, history_sum, usable & ~coached),
+        latest=np.where(latest_n > 0, latest_sum / np.maximum(latest_n, 1), recent),
         after=after_sum / np.maximum(after_n, 1),
         after_n=after_n,
         team=panel.team[person],
