@@ -17,7 +17,7 @@ from threading import Event
 
 import polars as pl
 
-from maestro_analytics.api import ApiClient, endpoints
+from maestro_analytics.api import Transport, endpoints
 from maestro_analytics.errors import Cancelled, MaestroError, RequestRefused, SettingsError, TokenRefused
 from maestro_analytics.exports import PollPace
 from maestro_analytics.exports.adhoc import export_once
@@ -71,7 +71,7 @@ class Evidence:
 
 def check(
     query: Query,
-    client: ApiClient,
+    transport: Transport,
     settings: Settings,
     *,
     adopt: bool = False,
@@ -101,9 +101,9 @@ def check(
     if not is_other_host and not is_other_port and token_hash == _hash(settings.token, salt or ""):
         return None
     before = _known(query)
-    now = Evidence(_asked_prefixes(client, stop))
+    now = Evidence(_asked_prefixes(transport, stop))
     if before.people and not (before.prefixes and now.prefixes):
-        now.people = _people(client, pace=pace, stop=stop)
+        now.people = _people(transport, pace=pace, stop=stop)
     answer = _is_same(before, now)
     where = f"{settings.data.absolute()} holds the data of an account at {host}"
     if answer is False:
@@ -122,7 +122,7 @@ def check(
     return None
 
 
-def remember(master: Master, client: ApiClient, settings: Settings) -> None:
+def remember(master: Master, transport: Transport, settings: Settings) -> None:
     """Remember the host, a salted hash of the token and the account's prefix, for `check` in later runs."""
     query = master.query
     salt, token_hash, prefix = query("select token_salt, token_hash, prefix from state.account").row(0)
@@ -131,7 +131,7 @@ def remember(master: Master, client: ApiClient, settings: Settings) -> None:
     prefixes = _known(query).prefixes
     if not prefixes:
         with contextlib.suppress(MaestroError):
-            prefixes = _asked_prefixes(client, None)
+            prefixes = _asked_prefixes(transport, None)
     salt = secrets.token_hex(16)
     master.connection.execute(
         "update state.account set host = ?, port = ?, token_salt = ?, token_hash = ?, prefix = ?",
@@ -147,11 +147,11 @@ def _known(query: Query) -> Evidence:
     return Evidence(set(query(KNOWN_PREFIXES)["prefix"]), set(query(KNOWN_PEOPLE)["person"]))
 
 
-def _asked_prefixes(client: ApiClient, stop: Event | None) -> set[str]:
+def _asked_prefixes(transport: Transport, stop: Event | None) -> set[str]:
     """The account prefixes of the answer ids in the first coaching records; empty where these name no answer."""
     for endpoint in (endpoints.GET_TODOS, endpoints.GET_COACHING_POINTS):
         try:
-            page = client.send(endpoint, {"count": SAMPLE}, stop=stop)
+            page = transport.send(endpoint, {"count": SAMPLE}, stop=stop)
         except TokenRefused as error:
             if error.status != 403:
                 raise
@@ -173,11 +173,11 @@ def _prefixes(records: Iterable[object]) -> Iterable[str]:
                 yield prefix
 
 
-def _people(client: ApiClient, *, pace: PollPace | None, stop: Event | None) -> set[str]:
+def _people(transport: Transport, *, pace: PollPace | None, stop: Event | None) -> set[str]:
     """Ids and addresses of the people in the account's groups; empty where there are none or they cannot be had."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            kept = export_once(client, GROUPS.name, Path(folder), pace=pace, stop=stop)
+            kept = export_once(transport, GROUPS.name, Path(folder), pace=pace, stop=stop)
             if not kept.files:
                 return set()
             with read_export(kept.files[0], kind=GROUPS.name, staging=Path(folder) / "staging") as delivery:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
+from maestro_analytics.api.coaching import CoachingLists
 from maestro_analytics.api.pages import LongList, RecordFile
 from maestro_analytics.errors import Cancelled, MaestroError
 from maestro_analytics.exports import Window, joined, without
@@ -30,7 +31,7 @@ Slices = list[tuple[Window, datetime]]
 
 
 def land_list(
-    master: Master, client: ApiClient, table: str, *, again: bool = False, stop: Event | None = None
+    master: Master, transport: Transport, table: str, *, again: bool = False, stop: Event | None = None
 ) -> Landed:
     """Read the coaching list `table` ("todos", "coaching_points", "coaching_sessions") and land it.
 
@@ -40,18 +41,19 @@ def land_list(
     Raises:
         MaestroError: the list, or a slice, could not be read; the slices read before that have landed.
     """
-    read_at = client.clock.utc()
+    lists = CoachingLists(transport)
+    read_at = transport.clock.utc()
     known = master.list_slices(table)
     cutoff = (read_at - RECENT).replace(hour=0, minute=0, second=0, microsecond=0)
     due = [Window(BEGINNING, cutoff)] if again else due_slices(known, cutoff, read_at)
     with RecordFile(master.path.parent) as file:
         if not known or due:
             try:
-                client.read_list(table, file, most_requests=WHOLE_REQUESTS, stop=stop)
+                lists.read_into(table, file, most_requests=WHOLE_REQUESTS, stop=stop)
             except LongList:
                 pass
             else:
-                check_clock(client.clock_ahead_seconds, client.host)
+                check_clock(transport.clock_ahead_seconds, transport.host)
                 return master.land_coaching(table, file, taken_at=read_at)
         days = master.records_by_day(table)
         recent = Window(cutoff, read_at.replace(microsecond=0) + timedelta(seconds=1))
@@ -59,14 +61,14 @@ def land_list(
         failure: MaestroError | None = None
         for window in (recent, *(part for span in due for part in split_by_records(span, days))):
             try:
-                _read_slice(client, table, file, window, is_last=window is recent, stop=stop)
+                _read_slice(lists, table, file, window, is_last=window is recent, stop=stop)
             except Cancelled:
                 raise
             except MaestroError as error:
                 failure = error
                 break
             read.append(window)
-        check_clock(client.clock_ahead_seconds, client.host)
+        check_clock(transport.clock_ahead_seconds, transport.host)
         if failure is not None and not (read and known):
             raise failure
         landed = master.land_coaching(table, file, taken_at=read_at, slices=read)
@@ -76,9 +78,9 @@ def land_list(
 
 
 def _read_slice(
-    client: ApiClient, table: str, file: RecordFile, window: Window, *, is_last: bool, stop: Event | None
+    lists: CoachingLists, table: str, file: RecordFile, window: Window, *, is_last: bool, stop: Event | None
 ) -> None:
-    client.read_list(
+    lists.read_into(
         table,
         file,
         # The vendor leaves out a record that was created at the start date itself.

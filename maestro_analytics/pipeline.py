@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from maestro_analytics import account, coaching, push
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.errors import (
     AnotherRefresh,
@@ -224,10 +224,10 @@ def run(
     """
     stop = stop or Event()
     with (
-        ApiClient(settings, clock=clock) as client,
+        Transport(settings, clock=clock) as transport,
         _open_master(settings, wait_seconds, clock or Clock(), stop) as master,
     ):
-        return _Run(settings, client, master, stop, pace, on_event, say).run(
+        return _Run(settings, transport, master, stop, pace, on_event, say).run(
             since=since, until=until, kinds=kinds, again=again, adopt=adopt, forget=forget
         )
 
@@ -250,7 +250,7 @@ class _Run:
     """One run: the open client and master, and the report that it fills."""
 
     settings: Settings
-    client: ApiClient
+    transport: Transport
     master: Master
     stop: Event
     pace: PollPace | None
@@ -268,8 +268,8 @@ class _Run:
         adopt: bool,
         forget: bool,
     ) -> RefreshReport:
-        master, client = self.master, self.client
-        started_at = client.clock.utc()
+        master, transport = self.master, self.transport
+        started_at = transport.clock.utc()
         period = period_of(
             since=since,
             until=until,
@@ -282,7 +282,7 @@ class _Run:
         report = self.report = RefreshReport(self.settings.database, started_at)
         report.tables = {table: 0 for kind in period.kinds for table in TABLES_OF[kind]}
         first = min(period.starts.values(), default=period.until)
-        warning = account.check(master.query, client, self.settings, adopt=adopt, pace=self.pace, stop=self.stop)
+        warning = account.check(master.query, transport, self.settings, adopt=adopt, pace=self.pace, stop=self.stop)
         run_id = master.start_refresh(since=first, until=period.until, kinds=period.kinds, at=started_at)
         if warning:
             self.warn(warning)
@@ -294,9 +294,9 @@ class _Run:
         except (SettingsError, Unreachable) as error:
             self.error(error)
         finally:
-            report.requests = client.requests_made
+            report.requests = transport.requests_made
         self._check_refusals()
-        ahead = clock_ahead(client.clock_ahead_seconds)
+        ahead = clock_ahead(transport.clock_ahead_seconds)
         # Two seconds more: the clocks were compared at another moment than the exports were asked for.
         ends = (started_at - ahead - MARGIN - timedelta(seconds=2)).replace(microsecond=0) if ahead else None
         report.gaps = period.gaps({kind: master.coverage(kind) for kind in WINDOWED}, ends=ends)
@@ -310,7 +310,7 @@ class _Run:
         )
         if came_through:
             master.remember_starts(period.starts, forget=forget)
-        report.finished_at = client.clock.utc()
+        report.finished_at = transport.clock.utc()
         master.finish_refresh(
             run_id,
             status=report.status,
@@ -320,7 +320,7 @@ class _Run:
             at=report.finished_at,
         )
         if report.landed_anything:
-            account.remember(master, client, self.settings)
+            account.remember(master, transport, self.settings)
         if master.has_landed():
             push.copy_into(master.connection, self.settings.data)
             master.publish()
@@ -343,13 +343,13 @@ class _Run:
         """Fetch and land everything of the period."""
         wanted = period.wanted({kind: self.master.coverage(kind) for kind in WINDOWED})
         if not period.again:
-            for kind, window, text in delayed_windows(self.master.connection, self.client.clock.utc()):
+            for kind, window, text in delayed_windows(self.master.connection, self.transport.clock.utc()):
                 windows = wanted.get(kind)
                 if windows and (left := without(windows, [window])) != windows:
                     wanted[kind] = left
                     self.warn(text)
         outcomes = run_exports(
-            self.client,
+            self.transport,
             wanted,
             self.master.ledger,
             self.master.exports_folder,
@@ -365,7 +365,7 @@ class _Run:
     def _land_exports(self, outcomes: Iterator[ExportRecord | MissedWindow]) -> None:
         """Land each export as soon as it is there, while the others are still in flight."""
         for outcome in outcomes:
-            check_clock(self.client.clock_ahead_seconds, self.client.host)
+            check_clock(self.transport.clock_ahead_seconds, self.transport.host)
             if isinstance(outcome, MissedWindow):
                 self.error(outcome.error or ExportFailed(outcome.reason, export_id=None, window=outcome.window))
             else:
@@ -377,7 +377,7 @@ class _Run:
             if self.stop.is_set():
                 raise Cancelled("stopped before the coaching lists were read")
             try:
-                landed = coaching.land_list(self.master, self.client, table, again=again, stop=self.stop)
+                landed = coaching.land_list(self.master, self.transport, table, again=again, stop=self.stop)
             except Unreachable:
                 raise
             except TokenRefused as refused:

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from maestro_analytics import account, push
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.errors import Cancelled, ExportFailed, MaestroError, SettingsError, Unreachable
 from maestro_analytics.exports import ExportRecord, MissedWindow, OnEvent, PollPace, Window, period_of, run_exports
@@ -98,9 +98,9 @@ def reconcile(
         AnotherRefresh: the folder is in use.
     """
     stop = stop or Event()
-    with ApiClient(settings, clock=clock) as client, Master.open(settings.data, command="reconcile") as master:
-        now = client.clock.utc()
-        account.check(master.query, client, settings, pace=pace, stop=stop)
+    with Transport(settings, clock=clock) as transport, Master.open(settings.data, command="reconcile") as master:
+        now = transport.clock.utc()
+        account.check(master.query, transport, settings, pace=pace, stop=stop)
         master.belongs_to(settings.host, settings.port)
         period = period_of(since=since, until=until, kinds=[RAW.name], first_since=master.first_since(), now=now)
         whole = period_of(since=period.starts[RAW.name], until=None, kinds=[RAW.name], first_since={}, now=now)
@@ -112,11 +112,11 @@ def reconcile(
         try:
             wanted = {RAW.name: [Window(start, whole.until)]}
             outcomes = run_exports(
-                client, wanted, master.ledger, master.exports_folder, pace=pace, on_event=on_event, stop=stop
+                transport, wanted, master.ledger, master.exports_folder, pace=pace, on_event=on_event, stop=stop
             )
             with closing(outcomes):
                 for outcome in outcomes:
-                    check_clock(client.clock_ahead_seconds, client.host)
+                    check_clock(transport.clock_ahead_seconds, transport.host)
                     fetched_from = max(fetched_from, _land(master, outcome, report))
         except Cancelled:
             report.interrupted = True
@@ -129,7 +129,7 @@ def reconcile(
         if remove and report.ghosts.height:
             remove_ghosts(master.connection, report.ghosts, seq=master.ledger.next_seq() - 1, at=now)
             report.removed = True
-        report.finished_at = client.clock.utc()
+        report.finished_at = transport.clock.utc()
         if master.has_landed():
             push.copy_into(master.connection, settings.data)
             master.publish()

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "sandbox": set(),
     "tables": {"errors", "kinds"},
     "api": FOUNDATION,
-    "exports": FOUNDATION | {"api"},
+    "exports": FOUNDATION | {"api", "tables"},
     "warehouse": FOUNDATION | {"tables", "exports", "api"},
     "push": FOUNDATION | {"api", "warehouse", "tables", "analysis", "account"},
     "analysis": FOUNDATION | {"warehouse", "tables"},

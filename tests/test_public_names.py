@@ -34,6 +34,20 @@ def test_a_name_that_is_not_public_is_an_attribute_error():
         ma.frobnicate  # noqa: B018
 
 
+CLIENT_NAMES = """\
+    add_agent_id attach_file attach_url close coaching_point coaching_points coaching_session coaching_sessions
+    create_agent create_comment create_comments create_ticket delete_ticket exports get_tickets push_agent_metrics
+    push_ticket_metrics requests_made set_agent_availability settings ticket tickets todo todos transport update_ticket
+"""
+
+
+def test_the_names_of_the_client_are_these(tmp_path):
+    """`dir` is what Tab offers in a notebook."""
+    settings = ma.Settings(api_token="t" * 12, cache=tmp_path, _env_file=None)
+    with ma.Client(settings) as client:
+        assert CLIENT_NAMES.split() == [name for name in dir(client) if not name.startswith("_")]
+
+
 HEAVY = ("polars", "duckdb", "pandera", "pyarrow", "scipy", "numpy", "altair", "pandas", "jupyterlab", "pyspark")
 
 

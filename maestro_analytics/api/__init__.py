@@ -1,5 +1,5 @@
-"""Talks to the vendor, and knows nothing of tables. Every request goes through `Transport.send`."""
+"""HTTP calls to the vendor's API, as plain values. Every request goes through `Transport.send`."""
 
-from maestro_analytics.api.client import ApiClient
+from maestro_analytics.api.transport import Transport
 
-__all__ = ["ApiClient"]
+__all__ = ["Transport"]

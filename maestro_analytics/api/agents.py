@@ -1,4 +1,4 @@
-"""Agents."""
+"""Create agents, give them ids and mark them available."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from maestro_analytics.api.transport import Transport
 from maestro_analytics.api.validation import email_address, flag, optional_text, required_text
 
 
-class AgentCalls(Transport):
-    """The agents part of the client."""
+class Agents:
+    """The endpoints for agents."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     def create_agent(
         self,
@@ -33,7 +36,7 @@ class AgentCalls(Transport):
 
         Source: "Create an Agent".
         """
-        answer = self.send(
+        answer = self._transport.send(
             endpoints.CREATE_AGENT,
             {
                 "name": required_text(name, name="name"),
@@ -51,7 +54,7 @@ class AgentCalls(Transport):
         Raises:
             RequestRefused: status 409 when another agent has the id, 404 when nobody has the address.
         """
-        answer = self.send(
+        answer = self._transport.send(
             endpoints.ADD_ID_TO_AGENT,
             {"email": email_address(email), "agentId": required_text(agent_id, name="agent_id")},
         )
@@ -59,7 +62,7 @@ class AgentCalls(Transport):
 
     def set_agent_availability(self, *, email: str, available: bool) -> Agent:
         """Mark an agent available, or not. Source: "Update an Agent (update agent availability)"."""
-        answer = self.send(
+        answer = self._transport.send(
             endpoints.UPDATE_AGENT_AVAILABILITY,
             {"email": email_address(email), "available": flag(available, name="available")},
         )

@@ -1,4 +1,4 @@
-"""Asking for exports, and looking at how they are doing."""
+"""Request exports and poll their status."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from maestro_analytics.api import endpoints
-from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.redaction import redact
 from maestro_analytics.api.transport import Transport
 from maestro_analytics.errors import ExportFailed, RequestRefused, TryAgain
-from maestro_analytics.settings import Settings
 
 _OTHER_FORM_STATUSES = (400, 404, 405, 410, 422)
 
@@ -36,36 +34,36 @@ class ExportState:
 POLL_FORMS = (endpoints.GET_EXPORT_DATA, endpoints.EXPORT_DATA_BY_ID, endpoints.GET_EXPORT_DATA_BY_QUERY)
 
 
-class ExportCalls(Transport):
-    """The exports part of the client.
+class ExportRequests:
+    """The endpoints for exports.
 
     The reference polls with `GET /get-export-data` and a JSON body, newer documentation with `GET /export-data/:id`; a
     proxy may drop the body of a GET, so the query is the last resort. Which of them this host takes is found out with
     the first export and kept.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
-        super().__init__(settings, clock=clock)
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self._poll_form: endpoints.Endpoint | None = None
         self._poll_lock = threading.Lock()
 
-    def request_export(self, kind: str, parameters: Mapping[str, Any], *, stop: threading.Event | None = None) -> str:
+    def request(self, kind: str, parameters: Mapping[str, Any], *, stop: threading.Event | None = None) -> str:
         """Ask for an export of a kind of `EXPORT_KINDS`, and return its id.
 
         Raises:
             TryAgain: the answer named no id, or what `send` raises.
         """
         endpoint = endpoints.REQUEST_EXPORT[kind]
-        answer = self.send(endpoint, parameters, stop=stop)
+        answer = self._transport.send(endpoint, parameters, stop=stop)
         export_id = answer.get("exportId") if isinstance(answer, dict) else None
         if not isinstance(export_id, str | int) or not str(export_id).strip():
             raise TryAgain(
-                f"{self.host} took the request for a {kind} export but named no id. Try again later.",
+                f"{self._transport.host} took the request for a {kind} export but named no id. Try again later.",
                 endpoint=endpoint.path,
             )
         return str(export_id)
 
-    def export_state(self, export_id: str, *, stop: threading.Event | None = None) -> ExportState:
+    def state(self, export_id: str, *, stop: threading.Event | None = None) -> ExportState:
         """How an export is doing.
 
         Raises:
@@ -96,11 +94,13 @@ class ExportCalls(Transport):
 
     def _look(self, form: endpoints.Endpoint, export_id: str, stop: threading.Event | None) -> ExportState:
         if form is endpoints.EXPORT_DATA_BY_ID:
-            answer = self.send(form, stop=stop, export_id=export_id)
+            answer = self._transport.send(form, stop=stop, export_id=export_id)
         else:
-            answer = self.send(form, {"exportId": export_id}, stop=stop)
+            answer = self._transport.send(form, {"exportId": export_id}, stop=stop)
         if not isinstance(answer, dict):
-            raise TryAgain(f"{self.host} described the export in an unknown form. Try again later.", endpoint=form.path)
+            raise TryAgain(
+                f"{self._transport.host} described the export in an unknown form. Try again later.", endpoint=form.path
+            )
         data_url = answer.get("dataUrl")
         if data_url is not None and not isinstance(data_url, str):
             # Only null and empty text mean that there is nothing to download.

@@ -1,18 +1,22 @@
-"""Tickets and their comments."""
+"""Tickets, their comments and their attachments."""
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from maestro_analytics.api import endpoints
-from maestro_analytics.api.models import Comment, Ticket
+from maestro_analytics.api.models import Attachment, Comment, Ticket
+from maestro_analytics.api.transfer import OnBytes, PresignedTransfer
 from maestro_analytics.api.transport import Transport
 from maestro_analytics.api.validation import choice, iso_or_none, number, optional_text, required_text
-from maestro_analytics.errors import InvalidArgument, MaestroError
+from maestro_analytics.errors import InvalidArgument, MaestroError, TryAgain
 
 LARGEST_BATCH = 500
 IDS_PER_CALL = 100
@@ -58,8 +62,11 @@ class NewComment:
         }
 
 
-class TicketCalls(Transport):
-    """The tickets part of the client."""
+class Tickets:
+    """The endpoints for tickets, comments and attachments."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     def create_ticket(
         self,
@@ -96,7 +103,7 @@ class TicketCalls(Transport):
         """
         for name, value in {"ticket_id": ticket_id, "type": type, "subject": subject, "link": link}.items():
             required_text(value, name=name)
-        answer = self.send(
+        answer = self._transport.send(
             endpoints.CREATE_TICKET,
             {"ticket_id": ticket_id}
             | _ticket_fields(
@@ -132,11 +139,11 @@ class TicketCalls(Transport):
         )  # fmt: skip
         if all(value is None for value in fields.values()):
             raise InvalidArgument("update_ticket was given nothing to change")
-        return Ticket.from_json(self.send(endpoints.UPDATE_TICKET, fields, ticket_id=ticket_id))
+        return Ticket.from_json(self._transport.send(endpoints.UPDATE_TICKET, fields, ticket_id=ticket_id))
 
     def delete_ticket(self, ticket_id: str) -> None:
         """Delete a ticket that was made through the API. Source: "Delete a Ticket"."""
-        self.send(endpoints.DELETE_TICKET, ticket_id=ticket_id)
+        self._transport.send(endpoints.DELETE_TICKET, ticket_id=ticket_id)
 
     def ticket(self, ticket_id: str) -> Ticket:
         """One ticket. Source: "Get a Ticket".
@@ -144,19 +151,19 @@ class TicketCalls(Transport):
         Raises:
             RequestRefused: status 404 when there is none.
         """
-        return Ticket.from_json(self.send(endpoints.GET_TICKET, ticket_id=ticket_id))
+        return Ticket.from_json(self._transport.send(endpoints.GET_TICKET, ticket_id=ticket_id))
 
     def get_tickets(self, ticket_ids: Iterable[str]) -> list[Ticket]:
         """Many tickets, any number; those that the vendor does not know are left out. Source: "Get Many Tickets"."""
         tickets = []
         for ids in _in_calls(ticket_ids):
-            answer = self.send(endpoints.GET_TICKETS, {"ticket_ids": ",".join(ids)})
+            answer = self._transport.send(endpoints.GET_TICKETS, {"ticket_ids": ",".join(ids)})
             tickets += [Ticket.from_json(found) for found in answer if isinstance(found, dict)]
         return tickets
 
     def create_comment(self, comment: NewComment) -> Comment:
         """Create a comment on a ticket. Source: "Create a Ticket Comment"."""
-        return Comment.from_json(self.send(endpoints.CREATE_COMMENT, comment.parameters()))
+        return Comment.from_json(self._transport.send(endpoints.CREATE_COMMENT, comment.parameters()))
 
     def create_comments(self, comments: Iterable[NewComment]) -> list[Comment]:
         """Create any number of comments, 500 at a time; all are checked before the first is sent.
@@ -172,13 +179,108 @@ class TicketCalls(Transport):
         created: list[Comment] = []
         for start in range(0, len(entries), LARGEST_BATCH):
             try:
-                answer = self.send(endpoints.CREATE_COMMENTS, {"batch": entries[start : start + LARGEST_BATCH]})
+                answer = self._transport.send(
+                    endpoints.CREATE_COMMENTS, {"batch": entries[start : start + LARGEST_BATCH]}
+                )
             except MaestroError as error:
                 error.add_note(f"The first {start} of {len(entries)} comments were created before that.")
                 raise
             results = answer.get("results") if isinstance(answer, dict) else None
             created += [Comment.from_json(result) for result in results or []]
         return created
+
+    def attach_file(
+        self,
+        path: Path | str,
+        *,
+        ticket_id: str,
+        content_type: str | None = None,
+        id: str | None = None,
+        author_id: str | None = None,
+        public: bool | None = None,
+        timestamp: datetime | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> Attachment:
+        """Attach a local file to a ticket; it appears almost at once.
+
+        Args:
+            content_type: such as "audio/mp3"; guessed from the name when None.
+            id: of the attachment, unique; the vendor makes one when None.
+            timestamp: the moment that its comment shows, aware; now when None.
+            on_bytes: called with the bytes sent so far and all bytes.
+
+        Raises:
+            InvalidArgument: no such file, or a name that tells no content type.
+            UploadFailed: the attachment was created, and its bytes could not be sent.
+
+        Source: "Create an Attachment", presigned URL.
+        """
+        file = Path(path)
+        if not file.is_file():
+            raise InvalidArgument(f"there is no file {file}")
+        content_type = content_type or mimetypes.guess_type(file.name)[0]
+        if content_type is None:
+            raise InvalidArgument(f"{file.name} does not tell what it is: give content_type, such as 'audio/mp3'")
+        answer = self._create_attachment(ticket_id, content_type, None, id, author_id, public, timestamp)
+        url = answer.get("presigned_url")
+        attachment = Attachment(id=str(answer.get("id") or id or ""), ticket_id=ticket_id)
+        if not isinstance(url, str) or not url:
+            raise TryAgain(
+                f"{self._transport.host} created attachment {attachment.id} but gave no URL to upload {file.name} to.",
+                endpoint=endpoints.CREATE_ATTACHMENT.path,
+            )
+        try:
+            PresignedTransfer(clock=self._transport.clock).upload(
+                url, file, content_type=content_type, on_bytes=on_bytes
+            )
+        except MaestroError as error:
+            error.add_note(f"Attachment {attachment.id} of ticket {ticket_id} exists, without {file.name} in it.")
+            raise
+        return attachment
+
+    def attach_url(
+        self,
+        ticket_id: str,
+        url: str,
+        *,
+        content_type: str,
+        id: str | None = None,
+        author_id: str | None = None,
+        public: bool | None = None,
+        timestamp: datetime | None = None,
+    ) -> Attachment:
+        """Attach what the vendor fetches from `url`, some hours later. Arguments as for `attach_file`.
+
+        Source: "Create an Attachment", accessible URL.
+        """
+        if urlsplit(url).scheme not in ("https", "http"):
+            raise InvalidArgument("url must be an address that the vendor can fetch: https://...")
+        answer = self._create_attachment(ticket_id, content_type, url, id, author_id, public, timestamp)
+        return Attachment(id=str(answer.get("id") or id or ""), ticket_id=ticket_id)
+
+    def _create_attachment(
+        self,
+        ticket_id: str,
+        content_type: str,
+        url: str | None,
+        id: str | None,
+        author_id: str | None,
+        public: bool | None,
+        timestamp: datetime | None,
+    ) -> dict[str, Any]:
+        answer = self._transport.send(
+            endpoints.CREATE_ATTACHMENT,
+            {
+                "ticket_id": required_text(ticket_id, name="ticket_id"),
+                "content_type": required_text(content_type, name="content_type"),
+                "url": url,
+                "id": optional_text(id, name="id"),
+                "author_id": optional_text(author_id, name="author_id"),
+                "public": public,
+                "timestamp": iso_or_none(timestamp, name="timestamp"),
+            },
+        )
+        return answer if isinstance(answer, dict) else {}
 
 
 def _ticket_fields(

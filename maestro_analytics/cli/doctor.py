@@ -171,11 +171,11 @@ def _account(settings: Settings) -> Iterator[Finding]:
 
 
 def _ping(settings: Settings, answer: queue.Queue[float | MaestroError | None]) -> None:
-    from maestro_analytics.api import ApiClient
+    from maestro_analytics.api import Transport, endpoints
 
     try:
-        with ApiClient(settings) as client:
-            client.ping()
-            answer.put(client.clock_ahead_seconds)
+        with Transport(settings) as transport:
+            transport.send(endpoints.GET_TODOS, {"count": 1})
+            answer.put(transport.clock_ahead_seconds)
     except MaestroError as error:
         answer.put(error)

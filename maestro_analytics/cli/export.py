@@ -16,7 +16,7 @@ from maestro_analytics.kinds import AUDIT, GROUPS, RAW
 
 if TYPE_CHECKING:
     from maestro_analytics.exports import ExportPlan
-    from maestro_analytics.exports.adhoc import KeptExports
+    from maestro_analytics.exports.adhoc import ExportResult
 
 Since = Annotated[str, typer.Option(metavar="T", help="From this date or moment on (UTC unless it says otherwise).")]
 Until = Annotated[
@@ -108,7 +108,7 @@ def _export(
     plan: bool,
     as_json: bool,
 ) -> None:
-    from maestro_analytics.api import ApiClient
+    from maestro_analytics.api import Transport
     from maestro_analytics.api.clock import Clock
     from maestro_analytics.exports import Window, plan_windows
     from maestro_analytics.exports.adhoc import export_once
@@ -130,9 +130,9 @@ def _export(
             as_json=as_json,
         )
         return
-    with ApiClient(settings) as client, progress() as (on_event, _):
+    with Transport(settings) as transport, progress() as (on_event, _):
         kept = export_once(
-            client,
+            transport,
             kind,
             to,
             since=start,
@@ -171,7 +171,7 @@ def _print_plan(plan: ExportPlan, *, as_json: bool) -> None:
     typer.echo(f"{len(windows)} exports, about {plan.calls} calls and {plan.minutes:g} minutes; nothing was asked for")
 
 
-def _print_kept(kept: KeptExports, *, as_json: bool) -> None:
+def _print_kept(kept: ExportResult, *, as_json: bool) -> None:
     if as_json:
         exports = [
             {

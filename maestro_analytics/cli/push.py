@@ -70,7 +70,7 @@ def agent_metrics(
     as_json: AsJson = False,
 ) -> None:
     """See `AGENT_METRICS_HELP`, which lists the catalogue."""
-    from maestro_analytics.api import ApiClient
+    from maestro_analytics.api import Transport
     from maestro_analytics.push import Span, push_computed
     from maestro_analytics.settings import Settings
 
@@ -81,7 +81,7 @@ def agent_metrics(
             metric,
             span,
             settings=settings,
-            client=lambda: stack.enter_context(ApiClient(settings)),
+            connect=lambda: stack.enter_context(Transport(settings)),
             dry_run=dry_run,
             include_uncovered=include_uncovered,
         )
@@ -104,14 +104,14 @@ def file(
       maestro-analytics push file hours.csv --kind agent --dry-run
       maestro-analytics push file surveys.parquet --kind ticket --json
     """
-    from maestro_analytics.api import ApiClient
+    from maestro_analytics.api import Transport
     from maestro_analytics.push import push_file
     from maestro_analytics.settings import Settings
 
     settings = Settings.from_environment()
     with ExitStack() as stack:
         report = push_file(
-            path, kind, settings=settings, client=lambda: stack.enter_context(ApiClient(settings)), dry_run=dry_run
+            path, kind, settings=settings, connect=lambda: stack.enter_context(Transport(settings)), dry_run=dry_run
         )
     _finish(report, as_json=as_json)
 

@@ -1,19 +1,22 @@
-"""Exports outside a warehouse: asked for, kept in a folder, and told about."""
+"""Exports without a warehouse: request them and keep their files in a folder."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
+import logging
+import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.api.validation import choice
 from maestro_analytics.exports.events import MissedWindow, OnEvent
 from maestro_analytics.exports.ledger import ExportRecord, FileLedger
@@ -21,6 +24,11 @@ from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.exports.scheduler import run_exports
 from maestro_analytics.exports.windows import INITIAL_WINDOW, Window
 from maestro_analytics.kinds import EXPORT_KINDS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+log = logging.getLogger("maestro_analytics.exports")
 
 LEDGER_FOLDER = ".asked-for"
 """In the target folder: what was asked for, so that the same call after a kill picks it up."""
@@ -45,23 +53,77 @@ class SingleFile(StrEnum):
 
 
 @dataclass(frozen=True)
-class KeptExports:
-    """Exports that were asked for once, with their files.
+class ExportResult:
+    """The exports of one call, with their files.
 
     Attributes:
         kind: a kind of `EXPORT_KINDS`.
-        exports: in the order in which they were asked for; those with nothing to download have no file.
-        missed: windows that could not be had. Empty when all is well.
+        exports: in the order of the requests; an export with nothing to download has no file.
+        missed: windows that could not be exported; empty if all could.
     """
 
     kind: str
     exports: tuple[ExportRecord, ...]
-    missed: tuple[MissedWindow, ...]
+    missed: tuple[MissedWindow, ...] = ()
 
     @property
     def files(self) -> list[Path]:
-        """The kept files, in the order in which they were asked for."""
+        """The kept files, bytes as received, in the order of the requests."""
         return [export.file for export in self.exports if export.file is not None]
+
+    @cached_property
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """Table name -> its live rows, typed as in the warehouse; read from the kept files at the first use.
+
+        Of a grade (a ticket, an activity) that is in several files, the rows of the newest export are taken.
+
+        Raises:
+            UnreadableFile, SchemaMismatch: a file that is no known export, lacks an identity column, or has more bad
+                rows than the budget allows.
+        """
+        import polars as pl
+
+        from maestro_analytics.tables.schemas import GRADE_TABLES, KINDS
+
+        frames = {table.name: table.empty() for table in KINDS[self.kind]}
+        grade_tables = [table.name for table in GRADE_TABLES]
+        for file in self.files:
+            fresh, named = _read(file, self.kind)
+            for table in KINDS[self.kind]:
+                if table.name not in fresh:
+                    continue
+                replaced = named if table.name in grade_tables else fresh[table.name]
+                keys = list(table.replaced_by)
+                old = frames[table.name]
+                if keys:
+                    old = old.join(replaced.select(keys).unique(), on=keys, how="anti", nulls_equal=True)
+                frames[table.name] = pl.concat([old, fresh[table.name]], how="diagonal")
+        return frames
+
+
+def _read(file: Path, kind: str) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """A kept file's tables, and the keys of all grades in it, also of those that it only says are deleted."""
+    import polars as pl
+
+    from maestro_analytics.tables.dedupe import read_rows
+    from maestro_analytics.tables.frames import live_rows
+    from maestro_analytics.tables.reader import read_export
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        read_export(file, kind=kind, staging=Path(folder) / "rows") as delivery,
+    ):
+        for refused in delivery.refused:
+            raise refused.error
+        if delivery.refusals:
+            first = delivery.refusals[0].reason
+            log.warning("%d rows of %s were left out; the first: %s", len(delivery.refusals), file.name, first)
+        fresh = {name: live_rows(staged) for name, staged in delivery.tables.items()}
+        named = [pl.Series("grade_key", [], dtype=pl.String)]
+        for name, staged in delivery.tables.items():
+            keyed = [fresh[name], *(read_rows(path) for path in staged.flagged_files)]
+            named += [frame["grade_key"] for frame in keyed if "grade_key" in frame.columns]
+    return fresh, pl.concat(named).unique().to_frame()
 
 
 def raw_parameters(
@@ -82,7 +144,7 @@ def raw_parameters(
 
 
 def export_once(
-    client: ApiClient,
+    transport: Transport,
     kind: str,
     folder: Path,
     *,
@@ -93,7 +155,7 @@ def export_once(
     pace: PollPace | None = None,
     on_event: OnEvent | None = None,
     stop: threading.Event | None = None,
-) -> KeptExports:
+) -> ExportResult:
     """Have exports of `kind` made, and keep their files in `folder`.
 
     Killed and called again with the same arguments, it goes on where it was.
@@ -109,13 +171,13 @@ def export_once(
     """
     window = Window(since, until) if since is not None and until is not None else None
     asked = dict(EXPORT_KINDS[kind].parameters if parameters is None else parameters)
-    call = json.dumps([client.settings.base_url, kind, str(window), asked], sort_keys=True)
+    call = json.dumps([transport.settings.base_url, kind, str(window), asked], sort_keys=True)
     name = f"{kind}-{hashlib.sha256(call.encode()).hexdigest()[:16]}.jsonl"
     ledger = FileLedger(folder / LEDGER_FOLDER / name)
     exports: list[ExportRecord] = []
     missed: list[MissedWindow] = []
     run = run_exports(
-        client,
+        transport,
         {kind: [window] if window else None},
         ledger,
         folder,
@@ -133,4 +195,4 @@ def export_once(
                 exports.append(result)
     for export in exports:
         ledger.landed(export.seq)
-    return KeptExports(kind, tuple(sorted(exports, key=lambda export: export.seq)), tuple(missed))
+    return ExportResult(kind, tuple(sorted(exports, key=lambda export: export.seq)), tuple(missed))

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from maestro_analytics.api.client import ApiClient
 from maestro_analytics.api.clock import Clock
+from maestro_analytics.api.exports import ExportRequests
 from maestro_analytics.api.redaction import redact
 from maestro_analytics.api.transfer import PresignedTransfer, UrlExpired
+from maestro_analytics.api.transport import Transport
 from maestro_analytics.errors import (
     Cancelled,
     DownloadFailed,
@@ -113,7 +114,8 @@ class Lives:
         halt: ends every wait and download; nothing is written to the ledger after it.
     """
 
-    client: ApiClient
+    transport: Transport
+    requests: ExportRequests
     files: PresignedTransfer
     ledger: Ledger
     folder: Path
@@ -133,11 +135,11 @@ class Lives:
         """
         with self.asking:
             self._check()
-            record = self.ledger.plan(kind, window, self.client.clock.utc())
+            record = self.ledger.plan(kind, window, self.transport.clock.utc())
             try:
                 chosen = EXPORT_KINDS[kind].parameters if self.parameters is None else self.parameters[kind]
                 parameters = {**chosen, **(window.parameters() if window else {})}
-                export_id = self.client.request_export(kind, parameters, stop=self.halt)
+                export_id = self.requests.request(kind, parameters, stop=self.halt)
             except Cancelled:
                 raise
             except MaestroError as error:
@@ -152,8 +154,8 @@ class Lives:
 
     def _asked_at(self, record: ExportRecord) -> datetime:
         """The moment of the request by the earlier of this machine's clock and the vendor's."""
-        requested_at = record.requested_at or self.client.clock.utc()
-        return requested_at - clock_ahead(self.client.clock_ahead_seconds)
+        requested_at = record.requested_at or self.transport.clock.utc()
+        return requested_at - clock_ahead(self.transport.clock_ahead_seconds)
 
     def fail(self, record: ExportRecord, *, status: str, error: str) -> None:
         """Note that an export came to nothing; what a killed run left of its download goes too."""
@@ -170,7 +172,7 @@ class Lives:
             DownloadFailed: its bytes could not be had.
         """
         data_url = self._wait_for_url(record, is_new=is_new)
-        completed_at = self.client.clock.utc()
+        completed_at = self.transport.clock.utc()
         if not data_url and not is_new:
             # It may have expired at the vendor meanwhile: an empty answer is only believed of a new export.
             raise UnknownExport(
@@ -198,7 +200,7 @@ class Lives:
 
     def _wait_for_url(self, record: ExportRecord, *, is_new: bool) -> str:
         """The URL of a complete export's file, empty when there is nothing to download."""
-        clock = self.client.clock
+        clock = self.transport.clock
         started = clock.seconds()
         delay = self.pace.first_seconds if is_new else 0.0
         polls = 0
@@ -216,7 +218,7 @@ class Lives:
             polls += 1
             delay = min(max(delay, self.pace.first_seconds) * self.pace.factor, self.pace.longest_seconds)
             try:
-                state = self.client.export_state(record.export_id or "", stop=self.halt)
+                state = self.requests.state(record.export_id or "", stop=self.halt)
             except Unreachable:
                 raise
             except TryAgain:
@@ -260,9 +262,9 @@ class Lives:
         why = ""
         for number in range(FRESH_URLS):
             if number:
-                self.client.clock.wait(min(2.0 ** (number - 1), 15.0), self.halt)
+                self.transport.clock.wait(min(2.0 ** (number - 1), 15.0), self.halt)
                 try:
-                    data_url = self.client.export_state(record.export_id or "", stop=self.halt).data_url
+                    data_url = self.requests.state(record.export_id or "", stop=self.halt).data_url
                 except Unreachable:
                     raise
                 except TryAgain as error:

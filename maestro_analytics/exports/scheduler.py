@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from maestro_analytics.api.client import ApiClient
+from maestro_analytics.api.exports import ExportRequests
 from maestro_analytics.api.transfer import PresignedTransfer
+from maestro_analytics.api.transport import Transport
 from maestro_analytics.errors import (
     Cancelled,
     DownloadFailed,
@@ -136,7 +137,7 @@ class _Run:
             self._miss(MissedWindow(job.kind, job.window, str(error), error))
         except (ExportFailed, DownloadFailed, TryAgain, RequestRefused) as error:
             if record is None and isinstance(error, RequestRefused) and error.status == 404:
-                self._give_up_kind(job, None, KindRefused(job.kind, host=self.lives.client.host, status=404))
+                self._give_up_kind(job, None, KindRefused(job.kind, host=self.lives.transport.host, status=404))
                 return
             if record is not None:
                 self.lives.fail(record, status="failed", error=str(error))
@@ -238,7 +239,7 @@ def _one_at_a_time(on_event: OnEvent | None) -> OnEvent:
 
 
 def run_exports(
-    client: ApiClient,
+    transport: Transport,
     wanted: Mapping[str, Sequence[Window] | None],
     ledger: Ledger,
     folder: Path,
@@ -275,7 +276,7 @@ def run_exports(
         TokenRefused, SettingsError, Unreachable: at once; what is in flight stays in the ledger.
         Cancelled: `stop` was set.
     """
-    clock = client.clock
+    clock = transport.clock
     smallest = min(smallest_window, initial_window)
     if in_flight < 1 or smallest < timedelta(seconds=1):
         raise InvalidArgument("in_flight must be at least 1, and a window at least a second")
@@ -289,14 +290,15 @@ def run_exports(
     kinds = {name: Backlog(name, largest=initial_window, smallest=smallest) for name in wanted}
     resumed = _take_up(ledger, kinds, wanted, clock.utc())
     lives = Lives(
-        client=client,
+        transport=transport,
+        requests=ExportRequests(transport),
         files=PresignedTransfer(clock=clock),
         ledger=ledger,
         folder=folder.absolute(),
         parameters=parameters,
         pace=pace or PollPace(),
-        share=PollShare(client.settings.requests_per_minute, clock),
-        timeout_seconds=client.settings.export_timeout if timeout_seconds is None else timeout_seconds,
+        share=PollShare(transport.settings.requests_per_minute, clock),
+        timeout_seconds=transport.settings.export_timeout if timeout_seconds is None else timeout_seconds,
         emit=_one_at_a_time(on_event),
         halt=halt,
     )

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from maestro_analytics import account, warehouse
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport, endpoints
+from maestro_analytics.api.metrics import send_batch
 from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError, TryAgain
 from maestro_analytics.permissions import make_private_folder
 from maestro_analytics.push.agent_ids import ids_of_each_person, known_agents, next_ids
@@ -40,7 +42,7 @@ from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse.lock import FolderLock
 
 
-def push_agent_metrics(client: ApiClient, frame: pl.DataFrame) -> PushReport:
+def push_agent_metrics(transport: Transport, frame: pl.DataFrame) -> PushReport:
     """Send a frame of agent metrics with the API's field names: what changed since it was last acknowledged.
 
     Args:
@@ -55,22 +57,22 @@ def push_agent_metrics(client: ApiClient, frame: pl.DataFrame) -> PushReport:
         SettingsError: the data folder belongs to another account, or the token was refused.
         TryAgain, Unreachable: the vendor could not be told everything; push again and it goes on.
     """
-    return _push_and_raise(client, frame, Kind.AGENT)
+    return _push_and_raise(transport, frame, Kind.AGENT)
 
 
-def push_ticket_metrics(client: ApiClient, frame: pl.DataFrame) -> PushReport:
+def push_ticket_metrics(transport: Transport, frame: pl.DataFrame) -> PushReport:
     """Send a frame of ticket metrics with the API's field names; otherwise as `push_agent_metrics`.
 
     Args:
         frame: `ticket_id`, `source_id`, `agent_id`, `metric_id`, `metric_value`, `timestamp`; `ticket_event_id` and
             `metric_deleted` if wanted. A deletion needs a `metric_value` too.
     """
-    return _push_and_raise(client, frame, Kind.TICKET)
+    return _push_and_raise(transport, frame, Kind.TICKET)
 
 
-def _push_and_raise(client: ApiClient, frame: pl.DataFrame, kind: Kind) -> PushReport:
-    checked = check_entries(frame, kind=kind, known_agents=_agents_of(client.settings))
-    report = push_checked(checked, kind=kind, settings=client.settings, client=lambda: client)
+def _push_and_raise(transport: Transport, frame: pl.DataFrame, kind: Kind) -> PushReport:
+    checked = check_entries(frame, kind=kind, known_agents=_agents_of(transport.settings))
+    report = push_checked(checked, kind=kind, settings=transport.settings, connect=lambda: transport)
     if report.stopped_by is not None:
         raise report.stopped_by
     return report
@@ -81,7 +83,7 @@ def push_computed(
     span: Span,
     *,
     settings: Settings,
-    client: Callable[[], ApiClient],
+    connect: Callable[[], Transport],
     dry_run: bool = False,
     include_uncovered: bool = False,
 ) -> PushReport:
@@ -112,7 +114,7 @@ def push_computed(
         checked,
         kind=Kind.AGENT,
         settings=settings,
-        client=client,
+        connect=connect,
         dry_run=dry_run,
         gone=lambda ledger: no_longer_computed(computed, ledger, metrics, span),
         next_id=next_ids(ids, ledger),
@@ -120,7 +122,7 @@ def push_computed(
 
 
 def push_file(
-    path: Path, kind: str, *, settings: Settings, client: Callable[[], ApiClient], dry_run: bool = False
+    path: Path, kind: str, *, settings: Settings, connect: Callable[[], Transport], dry_run: bool = False
 ) -> PushReport:
     """Send what changed of a user's own CSV or Parquet file.
 
@@ -135,7 +137,7 @@ def push_file(
     frame, ragged = read_metrics_file(path)
     checked = check_entries(frame, kind=Kind(kind), known_agents=_agents_of(settings))
     checked.refused[:0] = ragged
-    return push_checked(checked, kind=Kind(kind), settings=settings, client=client, dry_run=dry_run)
+    return push_checked(checked, kind=Kind(kind), settings=settings, connect=connect, dry_run=dry_run)
 
 
 def push_checked(
@@ -143,7 +145,7 @@ def push_checked(
     *,
     kind: Kind,
     settings: Settings,
-    client: Callable[[], ApiClient],
+    connect: Callable[[], Transport],
     dry_run: bool = False,
     gone: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
     next_id: Mapping[str, str] | None = None,
@@ -151,7 +153,7 @@ def push_checked(
     """Send what of the checked entries changed, and what an earlier push left unknown.
 
     Args:
-        client: makes the client, and is not called when nothing is to be sent.
+        connect: makes the transport, and is not called when nothing is to be sent.
         dry_run: say what would be sent; nothing is sent and nothing written.
         gone: the keys of the ledger's rows that nothing stands behind any more.
         next_id: the same person's next id, to try when the vendor takes nothing under one; none for entries whose id
@@ -177,15 +179,15 @@ def push_checked(
             _tell_plan(report, plan)
             sends = bool(plan.sendings)
             if sends:
-                api = client()
-                report.warnings += _check_account(settings, api)
-                _send(plan, ledger, kind, api, report, next_id or {})
+                transport = connect()
+                report.warnings += _check_account(settings, transport)
+                _send(plan, ledger, kind, transport, report, next_id or {})
         if sends or checked.refused_entries:
             report.warnings += show_in_published(settings)
     return report
 
 
-def _check_account(settings: Settings, client: ApiClient) -> list[str]:
+def _check_account(settings: Settings, transport: Transport) -> list[str]:
     """Check that the token belongs to the account whose data the folder holds; returns warnings.
 
     Raises:
@@ -197,7 +199,7 @@ def _check_account(settings: Settings, client: ApiClient) -> list[str]:
         known = store.sql("select * from state.account").row(0, named=True)
         if known.get("token_hash") is None:
             return []  # no refresh by this version has landed, so there is no token to compare with
-        warning = account.check(store.sql, client, settings)
+        warning = account.check(store.sql, transport, settings)
     return [warning] if warning else []
 
 
@@ -205,13 +207,14 @@ def _send(
     plan: Plan,
     ledger: PushLedger,
     kind: Kind,
-    client: ApiClient,
+    transport: Transport,
     report: PushReport,
     next_id: Mapping[str, str],
 ) -> None:
-    send_batch = client.agent_metrics_batch if kind is Kind.AGENT else client.ticket_metrics_batch
-    made_before = client.requests_made
-    news, again = Sending(send_batch, ledger, kind), Sending(send_batch, ledger, kind)
+    endpoint = endpoints.CREATE_AGENT_METRICS if kind is Kind.AGENT else endpoints.CREATE_TICKET_METRICS
+    send = partial(send_batch, transport, endpoint)
+    made_before = transport.requests_made
+    news, again = Sending(send, ledger, kind), Sending(send, ledger, kind)
     try:
         news.send(plan.sendings)
         news.try_other_ids(plan.sendings, next_id)
@@ -220,7 +223,7 @@ def _send(
     except (SettingsError, TryAgain) as error:
         report.stopped_by = error
     changed = {entry.key for entry in entries_of(plan.changes)}
-    report.requests = client.requests_made - made_before
+    report.requests = transport.requests_made - made_before
     taken = {news.given_as.get(key, key) for key in news.acknowledged}
     report.sent = len(changed & taken)
     report.repeated = len(taken - changed) + len(again.acknowledged)

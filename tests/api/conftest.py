@@ -15,8 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock
+from maestro_analytics.client import Client
 from maestro_analytics.errors import Cancelled
 from maestro_analytics.settings import Settings
 
@@ -197,8 +198,14 @@ def settings(host, tmp_path):
 
 
 @pytest.fixture
+def transport(settings, clock):
+    with Transport(settings, clock=clock) as made:
+        yield made
+
+
+@pytest.fixture
 def client(settings, clock):
-    with ApiClient(settings, clock=clock) as made:
+    with Client(settings, clock=clock) as made:
         yield made
 
 

@@ -18,7 +18,7 @@ PROCESS = """
 import sys, threading, time
 from datetime import UTC, datetime
 from pathlib import Path
-from maestro_analytics.api import ApiClient, endpoints
+from maestro_analytics.api import Transport, endpoints
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.settings import Settings
 
@@ -33,19 +33,19 @@ class FastClock(Clock):
         super().wait(seconds / faster, stop)
 
 settings = Settings(api_token="t" * 12, base_url=url, cache=cache, _env_file=None)
-client = ApiClient(settings, clock=FastClock())
+transport = Transport(settings, clock=FastClock())
 
 def work():
     for _ in range(requests_per_thread):
-        client.send(endpoints.GET_TODO, id="t1")
+        transport.send(endpoints.GET_TODO, id="t1")
 
 threads = [threading.Thread(target=work) for _ in range(8)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-client.close()
-print(client.requests_made)
+transport.close()
+print(transport.requests_made)
 """
 
 

@@ -7,8 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maestro_analytics import errors
-from maestro_analytics.api import ApiClient, endpoints
+from maestro_analytics.api import Transport, endpoints
+from maestro_analytics.api.coaching import CoachingLists
 from maestro_analytics.api.pages import PASSES, Pages
+
+
+@pytest.fixture
+def lists(transport):
+    return CoachingLists(transport)
 
 
 class PagedList:
@@ -160,18 +166,18 @@ def test_a_record_that_comes_twice_is_taken_as_it_was_changed_last():
 
 
 @pytest.mark.parametrize("answer", [{}, [], "oops", {"totalResults": 2, "Resources": "x"}, {"Resources": [1]}])
-def test_an_answer_that_is_no_page_never_passes_for_an_empty_list(client, host, reply, answer):
+def test_an_answer_that_is_no_page_never_passes_for_an_empty_list(lists, host, reply, answer):
     host.on("GET /api/v1/todos", reply(body=answer))
 
     with pytest.raises(errors.TryAgain, match=r"not a page|no list|without the expected JSON"):
-        client.list_all("todos")
+        lists.read_all("todos")
 
 
 @pytest.mark.parametrize("answer", [{"totalResults": 0}, {"totalResults": 0, "Resources": None}, {"Resources": []}])
-def test_an_empty_list_is_one(client, host, reply, answer):
+def test_an_empty_list_is_one(lists, host, reply, answer):
     host.on("GET /api/v1/todos", reply(body=answer))
 
-    assert [] == client.list_all("todos")
+    assert [] == lists.read_all("todos")
 
 
 INSERT = st.tuples(st.just("insert"), st.integers(0, 40))
@@ -207,12 +213,12 @@ def test_no_record_that_was_there_all_the_time_is_missed(size, cap, changes, fir
     assert server.always <= set(found) <= server.ever
 
 
-def test_lists_are_asked_for_with_every_filter_of_the_reference(client, host, reply):
+def test_lists_are_asked_for_with_every_filter_of_the_reference(lists, host, reply):
     from datetime import UTC, datetime, timedelta, timezone
 
     host.on("GET /api/v1/coaching-sessions", reply(body={"totalResults": 1, "Resources": [{"id": "s1"}]}))
 
-    client.list_all(
+    lists.read_all(
         "coaching_sessions",
         agent_id="007",
         creator_id="c",
@@ -241,24 +247,23 @@ def test_a_stop_ends_the_wait_for_a_page(settings, host, reply):
         return reply(429, headers={"Retry-After": "120"})
 
     host.on("GET /api/v1/todos", busy)
-    with ApiClient(settings) as waiting, pytest.raises(errors.Cancelled):
-        waiting.list_all("todos", stop=stop)
+    with Transport(settings) as waiting, pytest.raises(errors.Cancelled):
+        CoachingLists(waiting).read_all("todos", stop=stop)
 
 
-def test_what_cannot_be_asked_for_is_not_sent(client):
+def test_what_cannot_be_asked_for_is_not_sent(lists, transport):
     from datetime import datetime
 
     with pytest.raises(errors.InvalidArgument, match=r"tzinfo=UTC"):
-        client.list_all("todos", start_date=datetime(2026, 1, 1))
+        lists.read_all("todos", start_date=datetime(2026, 1, 1))
     with pytest.raises(errors.InvalidArgument, match=r"coach_id"):
-        client.list_all("todos", coach_id="k")
+        lists.read_all("todos", coach_id="k")
     with pytest.raises(errors.InvalidArgument, match=r"coaching_points"):
-        client.list_all("points")
-    assert isinstance(client, ApiClient)
-    assert 0 == client.requests_made
+        lists.read_all("points")
+    assert 0 == transport.requests_made
 
 
-def test_a_list_that_grows_while_it_is_read_is_pinned_to_the_start_of_the_pass(client, host, reply):
+def test_a_list_that_grows_while_it_is_read_is_pinned_to_the_start_of_the_pass(lists, host, reply):
     """One record is added with each second request; without `endDate` no pass would ever see one total."""
     created = [f"2025-01-01T00:{number // 60:02d}:{number % 60:02d}Z" for number in range(1300)]
     records = [{"id": str(number), "createdAt": moment} for number, moment in enumerate(created)]
@@ -273,21 +278,21 @@ def test_a_list_that_grows_while_it_is_read_is_pinned_to_the_start_of_the_pass(c
 
     host.on("GET /api/v1/todos", page)
 
-    assert created == [record["createdAt"] for record in client.list_all("todos")]
+    assert created == [record["createdAt"] for record in lists.read_all("todos")]
     assert len(host.seen) <= 6
 
 
 @pytest.mark.parametrize("totals", [{}, {"totalResults": None}, {"totalResults": "many"}], ids=str)
-def test_a_server_that_ignores_start_index_and_names_no_total_is_an_error(client, host, reply, totals):
+def test_a_server_that_ignores_start_index_and_names_no_total_is_an_error(lists, host, reply, totals):
     host.on("GET /api/v1/todos", reply(body={"Resources": [{"id": letter} for letter in "abcdefghij"], **totals}))
 
     with pytest.raises(errors.InconsistentPages, match=r"ignores startIndex"):
-        client.list_all("todos")
+        lists.read_all("todos")
 
     assert len(host.seen) <= 12
 
 
-def test_a_list_without_totals_ends_at_its_last_page(client, host, reply):
+def test_a_list_without_totals_ends_at_its_last_page(lists, host, reply):
     records = [{"id": str(number)} for number in range(1200)]
 
     def page(seen):
@@ -296,4 +301,4 @@ def test_a_list_without_totals_ends_at_its_last_page(client, host, reply):
 
     host.on("GET /api/v1/todos", page)
 
-    assert records == client.list_all("todos")
+    assert records == lists.read_all("todos")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maestro_analytics import errors
-from maestro_analytics.api import ApiClient, endpoints
+from maestro_analytics.api import Transport, endpoints
 from maestro_analytics.api.redaction import redact
 from maestro_analytics.api.transfer import PresignedTransfer, UrlExpired
 from maestro_analytics.exports.ledger import FileLedger
@@ -68,13 +68,13 @@ def failing_replies(reply, token, host):
 @pytest.mark.parametrize(
     "kind", ["refused", "broken", "html", "limited", "redirect", "unauthorised", "reset", "no json"]
 )
-def test_no_failure_of_a_request_shows_a_secret(client, host, reply, token, emitted, kind):
+def test_no_failure_of_a_request_shows_a_secret(transport, host, reply, token, emitted, kind):
     host.on("GET /api/v1/*", failing_replies(reply, token, host)[kind])
 
     with pytest.raises(errors.MaestroError) as caught:
-        client.send(endpoints.GET_TODO, id="t1")
+        transport.send(endpoints.GET_TODO, id="t1")
 
-    shown = everything_about(caught.value) + emitted.getvalue() + repr(client) + repr(client.settings)
+    shown = everything_about(caught.value) + emitted.getvalue() + repr(transport) + repr(transport.settings)
     assert "/todos/t1" in shown
     assert token not in shown
     assert QUERY not in shown
@@ -82,8 +82,8 @@ def test_no_failure_of_a_request_shows_a_secret(client, host, reply, token, emit
 
 def test_an_unreachable_host_shows_no_secret(settings, clock, token, emitted, unused_port):
     elsewhere = settings.model_copy(update={"base_url": f"http://127.0.0.1:{unused_port}/api/v1"})
-    with ApiClient(elsewhere, clock=clock) as client, pytest.raises(errors.Unreachable) as caught:
-        client.send(endpoints.GET_TICKETS, {"ticket_ids": token})
+    with Transport(elsewhere, clock=clock) as transport, pytest.raises(errors.Unreachable) as caught:
+        transport.send(endpoints.GET_TICKETS, {"ticket_ids": token})
 
     assert token not in everything_about(caught.value) + emitted.getvalue()
 
@@ -99,7 +99,7 @@ BAD_STORES = [
 
 
 @pytest.mark.parametrize("answer", BAD_STORES, ids=str)
-def test_no_failure_of_an_export_shows_a_secret(client, host, reply, token, emitted, tmp_path, answer):
+def test_no_failure_of_an_export_shows_a_secret(transport, host, reply, token, emitted, tmp_path, answer):
     """Also not in the ledger, and not in the folder of the kept files."""
     host.on("POST /api/v1/request-groups-export", reply(body={"exportId": "e1"}))
     state = {"status": "complete", "dataUrl": f"{host.url}/file?{QUERY}"}
@@ -109,7 +109,7 @@ def test_no_failure_of_an_export_shows_a_secret(client, host, reply, token, emit
 
     results = list(
         run_exports(
-            client,
+            transport,
             {"groups": None},
             FileLedger(tmp_path / "ledger.jsonl"),
             tmp_path / "exports",
@@ -131,7 +131,7 @@ def test_no_failure_of_an_export_shows_a_secret(client, host, reply, token, emit
     assert not any("apitoken" in map(str.lower, seen.headers) or token in str(seen.headers) for seen in store)
 
 
-def test_netrc_adds_nothing_to_the_token_or_the_download(client, host, reply, tmp_path, monkeypatch):
+def test_netrc_adds_nothing_to_the_token_or_the_download(transport, host, reply, tmp_path, monkeypatch):
     """requests would add `Authorization` from a .netrc, and a presigned URL with it is refused by the store."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password something\n")
@@ -139,7 +139,7 @@ def test_netrc_adds_nothing_to_the_token_or_the_download(client, host, reply, tm
     host.on("GET /api/v1/todos/t1", reply(body={"id": "t1"}))
     host.on("GET /file", reply(body=b"a,b\n"))
 
-    client.send(endpoints.GET_TODO, id="t1")
+    transport.send(endpoints.GET_TODO, id="t1")
     PresignedTransfer().download(f"{host.url}/file", tmp_path / "x.part")
 
     assert 2 == len(host.seen)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from maestro_analytics import errors
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api.coaching import CoachingLists
 from maestro_analytics.api.models import Comment, Ticket
-from maestro_analytics.api.tickets import AuthorRole, NewComment
+from maestro_analytics.client import AuthorRole, Client, NewComment
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.settings import Settings
 
@@ -31,7 +31,7 @@ def vendor(sandbox, tmp_path, clock):
         requests_per_minute=100_000,
         _env_file=None,
     )
-    with ApiClient(settings, clock=clock) as client:
+    with Client(settings, clock=clock) as client:
         yield client
 
 
@@ -183,20 +183,21 @@ def test_an_agent_is_created_given_an_id_and_made_unavailable(vendor, sandbox):
 
 
 def test_single_coaching_records_come_by_their_id(vendor):
+    lists = CoachingLists(vendor.transport)
     for name in ("todos", "coaching_points", "coaching_sessions"):
-        first = vendor.list_all(name)[0]
-        assert first == vendor.record(name, first["id"])
+        first = lists.read_all(name)[0]
+        assert first == lists.record(name, first["id"])
     with pytest.raises(errors.RequestRefused, match=r"Check the identifier"):
-        vendor.record("todos", "unknown")
+        lists.record("todos", "unknown")
 
 
 def test_lists_are_whole_and_filtered_by_the_vendor(vendor, sandbox):
     truth = sandbox.truth.todos
     agent = truth[0]["agent_id"]
 
-    assert {todo["id"] for todo in truth} == {todo["id"] for todo in vendor.list_all("todos")}
+    assert {todo["id"] for todo in truth} == {todo["id"] for todo in CoachingLists(vendor.transport).read_all("todos")}
     theirs = {todo["id"] for todo in truth if todo["agent_id"] == agent}
-    assert theirs == {todo["id"] for todo in vendor.list_all("todos", agent_id=agent)}
+    assert theirs == {todo["id"] for todo in CoachingLists(vendor.transport).read_all("todos", agent_id=agent)}
 
 
 def test_unknown_fields_are_kept_and_values_of_another_type_are_none():

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.exports import FileLedger, Window, run_exports
 from maestro_analytics.sandbox import Sandbox
@@ -60,11 +60,11 @@ def settings_for(tmp_path):
 
 
 @pytest.fixture
-def client_for(settings_for, clock):
+def transport_for(settings_for, clock):
     with contextlib.ExitStack() as stack:
 
         def make(sandbox, **options):
-            return stack.enter_context(ApiClient(settings_for(sandbox, **options), clock=clock))
+            return stack.enter_context(Transport(settings_for(sandbox, **options), clock=clock))
 
         yield make
 
@@ -84,9 +84,9 @@ def ledger(tmp_path):
 def run(tmp_path, ledger):
     """Runs exports to their end, with the folder and the ledger of the test."""
 
-    def run(client, wanted, *, folder=None, book=None, **options):
+    def run(transport, wanted, *, folder=None, book=None, **options):
         with contextlib.closing(
-            run_exports(client, wanted, book or ledger, folder or tmp_path / "exports", **options)
+            run_exports(transport, wanted, book or ledger, folder or tmp_path / "exports", **options)
         ) as results:
             return list(results)
 

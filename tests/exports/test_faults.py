@@ -8,9 +8,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from maestro_analytics import errors
-from maestro_analytics.client.frames import frames_of
 from maestro_analytics.exports import FileLedger, MissedWindow, PollPace
-from maestro_analytics.exports.adhoc import KeptExports
+from maestro_analytics.exports.adhoc import ExportResult
 
 KINDS = ("raw", "groups", "audit")
 
@@ -21,7 +20,7 @@ def rows_of(results):
     tables = {}
     for kind in KINDS:
         exports = tuple(sorted((found for found in results if found.kind == kind), key=lambda found: found.seq))
-        for name, frame in frames_of(KeptExports(kind, exports, ())).items():
+        for name, frame in ExportResult(kind, exports).frames.items():
             tables[name] = frame.select(sorted(frame.columns)).sort(pl.all().exclude(pl.List(pl.String)))
     return tables
 
@@ -33,11 +32,11 @@ def expected():
 
 
 @pytest.fixture
-def undisturbed(expected, make_sandbox, client_for, run, month, tmp_path):
+def undisturbed(expected, make_sandbox, transport_for, run, month, tmp_path):
     if not expected:
         wanted = {"groups": None, "raw": [month], "audit": [month]}
         book = FileLedger(tmp_path / "undisturbed.jsonl")
-        expected.update(rows_of(run(client_for(make_sandbox()), wanted, folder=tmp_path / "undisturbed", book=book)))
+        expected.update(rows_of(run(transport_for(make_sandbox()), wanted, folder=tmp_path / "undisturbed", book=book)))
     return expected
 
 
@@ -56,11 +55,13 @@ def undisturbed(expected, make_sandbox, client_for, run, month, tmp_path):
         "never-ends=1",
     ],
 )
-def test_a_fault_changes_nothing_about_what_comes(fault, undisturbed, make_sandbox, client_for, month, run, tmp_path):
+def test_a_fault_changes_nothing_about_what_comes(
+    fault, undisturbed, make_sandbox, transport_for, month, run, tmp_path
+):
     sandbox = make_sandbox(fault)
-    client = client_for(sandbox, export_timeout=60)
+    transport = transport_for(sandbox, export_timeout=60)
 
-    results = run(client, {"groups": None, "raw": [month], "audit": [month]})
+    results = run(transport, {"groups": None, "raw": [month], "audit": [month]})
 
     found = rows_of(results)
     assert undisturbed.keys() == found.keys()
@@ -74,25 +75,25 @@ def test_a_fault_changes_nothing_about_what_comes(fault, undisturbed, make_sandb
 
 
 def test_a_refused_token_stops_everything_and_what_is_asked_for_is_picked_up_with_a_new_one(
-    make_sandbox, client_for, month, run, undisturbed
+    make_sandbox, transport_for, month, run, undisturbed
 ):
     sandbox = make_sandbox("token-expires=6")
     with pytest.raises(errors.TokenRefused):
-        run(client_for(sandbox), {"raw": [month]})
+        run(transport_for(sandbox), {"raw": [month]})
     asked = len(sandbox.exports)
     assert 0 < asked <= 4
 
     sandbox.faults.switch_off()
-    results = run(client_for(sandbox), {"raw": [month]})
+    results = run(transport_for(sandbox), {"raw": [month]})
 
     assert 4 == len(sandbox.exports) == len(results)
 
 
-def test_a_window_that_always_fails_is_missed_and_the_rest_comes(make_sandbox, client_for, month, run):
+def test_a_window_that_always_fails_is_missed_and_the_rest_comes(make_sandbox, transport_for, month, run):
     """The fault counts exports, so windows are made to fail by what they hold: none may hold more than no score."""
     sandbox = make_sandbox("errored-above=1")
 
-    results = run(client_for(sandbox), {"raw": [month]}, smallest_window=timedelta(days=2))
+    results = run(transport_for(sandbox), {"raw": [month]}, smallest_window=timedelta(days=2))
 
     missed = [result for result in results if isinstance(result, MissedWindow)]
     assert missed
@@ -102,11 +103,11 @@ def test_a_window_that_always_fails_is_missed_and_the_rest_comes(make_sandbox, c
     assert all(one.end == other.start for one, other in itertools.pairwise(covered))
 
 
-def test_a_vendor_that_makes_no_exports_is_not_asked_for_every_hour(make_sandbox, client_for, month, run, ledger):
+def test_a_vendor_that_makes_no_exports_is_not_asked_for_every_hour(make_sandbox, transport_for, month, run, ledger):
     """Three of the smallest windows failed and none came: the rest of the month is missed as one window."""
     sandbox = make_sandbox("errored=100000")
 
-    results = run(client_for(sandbox), {"raw": [month]})
+    results = run(transport_for(sandbox), {"raw": [month]})
 
     assert all(isinstance(result, MissedWindow) for result in results)
     assert len(sandbox.exports) < 120
@@ -116,35 +117,35 @@ def test_a_vendor_that_makes_no_exports_is_not_asked_for_every_hour(make_sandbox
     assert [] == ledger.unfinished()
 
 
-def test_groups_that_err_are_asked_for_again_and_then_missed(make_sandbox, client_for, run, ledger):
+def test_groups_that_err_are_asked_for_again_and_then_missed(make_sandbox, transport_for, run, ledger):
     sandbox = make_sandbox("errored=2")
-    (export,) = run(client_for(sandbox), {"groups": None})
+    (export,) = run(transport_for(sandbox), {"groups": None})
     assert ("groups", "received") == (export.kind, export.status)
     ledger.landed(export.seq)
 
     sandbox.faults.switch_on("errored=100")
-    (missed,) = run(client_for(sandbox), {"groups": None})
+    (missed,) = run(transport_for(sandbox), {"groups": None})
     assert isinstance(missed, MissedWindow)
     assert missed.window is None
     assert 6 == len(sandbox.exports)
 
 
-def test_a_time_without_data_is_a_success_with_nothing_to_download(make_sandbox, client_for, month, run):
+def test_a_time_without_data_is_a_success_with_nothing_to_download(make_sandbox, transport_for, month, run):
     from maestro_analytics.exports import Window
 
     before = Window(month.start - timedelta(days=30), month.start - timedelta(days=25))
 
-    (export,) = run(client_for(make_sandbox()), {"raw": [before]})
+    (export,) = run(transport_for(make_sandbox()), {"raw": [before]})
 
     assert ("empty", None, before) == (export.status, export.file, export.window)
 
 
-def test_an_export_that_never_ends_is_given_up_after_its_time(make_sandbox, client_for, month, run):
+def test_an_export_that_never_ends_is_given_up_after_its_time(make_sandbox, transport_for, month, run):
     sandbox = make_sandbox("never-ends=1000")
-    client = client_for(sandbox)
+    transport = transport_for(sandbox)
 
     results = run(
-        client, {"raw": [month]}, initial_window=timedelta(days=28), smallest_window=timedelta(days=28),
+        transport, {"raw": [month]}, initial_window=timedelta(days=28), smallest_window=timedelta(days=28),
         timeout_seconds=40, pace=PollPace(),
     )  # fmt: skip
 

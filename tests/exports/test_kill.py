@@ -8,9 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from maestro_analytics.client.frames import frames_of
 from maestro_analytics.exports import FileLedger, Window
-from maestro_analytics.exports.adhoc import KeptExports
+from maestro_analytics.exports.adhoc import ExportResult
 from maestro_analytics.exports.archive import is_as_received
 from maestro_analytics.exports.windows import cut
 
@@ -20,7 +19,7 @@ reaches that step. They are forks of this one, so that the imports are paid once
 import json, os, signal, sys, time, traceback
 from datetime import datetime
 from pathlib import Path
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.exports import FileLedger, Window, run_exports
 from maestro_analytics.exports.events import Polled, Receiving
@@ -68,8 +67,8 @@ def run():
     ledger = Watched(folder / "ledger.jsonl")
     window = Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
     wanted = {kind: None if kind == "groups" else [window]}
-    client = ApiClient(settings, clock=FastClock())
-    for export in run_exports(client, wanted, ledger, folder / "exports", in_flight=1, on_event=on_event):
+    transport = Transport(settings, clock=FastClock())
+    for export in run_exports(transport, wanted, ledger, folder / "exports", in_flight=1, on_event=on_event):
         reached("handed over")
 
 for step in json.loads(steps):
@@ -124,5 +123,5 @@ def test_a_run_killed_at_every_step_finishes_without_asking_twice(kind, steps, m
     files = sorted(path.name for path in (tmp_path / "exports").iterdir())
     assert files == sorted(export.file.name for export in exports if export.file)
     if kind == "raw" and steps == STEPS:
-        rows = frames_of(KeptExports("raw", tuple(exports), ()))["total_scores"]
+        rows = ExportResult("raw", tuple(exports)).frames["total_scores"]
         assert len(sandbox.truth.total_scores) == rows.height > 0

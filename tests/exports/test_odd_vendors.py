@@ -8,7 +8,7 @@ import pytest
 from werkzeug import Response
 
 from maestro_analytics import errors
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.exports import MissedWindow
 from maestro_analytics.exports.events import Noticed
 from maestro_analytics.settings import Settings
@@ -44,8 +44,8 @@ def vendor(httpserver, tmp_path, clock):
         requests_per_minute=100_000,
         _env_file=None,
     )
-    with ApiClient(settings, clock=clock) as client:
-        yield client, says, asked
+    with Transport(settings, clock=clock) as transport:
+        yield transport, says, asked
 
 
 def complete(httpserver, path="/file"):
@@ -61,21 +61,21 @@ def serve(httpserver, *bodies):
 
 @pytest.mark.parametrize("url", [{"dataUrl": ""}, {"dataUrl": None}, {}])
 def test_complete_without_an_address_is_nothing_to_download(vendor, run, url):
-    client, says, _ = vendor
+    transport, says, _ = vendor
     says({"status": "complete"} | url)
 
-    (export,) = run(client, {"groups": None})
+    (export,) = run(transport, {"groups": None})
 
     assert ("empty", None) == (export.status, export.file)
 
 
 def test_a_status_that_nobody_knows_is_waited_for_and_noticed(vendor, run, httpserver):
-    client, says, _ = vendor
+    transport, says, _ = vendor
     says({"status": "queued"}, {"status": "queued"}, {"status": "requested"}, {}, complete(httpserver))
     serve(httpserver, CSV)
     events = []
 
-    (export,) = run(client, {"groups": None}, on_event=events.append)
+    (export,) = run(transport, {"groups": None}, on_event=events.append)
 
     assert CSV == export.file.read_bytes()
     noticed = [event.text for event in events if isinstance(event, Noticed)]
@@ -84,29 +84,29 @@ def test_a_status_that_nobody_knows_is_waited_for_and_noticed(vendor, run, https
 
 def test_an_id_that_the_vendor_does_not_know_yet_is_waited_for(vendor, run, httpserver):
     """The answer to the request and the answer to the first poll may come from two machines of theirs."""
-    client, says, asked = vendor
+    transport, says, asked = vendor
     says(Response("{}", 404), Response("{}", 404), complete(httpserver))
     serve(httpserver, CSV)
 
-    (export,) = run(client, {"groups": None})
+    (export,) = run(transport, {"groups": None})
 
     assert "received" == export.status
     assert 1 == len(asked)
 
 
 def test_polls_that_fail_for_a_while_do_not_end_the_export(vendor, run, httpserver):
-    client, says, asked = vendor
+    transport, says, asked = vendor
     says({"status": "in_progress"}, *[Response("busy", 502)] * 8, complete(httpserver))
     serve(httpserver, CSV)
 
-    (export,) = run(client, {"groups": None})
+    (export,) = run(transport, {"groups": None})
 
     assert "received" == export.status
     assert 1 == len(asked)
 
 
 def test_a_damaged_zip_is_downloaded_again(vendor, run, httpserver):
-    client, says, asked = vendor
+    transport, says, asked = vendor
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("groups.csv", CSV * 50)
@@ -115,7 +115,7 @@ def test_a_damaged_zip_is_downloaded_again(vendor, run, httpserver):
     says(complete(httpserver))
     serve(httpserver, damaged, whole[:100], b"<html>busy</html>", whole)
 
-    (export,) = run(client, {"groups": None})
+    (export,) = run(transport, {"groups": None})
 
     assert whole == export.file.read_bytes()
     assert ".zip" == export.file.suffix
@@ -123,11 +123,11 @@ def test_a_damaged_zip_is_downloaded_again(vendor, run, httpserver):
 
 
 def test_what_never_reads_is_missed_with_its_reason_and_not_kept(vendor, run, httpserver, tmp_path):
-    client, says, _ = vendor
+    transport, says, _ = vendor
     says(complete(httpserver))
     serve(httpserver, b"PK\x03\x04 and no more")
 
-    (missed,) = run(client, {"groups": None})
+    (missed,) = run(transport, {"groups": None})
 
     assert isinstance(missed, MissedWindow)
     assert isinstance(missed.error, errors.DownloadFailed)
@@ -136,7 +136,7 @@ def test_what_never_reads_is_missed_with_its_reason_and_not_kept(vendor, run, ht
 
 
 def test_what_a_killed_run_left_of_a_forgotten_export_goes(vendor, run, httpserver, ledger, clock, tmp_path):
-    client, says, _ = vendor
+    transport, says, _ = vendor
     record = ledger.plan("groups", None, clock.utc())
     ledger.asked(record.seq, "forgotten")
     (tmp_path / "exports").mkdir()
@@ -145,23 +145,23 @@ def test_what_a_killed_run_left_of_a_forgotten_export_goes(vendor, run, httpserv
     httpserver.expect_request("/api/v1/export-data/forgotten").respond_with_data("", 404)
     serve(httpserver, CSV)
 
-    (export,) = run(client, {"groups": None})
+    (export,) = run(transport, {"groups": None})
 
     assert [export.file] == list((tmp_path / "exports").iterdir())
 
 
 def test_a_store_without_https_is_not_fetched_from(vendor, run):
-    client, says, _ = vendor
+    transport, says, _ = vendor
     says({"status": "complete", "dataUrl": "http://store.example/file?sig=5ec4e7"})
 
-    (missed,) = run(client, {"groups": None})
+    (missed,) = run(transport, {"groups": None})
 
     assert "http://store.example/file is not an https URL" in missed.reason
     assert "5ec4e7" not in missed.reason
 
 
 def test_an_id_is_text_that_decides_no_path(vendor, run, httpserver, tmp_path):
-    client, says, _ = vendor
+    transport, says, _ = vendor
     httpserver.clear()
     httpserver.expect_request("/api/v1/request-groups-export", method="POST").respond_with_json(
         {"exportId": "../../escaped/\u00e9"}
@@ -169,7 +169,7 @@ def test_an_id_is_text_that_decides_no_path(vendor, run, httpserver, tmp_path):
     says(complete(httpserver))
     serve(httpserver, CSV)
 
-    (export,) = run(client, {"groups": None})
+    (export,) = run(transport, {"groups": None})
 
     assert tmp_path / "exports" == export.file.parent
     assert export.file.name.isascii()

@@ -10,6 +10,7 @@ import pytest
 
 from maestro_analytics import errors
 from maestro_analytics.api.clock import Clock
+from maestro_analytics.api.exports import ExportRequests
 from maestro_analytics.exports import MissedWindow, PollPace, Window, plan_windows, run_exports
 from maestro_analytics.exports.archive import stem
 from maestro_analytics.exports.events import Asked, Planned, Polled, Received, Receiving
@@ -17,34 +18,34 @@ from maestro_analytics.exports.ledger import ExportRecord
 from maestro_analytics.exports.planning import polls_within
 
 
-def test_half_a_year_costs_hardly_more_than_it_must(make_sandbox, client_for, run):
+def test_half_a_year_costs_hardly_more_than_it_must(make_sandbox, transport_for, run):
     """26 weeks, each export made in 20 seconds of the clock: one request and the polls at 2, 5, 9.5, 16 and 26 s."""
     sandbox = make_sandbox(agents=1, days=182, grades_per_agent_week=1, export_seconds=0.1)
-    client = client_for(sandbox)
+    transport = transport_for(sandbox)
     half_a_year = Window(sandbox.now - timedelta(days=182), sandbox.now)
 
-    results = run(client, {"raw": [half_a_year]})
+    results = run(transport, {"raw": [half_a_year]})
 
     least = 26 * (1 + polls_within(20, PollPace()))
     assert 26 * 6 == least
     assert 26 == len(results)
-    assert client.requests_made <= 1.15 * least
-    assert len(sandbox.received.api()) == client.requests_made
+    assert transport.requests_made <= 1.15 * least
+    assert len(sandbox.received.api()) == transport.requests_made
 
 
-def test_polls_leave_half_of_the_budget_to_others(make_sandbox, client_for, run, month):
+def test_polls_leave_half_of_the_budget_to_others(make_sandbox, transport_for, run, month):
     """Exports that take for ever, looked at by four threads: at most 20 of 40 calls a minute are polls."""
     sandbox = make_sandbox("never-ends=1000")
-    client = client_for(sandbox, requests_per_minute=40)
+    transport = transport_for(sandbox, requests_per_minute=40)
     polls = []
 
     run(
-        client,
+        transport,
         {"raw": [month]},
         smallest_window=timedelta(days=7),
         timeout_seconds=150,
         pace=PollPace(first_seconds=1, factor=1, longest_seconds=1),
-        on_event=lambda event: polls.append(client.clock.seconds()) if isinstance(event, Polled) else None,
+        on_event=lambda event: polls.append(transport.clock.seconds()) if isinstance(event, Polled) else None,
     )
 
     assert len(polls) > 20
@@ -52,21 +53,22 @@ def test_polls_leave_half_of_the_budget_to_others(make_sandbox, client_for, run,
     assert max(sum(first <= moment < first + 50 for moment in polls) for first in polls) <= 20
 
 
-def test_results_come_while_others_are_in_flight(make_sandbox, client_for, month, ledger, tmp_path):
+def test_results_come_while_others_are_in_flight(make_sandbox, transport_for, month, ledger, tmp_path, monkeypatch):
     """The fourth never ends; the others are handed over all the same, and closing stops what is left."""
     sandbox = make_sandbox()
-    client = client_for(sandbox)
+    transport = transport_for(sandbox)
     waiting = threading.Event()
-    original = client.export_state
+    original = ExportRequests.state
 
-    def state(export_id, *, stop=None):
+    def state(self, export_id, *, stop=None):
+        found = original(self, export_id, stop=stop)
         if export_id == sandbox.exports[0].export_id:
             waiting.set()
-            return replace(original(export_id, stop=stop), status="in_progress")
-        return original(export_id, stop=stop)
+            return replace(found, status="in_progress")
+        return found
 
-    client.export_state = state
-    with contextlib.closing(run_exports(client, {"raw": [month]}, ledger, tmp_path / "exports")) as results:
+    monkeypatch.setattr(ExportRequests, "state", state)
+    with contextlib.closing(run_exports(transport, {"raw": [month]}, ledger, tmp_path / "exports")) as results:
         found = [next(results) for _ in range(3)]
 
     assert waiting.is_set()
@@ -78,73 +80,73 @@ def test_results_come_while_others_are_in_flight(make_sandbox, client_for, month
 @pytest.mark.parametrize("step", [Asked, Polled, Receiving, Received])
 def test_a_stop_ends_a_run_at_once_and_the_next_one_goes_on(step, make_sandbox, settings_for, month, run):
     """With a clock that really waits: a day until the first poll, which the stop cuts short."""
-    from maestro_analytics.api import ApiClient
+    from maestro_analytics.api import Transport
 
     sandbox = make_sandbox("slow-download=1")
     stop = threading.Event()
     pace = PollPace(first_seconds=86_400 if step is Asked else 0.05)
-    with ApiClient(settings_for(sandbox), clock=Clock()) as client:
+    with Transport(settings_for(sandbox), clock=Clock()) as transport:
         with pytest.raises(errors.Cancelled):
             run(
-                client, {"raw": [month]}, pace=pace, stop=stop,
+                transport, {"raw": [month]}, pace=pace, stop=stop,
                 on_event=lambda event: stop.set() if isinstance(event, step) else None,
             )  # fmt: skip
         asked = len(sandbox.exports)
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("export-")]
 
-        results = run(client, {"raw": [month]}, pace=PollPace(first_seconds=0.05))
+        results = run(transport, {"raw": [month]}, pace=PollPace(first_seconds=0.05))
 
     assert 0 < asked <= 4
     assert 4 == len(sandbox.exports) == len(results)
 
 
-def test_an_error_of_the_caller_is_not_swallowed_and_stops_the_run(make_sandbox, client_for, month, run):
+def test_an_error_of_the_caller_is_not_swallowed_and_stops_the_run(make_sandbox, transport_for, month, run):
     def broken(event):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run(client_for(make_sandbox()), {"raw": [month]}, on_event=broken)
+        run(transport_for(make_sandbox()), {"raw": [month]}, on_event=broken)
 
 
 def test_a_kept_file_that_was_damaged_is_downloaded_again_and_not_asked_for(
-    make_sandbox, client_for, month, run, tmp_path
+    make_sandbox, transport_for, month, run, tmp_path
 ):
     sandbox = make_sandbox()
-    first = run(client_for(sandbox), {"raw": [month]})
+    first = run(transport_for(sandbox), {"raw": [month]})
     before = {export.file: export.file.read_bytes() for export in first}
     damaged, missing, *_ = before
     damaged.write_bytes(b"x" + before[damaged][1:])
     missing.unlink()
     fetched = len([request for request in sandbox.received.requests if request.origin == "store"])
 
-    again = run(client_for(sandbox), {"raw": [month]})
+    again = run(transport_for(sandbox), {"raw": [month]})
 
     assert 4 == len(sandbox.exports)
     assert before == {export.file: export.file.read_bytes() for export in again}
     assert fetched + 2 == len([request for request in sandbox.received.requests if request.origin == "store"])
 
 
-def test_an_export_that_the_vendor_forgot_is_asked_for_again(make_sandbox, client_for, month, run, ledger):
+def test_an_export_that_the_vendor_forgot_is_asked_for_again(make_sandbox, transport_for, month, run, ledger):
     record = ledger.plan("raw", month, month.end)
     ledger.asked(record.seq, "forgotten")
     sandbox = make_sandbox()
 
-    (export,) = run(client_for(sandbox), {"raw": [month]}, initial_window=timedelta(days=28))
+    (export,) = run(transport_for(sandbox), {"raw": [month]}, initial_window=timedelta(days=28))
 
     assert month == export.window
     assert 1 == len(sandbox.exports)
     assert [export.seq] == [one.seq for one in ledger.unfinished()]
 
 
-def test_a_week_that_is_in_flight_is_not_asked_for_twice(make_sandbox, client_for, month, run, ledger):
+def test_a_week_that_is_in_flight_is_not_asked_for_twice(make_sandbox, transport_for, month, run, ledger):
     """The second week was asked for by a run that was killed; the others are cut around it."""
     sandbox = make_sandbox()
-    client = client_for(sandbox)
+    transport = transport_for(sandbox)
     second = Window(month.start + timedelta(days=7), month.start + timedelta(days=14))
     record = ledger.plan("raw", second, month.end)
-    ledger.asked(record.seq, client.request_export("raw", second.parameters()))
+    ledger.asked(record.seq, ExportRequests(transport).request("raw", second.parameters()))
 
-    results = run(client, {"raw": [month]})
+    results = run(transport, {"raw": [month]})
 
     windows = sorted(export.window for export in results)
     assert second in windows
@@ -153,31 +155,31 @@ def test_a_week_that_is_in_flight_is_not_asked_for_twice(make_sandbox, client_fo
     assert 4 == len(sandbox.exports)
 
 
-def test_kinds_that_are_not_wanted_are_left_for_another_run(make_sandbox, client_for, month, run, ledger):
+def test_kinds_that_are_not_wanted_are_left_for_another_run(make_sandbox, transport_for, month, run, ledger):
     record = ledger.plan("audit", month, month.end)
     ledger.asked(record.seq, "of an audit")
 
-    (groups,) = run(client_for(make_sandbox()), {"groups": None})
+    (groups,) = run(transport_for(make_sandbox()), {"groups": None})
 
     assert "groups" == groups.kind
     assert ["audit", "groups"] == [one.kind for one in ledger.unfinished()]
 
 
-def test_a_snapshot_of_hours_ago_is_not_picked_up(make_sandbox, client_for, run, ledger, clock):
+def test_a_snapshot_of_hours_ago_is_not_picked_up(make_sandbox, transport_for, run, ledger, clock):
     sandbox = make_sandbox()
-    client = client_for(sandbox)
+    transport = transport_for(sandbox)
     old = ledger.plan("groups", None, clock.utc() - timedelta(hours=2))
-    ledger.asked(old.seq, client.request_export("groups", {}))
+    ledger.asked(old.seq, ExportRequests(transport).request("groups", {}))
 
-    (export,) = run(client, {"groups": None})
+    (export,) = run(transport, {"groups": None})
 
     assert 2 == len(sandbox.exports)
     assert export.seq > old.seq
 
 
-def test_a_refused_window_is_missed_with_what_the_vendor_says(make_sandbox, client_for, month, run):
+def test_a_refused_window_is_missed_with_what_the_vendor_says(make_sandbox, transport_for, month, run):
     (missed,) = run(
-        client_for(make_sandbox()),
+        transport_for(make_sandbox()),
         {"raw": [month]},
         initial_window=timedelta(days=28),
         parameters={"raw": {"includeCalibrations": "some"}},
@@ -189,24 +191,24 @@ def test_a_refused_window_is_missed_with_what_the_vendor_says(make_sandbox, clie
 
 
 def test_an_unreachable_vendor_ends_the_run_and_leaves_the_ledger_fit_to_go_on(
-    make_sandbox, client_for, month, run, ledger
+    make_sandbox, transport_for, month, run, ledger
 ):
     sandbox = make_sandbox()
-    client = client_for(sandbox)
+    transport = transport_for(sandbox)
     sandbox.faults.switch_on("reset-before=1")
 
     with pytest.raises(errors.Unreachable):
-        run(client, {"raw": [month]})
+        run(transport, {"raw": [month]})
     sandbox.faults.switch_off()
 
-    assert 4 == len(run(client, {"raw": [month]}))
+    assert 4 == len(run(transport, {"raw": [month]}))
     assert 4 == len(sandbox.exports)
 
 
-def test_the_events_tell_an_exports_life(make_sandbox, client_for, run):
+def test_the_events_tell_an_exports_life(make_sandbox, transport_for, run):
     events = []
 
-    (export,) = run(client_for(make_sandbox()), {"groups": None}, on_event=events.append)
+    (export,) = run(transport_for(make_sandbox()), {"groups": None}, on_event=events.append)
 
     kinds = [type(event) for event in events]
     assert [Planned, Asked, Polled] == kinds[:3]
@@ -242,12 +244,12 @@ def test_a_plan_says_windows_calls_and_minutes(month):
 
 
 @pytest.mark.parametrize("options", [{"in_flight": 0}, {"initial_window": timedelta(0)}])
-def test_what_cannot_be_meant_is_refused(options, make_sandbox, client_for, month, run):
+def test_what_cannot_be_meant_is_refused(options, make_sandbox, transport_for, month, run):
     with pytest.raises(errors.InvalidArgument):
-        run(client_for(make_sandbox()), {"raw": [month]}, **options)
+        run(transport_for(make_sandbox()), {"raw": [month]}, **options)
 
 
 @pytest.mark.parametrize("wanted", [{"raw": None}, {"groups": []}, {"coaching": []}])
-def test_what_is_no_export_is_refused(wanted, make_sandbox, client_for, run):
+def test_what_is_no_export_is_refused(wanted, make_sandbox, transport_for, run):
     with pytest.raises(errors.InvalidArgument, match="wanted must hold"):
-        run(client_for(make_sandbox()), wanted)
+        run(transport_for(make_sandbox()), wanted)

@@ -12,7 +12,7 @@ from itertools import count
 import polars as pl
 import pytest
 
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Master
@@ -205,6 +205,6 @@ def publish(settings):
 
 
 @pytest.fixture
-def client(settings):
-    with ApiClient(settings, clock=ClockThatJumps()) as client:
-        yield client
+def transport(settings):
+    with Transport(settings, clock=ClockThatJumps()) as transport:
+        yield transport

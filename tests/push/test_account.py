@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from maestro_analytics import account, pipeline, push
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.errors import AnotherRefresh, SettingsError
 from maestro_analytics.push.mirror import PUBLISHING
 from maestro_analytics.sandbox import Sandbox
@@ -32,18 +32,18 @@ def settings_of(tmp_path):
 
 def test_a_push_with_the_token_of_another_account_is_refused_before_anything_is_sent(sandbox, settings_of, tmp_path):
     settings = settings_of(sandbox)
-    with Master.open(settings.data) as master, ApiClient(settings) as client:
+    with Master.open(settings.data) as master, Transport(settings) as transport:
         master.belongs_to(settings.host, settings.port)
         todo = {"id": "t", "agentId": "7", "answerId": "anotherAccount1_x_y"}
-        master.land_coaching("todos", [todo], taken_at=client.clock.utc())
-        account.remember(master, client, settings)
+        master.land_coaching("todos", [todo], taken_at=transport.clock.utc())
+        account.remember(master, transport, settings)
         master.connection.execute("update state.account set token_hash = 'of another token'")
         master.publish()
     file = tmp_path / "own.csv"
     file.write_text("agent_id,metric_id,metric_value,timestamp\n7,m,1,2026-01-05T00:00:00Z\n")
 
-    with ApiClient(settings) as client, pytest.raises(SettingsError, match="belongs to another account"):
-        push.push_file(file, "agent", settings=settings, client=lambda: client)
+    with Transport(settings) as transport, pytest.raises(SettingsError, match="belongs to another account"):
+        push.push_file(file, "agent", settings=settings, connect=lambda: transport)
 
     assert [] == sandbox.received.api("POST", "/agent-metrics-batch")
 

@@ -21,10 +21,10 @@ def todo(number, agent, status, created="2026-03-02T08:00"):
 
 
 @pytest.fixture
-def push(settings, client):
+def push(settings, transport):
     def push(*names, period="all", since=None, until=None, dry_run=False):
         span = Span(period, since and at(since), until and at(until))
-        return push_computed(names, span, settings=settings, client=lambda: client, dry_run=dry_run)
+        return push_computed(names, span, settings=settings, connect=lambda: transport, dry_run=dry_run)
 
     return push
 
@@ -355,12 +355,12 @@ def test_without_a_database_there_is_nothing_to_compute(push):
         push("qa_score")
 
 
-def test_another_accounts_data_is_never_pushed(publish, push, settings, client, vendor):
+def test_another_accounts_data_is_never_pushed(publish, push, settings, transport, vendor):
     publish(total_scores=[grade("7", 80.0)])
     elsewhere = settings.model_copy(update={"base_url": "https://other.example.com/api/v1"})
     for dry_run in (True, False):
         with pytest.raises(SettingsError, match=r"belongs to the account at 127\.0\.0\.1.*other\.example\.com"):
-            push_computed(["qa_score"], Span(), settings=elsewhere, client=lambda: client, dry_run=dry_run)
+            push_computed(["qa_score"], Span(), settings=elsewhere, connect=lambda: transport, dry_run=dry_run)
     assert vendor.requests == 0
 
 

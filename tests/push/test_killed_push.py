@@ -50,11 +50,13 @@ def write_metrics(path, entries=1800):
 
 
 @pytest.fixture
-def push(settings, client, tmp_path):
+def push(settings, transport, tmp_path):
     """Pushes the same file in this process."""
 
     def push(*, dry_run=False):
-        return push_file(tmp_path / "metrics.csv", "agent", settings=settings, client=lambda: client, dry_run=dry_run)
+        return push_file(
+            tmp_path / "metrics.csv", "agent", settings=settings, connect=lambda: transport, dry_run=dry_run
+        )
 
     return push
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from maestro_analytics import warehouse
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.push import push_agent_metrics
 from maestro_analytics.push.entries import Kind
 from maestro_analytics.push.ledger import read_ledger
@@ -49,8 +49,8 @@ def test_a_refresh_and_a_push_of_24_batches_never_see_a_429(tmp_path):
             text=True,
         ) as refresh:
             refresh.stderr.readline()  # it has begun
-            with ApiClient(settings) as client:
-                report = push_agent_metrics(client, frame)
+            with Transport(settings) as transport:
+                report = push_agent_metrics(transport, frame)
             refreshed = json.loads(refresh.communicate()[0])
         statuses = [request.status for request in sandbox.received.api()]
         assert sandbox.received.violations == []

@@ -19,10 +19,10 @@ def expected(count, *, without=(), metric="m", timestamp=DAY):
 
 
 @pytest.mark.parametrize("status", [422, 400, 404])
-def test_bad_entries_stand_alone_and_the_good_ones_go_through(client, vendor, status):
+def test_bad_entries_stand_alone_and_the_good_ones_go_through(transport, vendor, status):
     vendor.unknown_agents = {"0003", "0499", "0700"}
     vendor.answer = answer_with(vendor, status)
-    report = push_agent_metrics(client, scores(1000))
+    report = push_agent_metrics(transport, scores(1000))
 
     assert vendor.series == expected(1000, without=vendor.unknown_agents)
     assert (report.planned, report.sent, report.unknown) == (1000, 997, [])
@@ -52,30 +52,30 @@ def answer_with(vendor, status):
     return answer
 
 
-def test_a_message_that_names_the_bad_agents_saves_the_halving(client, vendor):
+def test_a_message_that_names_the_bad_agents_saves_the_halving(transport, vendor):
     vendor.unknown_agents = {"0017", "0333"}
     vendor.words = lambda bad: "unknown agents: " + ", ".join(entry["agent_id"] for entry in bad) + "."
-    report = push_agent_metrics(client, scores(500))
+    report = push_agent_metrics(transport, scores(500))
 
     assert vendor.series == expected(500, without=vendor.unknown_agents)
     assert [entry["agent_id"] for entry in report.rejected] == ["0017", "0333"]
     assert [len(batch) for batch in vendor.batches] == [500, 2, 1, 1, 498]
 
 
-def test_a_message_that_names_a_good_agent_misleads_nobody_for_long(client, vendor):
+def test_a_message_that_names_a_good_agent_misleads_nobody_for_long(transport, vendor):
     vendor.unknown_agents = {"0444"}
     vendor.words = lambda bad: "agent_id 0000 looks fine, another does not"
-    report = push_agent_metrics(client, scores(500))
+    report = push_agent_metrics(transport, scores(500))
 
     assert vendor.series == expected(500, without={"0444"})
     assert [entry["agent_id"] for entry in report.rejected] == ["0444"]
     assert vendor.requests <= 3 + 2 * 9
 
 
-def test_a_metric_that_the_vendor_takes_from_nobody_does_not_cost_a_request_for_each_entry(client, vendor):
+def test_a_metric_that_the_vendor_takes_from_nobody_does_not_cost_a_request_for_each_entry(transport, vendor):
     vendor.is_bad = lambda entry: entry["metric_id"] == "nonsense"
     vendor.words = lambda bad: "metric_id nonsense is unknown"
-    report = push_agent_metrics(client, scores(1000, metric="nonsense"))
+    report = push_agent_metrics(transport, scores(1000, metric="nonsense"))
 
     assert report.sent == 0
     assert len(report.rejected) == 1000
@@ -90,9 +90,9 @@ def history(agents, weeks):
     return pl.concat(frames)
 
 
-def test_an_agent_with_a_long_history_does_not_cost_a_request_for_each_week(client, vendor):
+def test_an_agent_with_a_long_history_does_not_cost_a_request_for_each_week(transport, vendor):
     vendor.unknown_agents = {"0003"}
-    report = push_agent_metrics(client, history(6, 100))
+    report = push_agent_metrics(transport, history(6, 100))
 
     assert {entry["agent_id"] for entry in report.rejected} == {"0003"}
     assert (report.sent, len(report.rejected)) == (500, 100)
@@ -100,69 +100,69 @@ def test_an_agent_with_a_long_history_does_not_cost_a_request_for_each_week(clie
     assert vendor.requests < 60
 
 
-def test_what_is_refused_for_its_moment_is_not_taken_for_an_agents_fault(client, vendor):
+def test_what_is_refused_for_its_moment_is_not_taken_for_an_agents_fault(transport, vendor):
     """All but the newest of an agent are too old; a sample that is spread over time meets those that are not."""
     frame = history(1, 60)
     moments = frame["timestamp"].to_list()
     vendor.is_bad = lambda entry: entry["timestamp"] < moments[55]
     vendor.words = lambda bad: "timestamp is too old"
-    report = push_agent_metrics(client, frame)
+    report = push_agent_metrics(transport, frame)
 
     assert vendor.series == {("0000", "m", moment): 0.0 for moment in moments[55:]}
     assert (report.sent, len(report.rejected)) == (5, 55)
 
 
-def test_every_row_of_an_agent_keeps_its_order_through_the_halving(client, vendor):
+def test_every_row_of_an_agent_keeps_its_order_through_the_halving(transport, vendor):
     weeks = [f"2026-{month:02}-01T00:00:00Z" for month in range(1, 13)]
     frame = pl.concat(
         [scores(40, timestamp=week).with_columns(pl.col("metric_value") + i) for i, week in enumerate(weeks)]
     )
     vendor.unknown_agents = {"0013", "0014"}
-    push_agent_metrics(client, frame)
+    push_agent_metrics(transport, frame)
 
     assert vendor.one == {(f"{agent:04}", "m"): agent + 11.0 for agent in range(40) if agent not in (13, 14)}
 
 
-def test_a_newer_value_that_is_refused_leaves_the_last_good_one_standing(client, vendor):
+def test_a_newer_value_that_is_refused_leaves_the_last_good_one_standing(transport, vendor):
     """Where one value is kept, the change of the older week must not stay in the newest week's place."""
     vendor.is_bad = lambda entry: entry["metric_value"] > 100
     old, new = "2026-01-05T00:00:00Z", "2026-01-12T00:00:00Z"
     rows = {"agent_id": ["7", "7"], "metric_id": ["m", "m"], "timestamp": [old, new]}
-    push_agent_metrics(client, pl.DataFrame(rows | {"metric_value": [1.0, 2.0]}))
-    report = push_agent_metrics(client, pl.DataFrame(rows | {"metric_value": [1.5, 200.0]}))
+    push_agent_metrics(transport, pl.DataFrame(rows | {"metric_value": [1.0, 2.0]}))
+    report = push_agent_metrics(transport, pl.DataFrame(rows | {"metric_value": [1.5, 200.0]}))
 
     assert vendor.one == {("7", "m"): 2.0}
     assert vendor.series == {("7", "m", old): 1.5, ("7", "m", new): 2.0}
     assert (report.planned, report.sent, report.repeated, len(report.rejected)) == (2, 1, 1, 1)
 
 
-def test_a_refused_entry_is_tried_again_by_the_next_push(client, vendor):
+def test_a_refused_entry_is_tried_again_by_the_next_push(transport, vendor):
     vendor.unknown_agents = {"0001"}
-    push_agent_metrics(client, scores(3))
+    push_agent_metrics(transport, scores(3))
     vendor.unknown_agents = set()
-    report = push_agent_metrics(client, scores(3))
+    report = push_agent_metrics(transport, scores(3))
 
     assert (report.planned, report.sent, report.unchanged, report.rejected) == (1, 1, 2, [])
     assert vendor.series == expected(3)
 
 
-def test_a_ticket_that_the_vendor_does_not_know_is_named(client, vendor):
+def test_a_ticket_that_the_vendor_does_not_know_is_named(transport, vendor):
     vendor.is_bad = lambda entry: entry["ticket_id"] == "t2"
     vendor.words = lambda bad: f"no ticket {bad[0]['ticket_id']}" if bad else ""
     frame = pl.DataFrame({"ticket_id": ["t1", "t2", "t3"]}).with_columns(
         source_id=pl.lit("front"), agent_id=pl.lit("7"), metric_id=pl.lit("m"), metric_value=1.0, timestamp=pl.lit(DAY)
     )
-    report = push_ticket_metrics(client, frame)
+    report = push_ticket_metrics(transport, frame)
 
     assert [(entry["ticket_id"], entry["reason"]) for entry in report.rejected] == [("t2", "no ticket t2")]
     assert sorted(slot[0] for slot in vendor.one) == ["t1", "t3"]
 
 
-def test_a_refused_token_ends_the_push_at_once_and_leaves_nothing_unknown(client, vendor):
+def test_a_refused_token_ends_the_push_at_once_and_leaves_nothing_unknown(transport, vendor):
     vendor.faults.extend(["ok", "401"])
     with pytest.raises(TokenRefused):
-        push_agent_metrics(client, scores(1500))
+        push_agent_metrics(transport, scores(1500))
     assert vendor.requests == 2
 
-    report = push_agent_metrics(client, scores(1500))
+    report = push_agent_metrics(transport, scores(1500))
     assert (report.planned, report.sent, report.unchanged, report.resent) == (1000, 1000, 500, 0)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.errors import TokenRefused
 from maestro_analytics.push import push_agent_metrics, push_ticket_metrics
 from maestro_analytics.sandbox import Sandbox
@@ -31,10 +31,10 @@ def sandbox(contact_centre):
 
 
 @pytest.fixture
-def client(settings, sandbox):
+def transport(settings, sandbox):
     reaching = settings.model_copy(update={"base_url": sandbox.base_url, "api_token": SecretStr(sandbox.token)})
-    with ApiClient(reaching, clock=ClockThatJumps()) as client:
-        yield client
+    with Transport(reaching, clock=ClockThatJumps()) as transport:
+        yield transport
 
 
 def agents_of(sandbox):
@@ -73,10 +73,10 @@ def expected(frame):
         "too-many-requests-bare=3",
     ],
 )
-def test_each_fault_of_the_sandbox_ends_with_exactly_the_right_values(client, sandbox, fault):
+def test_each_fault_of_the_sandbox_ends_with_exactly_the_right_values(transport, sandbox, fault):
     frame = hours(sandbox, 120)
     sandbox.faults.switch_on(fault)
-    report = push_agent_metrics(client, frame)
+    report = push_agent_metrics(transport, frame)
     sandbox.faults.switch_off()
 
     assert (report.rejected, report.unknown, report.sent) == ([], [], frame.height)
@@ -85,13 +85,13 @@ def test_each_fault_of_the_sandbox_ends_with_exactly_the_right_values(client, sa
         agents_of(sandbox), 0.0
     )
     assert sandbox.received.violations == []
-    assert push_agent_metrics(client, frame).planned == 0
+    assert push_agent_metrics(transport, frame).planned == 0
 
 
-def test_agents_that_the_vendor_does_not_know_stand_alone(client, sandbox):
+def test_agents_that_the_vendor_does_not_know_stand_alone(transport, sandbox):
     frame = hours(sandbox, 60)
     sandbox.faults.switch_on("unknown-agent=2")
-    report = push_agent_metrics(client, frame)
+    report = push_agent_metrics(transport, frame)
 
     refused = {told["agent_id"] for told in report.rejected}
     assert len(refused) == 2
@@ -100,20 +100,20 @@ def test_agents_that_the_vendor_does_not_know_stand_alone(client, sandbox):
     assert report.sent == frame.height - 60 * len(refused)
 
 
-def test_a_token_that_expires_half_way_leaves_a_push_that_goes_on(client, sandbox):
+def test_a_token_that_expires_half_way_leaves_a_push_that_goes_on(transport, sandbox):
     frame = hours(sandbox, 120)
     sandbox.faults.switch_on("token-expires=2")
     with pytest.raises(TokenRefused):
-        push_agent_metrics(client, frame)
+        push_agent_metrics(transport, frame)
     assert len(held(sandbox)) == 1000
 
     sandbox.faults.switch_off()
-    report = push_agent_metrics(client, frame)
+    report = push_agent_metrics(transport, frame)
     assert (report.planned, report.unchanged) == (frame.height - 1000, 1000)
     assert held(sandbox) == expected(frame)
 
 
-def test_a_ticket_metric_is_set_and_taken_away(client, sandbox):
+def test_a_ticket_metric_is_set_and_taken_away(transport, sandbox):
     grade = sandbox.truth.total_scores[0]
     row = {
         "ticket_id": grade["gradable_id"],
@@ -124,9 +124,9 @@ def test_a_ticket_metric_is_set_and_taken_away(client, sandbox):
         "timestamp": "2026-03-13T05:00:00Z",
     }
     key = (row["ticket_id"], row["source_id"], row["agent_id"], row["metric_id"])
-    assert push_ticket_metrics(client, pl.DataFrame([row])).sent == 1
+    assert push_ticket_metrics(transport, pl.DataFrame([row])).sent == 1
     assert sandbox.received.ticket_metrics[key].metric_value == 32.0
 
-    assert push_ticket_metrics(client, pl.DataFrame([row | {"metric_deleted": True}])).sent == 1
+    assert push_ticket_metrics(transport, pl.DataFrame([row | {"metric_deleted": True}])).sent == 1
     assert key not in sandbox.received.ticket_metrics
     assert sandbox.received.violations == []

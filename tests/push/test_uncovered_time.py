@@ -7,9 +7,9 @@ from tests.push.conftest import at, grade
 
 
 @pytest.fixture
-def push(settings, client):
+def push(settings, transport):
     def push(*names, period="week", **options):
-        return push_computed(names, Span(period), settings=settings, client=lambda: client, **options)
+        return push_computed(names, Span(period), settings=settings, connect=lambda: transport, **options)
 
     return push
 

@@ -33,7 +33,8 @@ class VendorInMemory:
         self.settings, self.requests_made = settings, 0
         self.one, self.series, self.faults = {}, {}, []
 
-    def agent_metrics_batch(self, entries):
+    def send(self, endpoint, parameters):
+        entries = parameters["batch"]
         fault = self.faults.pop(0) if self.faults else "ok"
         if fault == "killed before":
             raise Killed
@@ -49,16 +50,15 @@ class VendorInMemory:
             raise Killed
         if fault in ("lost", "reset"):
             raise OutcomeUnknown("no answer", endpoint="metrics")
-        return [{"agent_id": entry["agent_id"], "metric_id": entry["metric_id"]} for entry in reversed(entries)]
-
-    ticket_metrics_batch = agent_metrics_batch
+        results = [{"agent_id": entry["agent_id"], "metric_id": entry["metric_id"]} for entry in reversed(entries)]
+        return {"results": results}
 
 
 def push(vendor, values):
     rows = [(*key, float(value)) for key, value in values.items()]
     frame = pl.DataFrame(rows, schema=["agent_id", "metric_id", "timestamp", "metric_value"], orient="row")
     checked = check_entries(frame, kind=Kind.AGENT, known_agents=None)
-    return push_checked(checked, kind=Kind.AGENT, settings=vendor.settings, client=lambda: vendor)
+    return push_checked(checked, kind=Kind.AGENT, settings=vendor.settings, connect=lambda: vendor)
 
 
 def newest_of_each_pair(series):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from maestro_analytics import coaching, errors
-from maestro_analytics.api import ApiClient
+from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Master
@@ -109,9 +109,9 @@ def read(vendor, clock, tmp_path, monkeypatch):
 
     def run(**options):
         vendor.requests.clear()
-        with ApiClient(settings, clock=clock) as client, Master.open(tmp_path / "data") as master:
+        with Transport(settings, clock=clock) as transport, Master.open(tmp_path / "data") as master:
             try:
-                landed = coaching.land_list(master, client, "coaching_points", **options)
+                landed = coaching.land_list(master, transport, "coaching_points", **options)
             except errors.RequestRefused:
                 landed = None
             run.warnings = landed.warnings if landed else None
