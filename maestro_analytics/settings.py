@@ -6,16 +6,17 @@ import ipaddress
 import os
 import tempfile
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from maestro_analytics.errors import SettingsError
 
 VENDOR_BASE_URL = "https://app.maestroqa.com/api/v1"
+EXAMPLE_TICKET_URL = "zendesk=https://acme.zendesk.com/agent/tickets/{gradable_id}"
 
 
 class Settings(BaseSettings):
@@ -44,6 +45,9 @@ class Settings(BaseSettings):
     export_timeout: float = Field(default=1800.0, gt=0, description="seconds")
     overlap_minutes: float = Field(default=60.0, ge=0, description="covered time that a refresh fetches again")
     cache: Path = Field(default_factory=lambda: default_cache())
+    ticket_urls: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="address of a ticket by source, in lower case"
+    )
 
     @field_validator("data", "cache", "api_token_file")
     @classmethod
@@ -73,6 +77,22 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("has an invalid port") from None
         return value.rstrip("/")
+
+    @field_validator("ticket_urls", mode="before")
+    @classmethod
+    def _address_of_each_source(cls, value: object) -> object:
+        """`zendesk=https://acme.zendesk.com/agent/tickets/{gradable_id};...` as source (in lower case) -> address."""
+        if not isinstance(value, str):
+            return value
+        addresses: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in value.split(";"))):
+            source, equals, address = (piece.strip() for piece in part.partition("="))
+            if not (source and equals and address):
+                raise ValueError(f"has {part!r}, which is not SOURCE=ADDRESS; write {EXAMPLE_TICKET_URL}")
+            if source.casefold() in addresses:
+                raise ValueError(f"names the source {source!r} twice")
+            addresses[source.casefold()] = _ticket_address(source, address)
+        return addresses
 
     @model_validator(mode="after")
     def _token_from_file(self) -> Self:
@@ -147,6 +167,28 @@ class Settings(BaseSettings):
     def sandbox_database(self) -> Path:
         """The database that `refresh --sandbox` publishes, in a folder of its own."""
         return self.data.absolute() / "sandbox" / "maestro.duckdb"
+
+
+def _ticket_address(source: str, address: str) -> str:
+    """The address as it is, when it leads to a ticket and to nothing else."""
+    if not address.isascii() or any(letter.isspace() or not letter.isprintable() for letter in address):
+        raise ValueError(f"has an address of {source!r} with characters that no address has")
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"has an address of {source!r} that is not one: {address!r}") from None
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError(f"has an address of {source!r} that does not begin with https://HOST/: {address!r}")
+    if parts.username or parts.password:
+        raise ValueError(f"has an address of {source!r} with a user or password in it")
+    behind_the_host = f"{parts.path}?{parts.query}#{parts.fragment}"
+    named = address.count("{gradable_id}")
+    if not named or behind_the_host.count("{gradable_id}") != named or address.count("{") != named:
+        raise ValueError(
+            f"has an address of {source!r} that needs {{gradable_id}} behind the host, and no other braces: {address!r}"
+        )
+    return address
 
 
 def default_cache() -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings", "extras", "kinds", "permissions"}
+FOUNDATION = {"errors", "settings", "extras", "kinds", "permissions", "text"}
 
 MAY_IMPORT = {
     "errors": set(),
@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "kinds": set(),
     "permissions": set(),
     "settings": {"errors"},
+    "text": set(),
     "sandbox": set(),
     "tables": {"errors", "kinds"},
     "api": FOUNDATION,

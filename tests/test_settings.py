@@ -5,7 +5,16 @@ import pytest
 from maestro_analytics.errors import SettingsError
 from maestro_analytics.settings import Settings, is_loopback
 
-NAMES = ("API_TOKEN", "API_TOKEN_FILE", "BASE_URL", "DATA", "REQUESTS_PER_SECOND", "CACHE", "EXPORT_TIMEOUT")
+NAMES = (
+    "API_TOKEN",
+    "API_TOKEN_FILE",
+    "BASE_URL",
+    "DATA",
+    "REQUESTS_PER_SECOND",
+    "CACHE",
+    "EXPORT_TIMEOUT",
+    "TICKET_URLS",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +125,39 @@ def test_the_overlap_is_an_hour_unless_set(monkeypatch):
     assert Settings(_env_file=None).overlap_minutes == 60
     monkeypatch.setenv("MAESTRO_OVERLAP_MINUTES", "15")
     assert Settings(_env_file=None).overlap_minutes == 15
+
+
+def test_addresses_of_tickets_are_given_by_source(monkeypatch):
+    given = (
+        "Zendesk = https://acme.zendesk.com/agent/tickets/{gradable_id} ; crm=https://crm:8443/?id={gradable_id}&v=1;"
+    )
+    monkeypatch.setenv("MAESTRO_TICKET_URLS", given)
+    assert Settings.from_environment().ticket_urls == {
+        "zendesk": "https://acme.zendesk.com/agent/tickets/{gradable_id}",
+        "crm": "https://crm:8443/?id={gradable_id}&v=1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("zendesk", "not SOURCE=ADDRESS"),
+        ("=https://a/{gradable_id}", "not SOURCE=ADDRESS"),
+        ("zendesk=http://a/{gradable_id}", "does not begin with https://HOST/"),
+        ("zendesk=javascript:alert({gradable_id})", "does not begin with https://HOST/"),
+        ("zendesk=https:///{gradable_id}", "does not begin with https://HOST/"),
+        ("zendesk=https://u:p@a/{gradable_id}", "user or password"),
+        ("zendesk=https://a/", "needs {gradable_id} behind the host"),
+        ("zendesk=https://{gradable_id}.a/", "needs {gradable_id} behind the host"),
+        ("zendesk=https://a/{gradable_id}/{token}", "needs {gradable_id} behind the host"),
+        ("zendesk=https://a/{gradable_id} x", "characters that no address has"),
+        ("zendesk=https://a:b/{gradable_id}", "is not one"),
+        ("a=https://a/{gradable_id};A=https://b/{gradable_id}", "twice"),
+    ],
+)
+def test_an_address_that_leads_to_no_ticket_is_refused(monkeypatch, given, says):
+    monkeypatch.setenv("MAESTRO_TICKET_URLS", given)
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment()
+    assert "MAESTRO_TICKET_URLS" in str(caught.value)
+    assert says in str(caught.value)

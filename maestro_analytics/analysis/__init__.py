@@ -25,16 +25,18 @@ from maestro_analytics.analysis.changes import changes
 from maestro_analytics.analysis.coaching_effect import coaching_effect, coaching_timeline
 from maestro_analytics.analysis.coaching_follow_up import (
     coaching_coverage,
+    open_todos,
     time_to_coach,
     time_to_coach_curve,
     todo_completion,
 )
+from maestro_analytics.analysis.coaching_history import coaching_history
 from maestro_analytics.analysis.csat import csat_link
 from maestro_analytics.analysis.drift import grader_drift
 from maestro_analytics.analysis.filters import Filters, show_filters
 from maestro_analytics.analysis.generalizability import generalizability
 from maestro_analytics.analysis.grading_coverage import grading_coverage
-from maestro_analytics.analysis.points_lost import points_lost, points_lost_by_team
+from maestro_analytics.analysis.points_lost import points_lost, points_lost_by_agent, points_lost_by_team
 from maestro_analytics.analysis.power import power
 from maestro_analytics.analysis.ranking import agent_ranking
 from maestro_analytics.analysis.regrades import regrades, score_mismatches, score_reconciliation
@@ -48,6 +50,7 @@ from maestro_analytics.analysis.scores import (
     team_scores,
 )
 from maestro_analytics.analysis.severity import grader_severity, grading_effort
+from maestro_analytics.analysis.tickets_to_review import answer_comments, tickets_to_review
 from maestro_analytics.analysis.trends import control_chart, pass_rate_chart, score_trend
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ __all__ = [
     "agent_ranking",
     "agent_scores",
     "alignments",
+    "answer_comments",
     "benchmark_bias",
     "calibration_sessions",
     "calibrations",
@@ -67,6 +71,7 @@ __all__ = [
     "charts",
     "coaching_coverage",
     "coaching_effect",
+    "coaching_history",
     "coaching_timeline",
     "control_chart",
     "csat_link",
@@ -78,8 +83,10 @@ __all__ = [
     "grades",
     "grading_coverage",
     "grading_effort",
+    "open_todos",
     "pass_rate_chart",
     "points_lost",
+    "points_lost_by_agent",
     "points_lost_by_team",
     "power",
     "question_agreement",
@@ -93,6 +100,7 @@ __all__ = [
     "score_trend",
     "section_scores",
     "team_scores",
+    "tickets_to_review",
     "time_to_coach",
     "time_to_coach_curve",
     "todo_completion",

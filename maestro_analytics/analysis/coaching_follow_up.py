@@ -212,6 +212,31 @@ def todo_completion(
     )
 
 
+def open_todos(store: Store, **filters: Unpack[Filters]) -> Answer:
+    """Which to-dos are not done?
+
+    One row per open to-do, the oldest first of each person.
+
+    Columns
+        person_id, agent_name, todo_id, title, description, type, creator_id
+        created_at                        Datetime  UTC
+        days                              Float64   open so far, to the newest record in the database
+        source, gradable_id, grade_key    the ticket it is about, where it names a grade
+
+    Only `since`, `until` (creation), `team` and `agent` apply.
+
+    Source: sql/queries/open_todos.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    return Answer.of(
+        store.query("open_todos", **choice.variables_of("since", "until", "team", "agent")),
+        choice,
+        question="Which to-dos are not done?",
+        caveat="The vendor gives no due date.",
+        time_axis=RECORD_AXIS,
+    )
+
+
 def _low_grades(store: Store, choice: Choice, *, by: str, threshold: float) -> pl.DataFrame:
     frame = store.query("low_grades", **choice.variables, threshold=threshold)
     if by == "team":

@@ -10,7 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
-from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, with_clustered_share
+from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, with_clustered_share, with_share
 
 COLUMNS = (
     "rubric_id", "rubric_name", "section_name", "question_id", "question", "n", "n_na", "points_lost", "share",
@@ -69,7 +69,6 @@ def points_lost_by_team(
     frame = store.query("question_scores", **choice.variables)
     members = store.query("team_members", **choice.variables_of("team"))
     teams = frame.join(members, on="person_id").rename({"group_id": "team_id", "group_name": "team"})
-    everyone = _by(frame, []).select("rubric_id", "question_id", everyone=100 * pl.col("short") / pl.col("n"))
     lost = pl.col("points_lost")
     over = ["team_id", "rubric_id"]
     table = (
@@ -78,26 +77,65 @@ def points_lost_by_team(
         .with_columns(share=pl.when(lost.sum().over(over) > 0).then(100 * lost / lost.sum().over(over)))
         .with_columns(cumulative_share=pl.col("share").cum_sum().over(over))
     )
-    table = (
-        _with_failures(table, teams, ["team_id"], min_n=min_n, confidence=confidence)
-        .join(everyone, on=["rubric_id", "question_id"], how="left", maintain_order="left")
-        .with_columns(gap=pl.col("failure_rate") - pl.col("everyone"))
-    )
-    gap, everyone_of = table["gap"], table["everyone"]
-    doubt = doubt_of_zero(gap, table["lo"] - everyone_of, table["hi"] - everyone_of, confidence=confidence)
-    flagged = benjamini_hochberg(np.where(table["reliable"].to_numpy(), doubt, np.nan), rate=1 - confidence)
-    table = table.with_columns(
-        stands_out=pl.when(pl.Series(flagged) & (pl.col("gap") > 0))
-        .then(pl.lit("above"))
-        .when(pl.Series(flagged))
-        .then(pl.lit("below"))
-        .otherwise(pl.lit(""))
-    )
+    table = _with_failures(table, teams, ["team_id"], min_n=min_n, confidence=confidence)
+    table = _against_everyone(table, frame, confidence=confidence)
     return Answer.of(
         table.select("team", "team_id", *COLUMNS[:-3], "gap", "stands_out", *COLUMNS[-3:]),
         choice,
         question="Which questions cost which team the most?",
         caveat="Teams work on different tickets: a gap may be the tickets', not the team's.",
+    )
+
+
+def points_lost_by_agent(
+    store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]
+) -> Answer:
+    """Which questions cost which agent the most, and on which is an agent better than others?
+
+    One row per person, rubric and question, the costliest of each person first. Columns as in `points_lost`, with
+    `person_id`, `agent_name`, `everyone` (failure rate of everyone who is graded on the question, percent), `gap`
+    (failure rate of the agent minus that, percent points) and `stands_out`: "above" or "below" that of everyone, else
+    ""; only reliable rows; at most 5 % of those named are expected to be wrong (Benjamini-Hochberg).
+
+    Source: sql/queries/question_scores.sql, sql/queries/people.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    answers = store.query("question_scores", **choice.variables)
+    people = store.query("people", **choice.variables_of("team", "agent")).select("person_id", "agent_name")
+    lost = pl.col("points_lost")
+    over = ["person_id", "rubric_id"]
+    table = (
+        _by(answers, ["person_id"])
+        .join(people, on="person_id", how="left")
+        .sort("person_id", "points_lost", "question_id", descending=[False, True, False])
+        .with_columns(share=pl.when(lost.sum().over(over) > 0).then(100 * lost / lost.sum().over(over)))
+        .with_columns(cumulative_share=pl.col("share").cum_sum().over(over))
+    )
+    table = with_share(table, "short", names=("failure_rate", "lo", "hi"), confidence=confidence)
+    table = _against_everyone(_judged(table, "Wilson", min_n=min_n), answers, confidence=confidence)
+    return Answer.of(
+        table.select("person_id", "agent_name", *COLUMNS[:-3], "everyone", "gap", "stands_out", *COLUMNS[-3:]),
+        choice,
+        question="Which questions cost which agent the most?",
+        caveat="Agents get different tickets and graders: a gap may be theirs, not the agent's.",
+    )
+
+
+def _against_everyone(table: pl.DataFrame, answers: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
+    """Adds everyone's failure rate, the gap to it, and whether the gap is more than chance."""
+    everyone = _by(answers, []).select("rubric_id", "question_id", everyone=100 * pl.col("short") / pl.col("n"))
+    table = table.join(everyone, on=["rubric_id", "question_id"], how="left", maintain_order="left").with_columns(
+        everyone=pl.col("everyone").fill_nan(None), gap=pl.col("failure_rate") - pl.col("everyone").fill_nan(None)
+    )
+    gap, everyone_of = table["gap"], table["everyone"]
+    doubt = doubt_of_zero(gap, table["lo"] - everyone_of, table["hi"] - everyone_of, confidence=confidence)
+    flagged = benjamini_hochberg(np.where(table["reliable"].to_numpy(), doubt, np.nan), rate=1 - confidence)
+    return table.with_columns(
+        stands_out=pl.when(pl.Series(flagged) & (pl.col("gap") > 0))
+        .then(pl.lit("above"))
+        .when(pl.Series(flagged))
+        .then(pl.lit("below"))
+        .otherwise(pl.lit(""))
     )
 
 
@@ -122,9 +160,14 @@ def _with_failures(
         table, answers, [*keys, *question], "short", names=("failure_rate", "lo", "hi"), confidence=confidence,
         family=question,
     )  # fmt: skip
+    return _judged(table, CLUSTERED_WILSON, min_n=min_n)
+
+
+def _judged(table: pl.DataFrame, method: str, *, min_n: int) -> pl.DataFrame:
+    """Adds lost_per_answer, method, reliable and reason."""
     return table.with_columns(
         lost_per_answer=pl.when(pl.col("n") > 0).then(pl.col("points_lost") / pl.col("n")),
-        method=pl.lit(CLUSTERED_WILSON),
+        method=pl.lit(method),
         reliable=pl.col("n") >= min_n,
         reason=pl.when(pl.col("n") == 0)
         .then(pl.lit("no points to lose: N/A, bonus or auto-fail"))

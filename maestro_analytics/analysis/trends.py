@@ -37,6 +37,7 @@ def score_trend(
     Columns
         period           Date     first day of the week or month
         group            String   the rubric's, team's or agent's name (with the id where agents share it), or "all"
+        group_id         String   of the rubric, team or person; null for "all"
         agents           Int64    agents with a scored grade
         n, n_na, mean, lo, hi, sd, method, reliable, reason   as in `team_scores`; percent
 
@@ -44,8 +45,22 @@ def score_trend(
     """
     choice = Choice.of(store, filters)
     frame = _grouped(store, choice, every=every, by=by)
-    table = by_cluster(frame, ["period", "group"], min_n=min_n, confidence=confidence)
-    columns = ("period", "group", "agents", "n", "n_na", "mean", "lo", "hi", "sd", "method", "reliable", "reason")
+    table = by_cluster(frame, ["period", "group"], min_n=min_n, confidence=confidence, first=["group_id"])
+    columns = (
+        "period",
+        "group",
+        "group_id",
+        "agents",
+        "n",
+        "n_na",
+        "mean",
+        "lo",
+        "hi",
+        "sd",
+        "method",
+        "reliable",
+        "reason",
+    )
     return Answer.of(
         table.select(columns).sort("group", "period"),
         choice,
@@ -235,7 +250,7 @@ def _asked(store: Store, query: str, choice: Choice, **variables: Any) -> pl.Dat
 
 
 def _by_rubric(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(group=pl.col("rubric_name").fill_null(pl.col("rubric_id")))
+    return frame.with_columns(group=pl.col("rubric_name").fill_null(pl.col("rubric_id")), group_id=pl.col("rubric_id"))
 
 
 def _placed(store: Store, choice: Choice, frame: pl.DataFrame, *, by: Group) -> pl.DataFrame:
@@ -246,5 +261,5 @@ def _placed(store: Store, choice: Choice, frame: pl.DataFrame, *, by: Group) -> 
             group=pl.col("group_name").fill_null(pl.col("group_id"))
         )
     if by == "agent":
-        return frame.with_columns(group=agent_label(frame))
-    return frame.with_columns(group=pl.lit("all"))
+        return frame.with_columns(group=agent_label(frame), group_id=pl.col("person_id"))
+    return frame.with_columns(group=pl.lit("all"), group_id=pl.lit(None, pl.String))

@@ -12,9 +12,10 @@ import typer
 from maestro_analytics.extras import require
 
 if TYPE_CHECKING:
+    from maestro_analytics.analysis.filters import Filters
     from maestro_analytics.analysis.report.model import Section
 
-WHAT = ("agents", "graders", "questions", "coaching", "all")
+WHAT = ("agents", "graders", "questions", "coaching", "all", "scorecard", "site")
 FORMATS = ("table", "csv", "json", "html")
 
 
@@ -25,29 +26,56 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    what: Annotated[str, typer.Argument(help="agents, graders, questions, coaching or all")] = "all",
-    since: Annotated[str | None, typer.Option(help="grades reported at or after it: a date or a moment, UTC")] = None,
-    until: Annotated[str | None, typer.Option(help="grades reported before it")] = None,
-    team: Annotated[str | None, typer.Option(help="only this team (a group's name or id)")] = None,
-    agent: Annotated[str | None, typer.Option(help="only this agent (name, e-mail or id)")] = None,
-    rubric: Annotated[str | None, typer.Option(help="only this rubric (name or id)")] = None,
-    week_zone: Annotated[str | None, typer.Option(help="time zone in which weeks begin")] = None,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="What to show: agents, graders, questions, coaching, all of these, the scorecard of one agent, or a "
+            "site with a page for each team and agent.",
+        ),
+    ] = "all",
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Count grades reported at or after this date or moment (UTC)."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Count grades reported before it.")] = None,
+    team: Annotated[str | None, typer.Option(metavar="NAME", help="Count only this team: its name or id.")] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Count only this agent: a name, an e-mail address or an id."),
+    ] = None,
+    rubric: Annotated[str | None, typer.Option(metavar="NAME", help="Count only this rubric: its name or id.")] = None,
+    week_zone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Begin weeks in this time zone, such as Europe/Berlin.")
+    ] = None,
     include_uncovered: Annotated[
-        bool, typer.Option("--include-uncovered", help="count grades of time that no refresh has covered, too")
+        bool, typer.Option("--include-uncovered", help="Count grades of time that no refresh has covered, too.")
     ] = False,
-    min_n: Annotated[int, typer.Option(min=1, help="a row with fewer values is marked as not reliable")] = 10,
-    format: Annotated[str | None, typer.Option(help="table, csv, json or html; by default as OUTPUT ends")] = None,
-    output: Annotated[Path | None, typer.Option(help="a file (for csv also a folder), not standard output")] = None,
+    min_n: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Mark what rests on fewer values as not reliable.")
+    ] = 10,
+    format: Annotated[
+        str | None,
+        typer.Option(metavar="FORMAT", help="Write table, csv, json or html; by default what OUTPUT ends with."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Write to this file; for csv and the site it may be a folder."),
+    ] = None,
 ) -> None:
     """Show what can be concluded from the grades, with intervals, and what cannot.
 
     \b
-    maestro-analytics report agents --since 2026-01-01 --team Billing
-    maestro-analytics report all --output report.html       one page, pictures inside, no network
-    maestro-analytics report questions --format csv         the first table of a section, all columns
-    maestro-analytics report all --format csv --output out  a folder with a file for each table
+    Examples:
+      maestro-analytics report agents --since 2026-01-01 --team Billing
+      maestro-analytics report all --output report.html           one page with pictures, no network
+      maestro-analytics report questions --format csv             the first table of a section, all columns
+      maestro-analytics report all --format csv --output out      a folder with a file for each table
+      maestro-analytics report scorecard --agent "Ada Lovelace"   one agent among all, for a talk
+      maestro-analytics report site --output site                 a page for each team and agent
     """
     from maestro_analytics import warehouse
+    from maestro_analytics.cli import scorecard
     from maestro_analytics.cli.options import moment
     from maestro_analytics.errors import InvalidArgument, UnknownName
 
@@ -56,34 +84,36 @@ def report(
     kind = format or _kind_of(output)
     if kind not in FORMATS:
         raise UnknownName(kind="format", name=kind, known=FORMATS)
-    if output is not None and kind != "csv" and output.is_dir():
+    if output is not None and kind != "csv" and what != "site" and output.is_dir():
         raise InvalidArgument(f"--output {output} is a folder; {kind} is written to one file.")
     # Altair checks no IRI, but its import brings the checks that are installed: the grammar of that one takes 2 s.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from maestro_analytics.analysis import report as reports
 
+    chosen: Filters = {
+        "since": moment(since, option="--since"),
+        "until": moment(until, option="--until"),
+        "team": team,
+        "rubric": rubric,
+        "week_zone": week_zone,
+        "include_uncovered": include_uncovered,
+    }
     with warehouse.open() as store:
-        coming = _watched(
-            reports.in_turn(
-                store,
-                what,
-                min_n=min_n,
-                since=moment(since, option="--since"),
-                until=moment(until, option="--until"),
-                team=team,
-                agent=agent,
-                rubric=rubric,
-                week_zone=week_zone,
-                include_uncovered=include_uncovered,
-            )
-        )
+        if what == "scorecard":
+            scorecard.scorecard(store, agent, kind=kind, output=output, min_n=min_n, filters=chosen)
+            return
+        if what == "site":
+            if agent is not None:
+                raise InvalidArgument("a site has all agents: use `report scorecard --agent NAME` for one.")
+            scorecard.site(store, output=output, min_n=min_n, filters=chosen)
+            return
+        chosen["agent"] = agent
+        coming = _watched(reports.in_turn(store, what, min_n=min_n, **chosen))
         if kind == "html":
-            fresh = store.refreshed_at
-            as_of = f"Data as of {fresh:%Y-%m-%d %H:%M} UTC" if fresh else ""
-            _write(reports.page(coming, as_of=as_of), output)
+            scorecard.write_text(reports.page(coming, as_of=scorecard.as_of(store)), output)
             return
         if kind == "json":
-            _write(reports.as_json(coming) + "\n", output)
+            scorecard.write_text(reports.as_json(coming) + "\n", output)
             return
         parts = list(coming)
     if kind == "table" and output is None:
@@ -98,9 +128,9 @@ def report(
 
         text = StringIO()
         reports.show(parts, to=text)
-        _write(text.getvalue(), output)
+        scorecard.write_text(text.getvalue(), output)
     else:
-        _write(reports.as_csv(parts), output)
+        scorecard.write_text(reports.as_csv(parts), output)
 
 
 def _watched(parts: Iterator[Section]) -> Iterator[Section]:
@@ -116,17 +146,6 @@ def _watched(parts: Iterator[Section]) -> Iterator[Section]:
 def _kind_of(output: Path | None) -> str:
     suffix = output.suffix.lower().removeprefix(".") if output is not None else ""
     return {"htm": "html", "": "table"}.get(suffix, suffix if suffix in FORMATS else "table")
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(text)
-        return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f"{output.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(output)
-    typer.echo(f"wrote {output}", err=True)
 
 
 def lab(

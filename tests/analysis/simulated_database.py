@@ -140,6 +140,9 @@ def answers_of(grades: pl.DataFrame, *, seed: int) -> dict[str, pl.DataFrame]:
                 answer_label=pl.Series(np.where(score[:, number] >= maximum[number] - 1e-9, "Yes", "No")),
                 question_score=pl.Series(score[:, number]),
                 max_question_score=pl.lit(maximum[number]),
+                comment=pl.when(pl.Series(score[:, number] < maximum[number] / 2)).then(
+                    pl.format("Read {} again", pl.col("gradable_id"))
+                ),
             )
             for number in range(6)
         ]

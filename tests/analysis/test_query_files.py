@@ -10,14 +10,21 @@ QUERIES = {name: text for name, text in texts("queries").items() if not name.sta
 VIEWS = texts("views")
 DESCRIPTION = r"^-- (\w+) {2,}(?:timestamptz|varchar|double|boolean)"
 OURS = (
-    "adjusted_trend", "agent_scores", "benchmarks", "coached_questions", "coaching_sessions", "csat_pairs",
+    "adjusted_trend", "agent_scores", "answer_comments", "benchmarks",
+    "coached_questions", "coaching_sessions", "csat_pairs",
     "daily_question_scores", "grader_cells", "grades", "grading_effort", "known_names", "low_grades",
+    "open_todos", "people", "session_scores", "tickets_to_review",
     "paired_answers", "paired_scores", "person_numbers", "question_scores", "regrades", "rubric_numbers",
     "score_counts", "score_mismatches", "score_reconciliation",
     "score_trend", "section_scores", "team_members", "ticket_repeats", "todo_ages", "uncovered_grades",
 )  # fmt: skip
 GRAIN = {
     "agent_scores": ("person_id", "rubric_id"),
+    "answer_comments": ("grade_key", "question_id"),
+    "open_todos": ("todo_id",),
+    "people": ("person_id",),
+    "session_scores": ("coaching_session_id",),
+    "tickets_to_review": ("person_id", "why", "place"),
     "benchmarks": ("grade_key", "target_grade_key"),
     "coached_questions": ("coaching_session_id", "question_id", "person_id"),
     "coaching_sessions": ("coaching_session_id",),

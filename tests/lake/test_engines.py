@@ -26,6 +26,7 @@ GIVEN = {
     "every": "month",
     "kind": "agent",
     "period": "week",
+    "rows": 2.0,
 }
 
 

@@ -9,9 +9,32 @@
 """
 
 from maestro_analytics.analysis.report.collect import KINDS, in_turn, sections
-from maestro_analytics.analysis.report.files import as_csv, as_json, csv_folder
+from maestro_analytics.analysis.report.files import as_csv, as_json, csv_folder, write_whole
 from maestro_analytics.analysis.report.model import Block, Section
 from maestro_analytics.analysis.report.page import page
-from maestro_analytics.analysis.report.terminal import show
+from maestro_analytics.analysis.report.scorecard_page import scorecard_json, scorecard_page
+from maestro_analytics.analysis.report.scorecards import Scorecard, Scorecards, person_called, scorecards
+from maestro_analytics.analysis.report.site import write_site
+from maestro_analytics.analysis.report.terminal import show, show_scorecard
 
-__all__ = ["KINDS", "Block", "Section", "as_csv", "as_json", "csv_folder", "in_turn", "page", "sections", "show"]
+__all__ = [
+    "KINDS",
+    "Block",
+    "Scorecard",
+    "Scorecards",
+    "Section",
+    "as_csv",
+    "as_json",
+    "csv_folder",
+    "in_turn",
+    "page",
+    "person_called",
+    "scorecard_json",
+    "scorecard_page",
+    "scorecards",
+    "sections",
+    "show",
+    "show_scorecard",
+    "write_site",
+    "write_whole",
+]

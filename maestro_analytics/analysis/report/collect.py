@@ -17,7 +17,7 @@ KINDS = tuple(CONTENTS)
 AT_A_TIME = 3
 
 
-class _Once:
+class QueriedOnce:
     """A store that runs a query once for a report, however many of its answers rest on it; one at a time."""
 
     def __init__(self, store: Store) -> None:
@@ -44,7 +44,7 @@ def in_turn(store: Store, kind: str = "all", *, min_n: int = 10, **filters: Unpa
     While one answer waits for its SQL others work with what they have. Take all, or close it, before the store closes.
     """
     Choice.of(store, filters)
-    once = _Once(store)
+    once = QueriedOnce(store)
     wanted = [name for name in KINDS if kind in (name, "all")]
     workers = ThreadPoolExecutor(AT_A_TIME)
     try:

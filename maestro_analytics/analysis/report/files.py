@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.report.model import Section
 from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.permissions import keep_permissions, make_private_folder
 
 SCHEMA_VERSION = 1
 
@@ -50,6 +52,21 @@ def as_json(parts: Iterable[Section]) -> str:
     """
     sections = {part.name: _object({block.name: _answer(block.answer) for block in part.blocks}) for part in parts}
     return _object({"schema_version": json.dumps(SCHEMA_VERSION), "sections": _object(sections)})
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader finds the earlier one or the whole new one, and a stopped run no half of it.
+
+    As it holds personal data, only its owner reads it, unless its folder is shared or it had another mode.
+    """
+    make_private_folder(path.parent)
+    part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="replace")
+        keep_permissions(part, path)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _answer(answer: Answer) -> str:

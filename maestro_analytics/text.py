@@ -1,0 +1,122 @@
+"""Text for people: what the vendor's users typed, made harmless, and tables that fit a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, which steer a terminal; those that turn the direction of writing; halves of a character."""
+
+GAP = "  "
+
+
+def clean(text: object) -> str:
+    """The text with its line breaks; what steers a terminal or hides text is replaced."""
+    return _STEERING.sub("\ufffd", str(text).replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def one_line(text: object) -> str:
+    """The same in one line."""
+    return " ".join(clean(text).split())
+
+
+def shortened(text: object, most: int) -> str:
+    """The same in one line of at most `most` letters."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def table_lines(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, to_the_right: Sequence[bool]
+) -> list[str]:
+    """A table in lines of at most `width` cells of a terminal: every column is there, and no word is broken.
+
+    Cells wrap between words. Where even the longest words of all columns do not fit beside each other, each row becomes
+    a list of `heading  value`. A single word that is longer than `width` is the one thing that stays longer.
+
+    Args:
+        to_the_right: of each column, whether its cells are aligned to the right (numbers); they wrap only where the
+            table would not fit otherwise.
+    """
+    texts = [[one_line(cell) for cell in row] for row in rows]
+    columns = list(zip(headings, *texts, strict=True))
+    room = width - len(GAP) * (len(headings) - 1)
+    natural = [max(_cells(cell) for cell in column) for column in columns]
+    words = [max(_cells(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    numbers_whole = [
+        max([_cells(cell) for cell in column[1:]] + [low]) if right else low
+        for column, low, right in zip(columns, words, to_the_right, strict=True)
+    ]
+    least = next((each for each in (natural, numbers_whole, words) if sum(each) <= room), None)
+    if least is None:
+        return _records(headings, texts, width=width)
+    widths = _spread(least, natural, room)
+    lines = _row(headings, widths, to_the_right)
+    lines.append(GAP.join("─" * wide for wide in widths))
+    for row in texts:
+        lines += _row(row, widths, to_the_right)
+    return lines
+
+
+def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
+    """Lines of at most `width` cells, broken between words; all but the first begin with `indent`."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}" if line else word
+        if line and _cells(longer) > width:
+            lines.append(line)
+            longer = indent + word
+        line = longer
+    return [*lines, line]
+
+
+def _records(headings: Sequence[str], rows: Sequence[Sequence[str]], *, width: int) -> list[str]:
+    beside = max(_cells(heading) for heading in headings) + len(GAP)
+    lines: list[str] = []
+    for number, row in enumerate(rows):
+        lines += [""] if number else []
+        for heading, cell in zip(headings, row, strict=True):
+            if cell:
+                value = wrapped(cell, max(width - beside, 20))
+                lines.append(_padded(heading, beside) + value[0])
+                lines += [" " * beside + line for line in value[1:]]
+    return lines
+
+
+def _spread(least: Sequence[int], natural: Sequence[int], room: int) -> list[int]:
+    """Widths from `least` towards `natural`, as far as there is room; the fullest column gets the next cell."""
+    widths = list(least)
+    for _ in range(room - sum(widths)):
+        wants = [whole / wide if wide else 0.0 for whole, wide in zip(natural, widths, strict=True)]
+        if max(wants) <= 1:
+            break
+        widths[wants.index(max(wants))] += 1
+    return widths
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], to_the_right: Sequence[bool]) -> list[str]:
+    columns = [wrapped(cell, wide) for cell, wide in zip(cells, widths, strict=True)]
+    lines = []
+    for at in range(max(len(column) for column in columns)):
+        parts = [
+            _padded(column[at] if at < len(column) else "", wide, right=right)
+            for column, wide, right in zip(columns, widths, to_the_right, strict=True)
+        ]
+        lines.append(GAP.join(parts).rstrip())
+    return lines
+
+
+def _padded(text: str, width: int, *, right: bool = False) -> str:
+    space = " " * (width - _cells(text))
+    return space + text if right else text + space
+
+
+def _cells(text: str) -> int:
+    """Columns of a terminal that the text takes: two for an emoji or a Chinese letter."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
