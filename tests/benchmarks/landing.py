@@ -38,18 +38,17 @@ AT_MOST_ROWS = {"dictreader": 5_000, "dlt_rows": 10_000, "dlt_arrow": 200_000}
 """How many rows the slow ways get; their times are scaled."""
 
 
-def make_zip(path: Path, answers: int, *, first_grade: int = 0, score: float = 1.0, totals: bool = False) -> None:
-    """An unsorted raw export of so many answers, some 340 bytes each."""
+def make_zip(path: Path, answers: int, *, first_grade: int = 0, score: float = 1.0) -> None:
+    """An unsorted raw export of so many answers, some 340 bytes each, and the total scores of their grades."""
     import polars as pl
 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
         grades = answers // ANSWERS_OF_A_GRADE
-        if totals:
-            with archive.open("total_scores.csv", "w", force_zip64=True) as member:
-                rows = pl.select((pl.int_range(0, grades) + first_grade).alias("grade"))
-                _grade_columns(rows).with_columns(
-                    pl.lit(score).alias("rubric_score"), pl.lit("100").alias("max_rubric_score")
-                ).drop("grade").write_csv(member)
+        with archive.open("total_scores.csv", "w", force_zip64=True) as member:
+            rows = pl.select((pl.int_range(0, grades) + first_grade).alias("grade"))
+            _grade_columns(rows).with_columns(
+                pl.lit(score).alias("rubric_score"), pl.lit("100").alias("max_rubric_score")
+            ).drop("grade").write_csv(member)
         with archive.open(MEMBER, "w", force_zip64=True) as member:
             for part, start in enumerate(range(0, answers, 500_000)):
                 count = min(500_000, answers - start)
@@ -126,14 +125,20 @@ def ours(source: Path, folder: Path, rows: int | None) -> int:
 
 
 def floor(source: Path, folder: Path, rows: int | None) -> int:
-    """DuckDB's own reader, and casts in SQL. It knows no grade, has no quarantine, and one bad cast fails it all."""
+    """DuckDB's own reader and casts in SQL, of the answers alone, into a file of the storage version that we publish.
+
+    It knows no grade, has no quarantine, and one bad cast fails it all.
+    """
     import duckdb
+
+    from maestro_analytics.warehouse.connection import STORAGE_VERSION
 
     with zipfile.ZipFile(source) as archive:
         unpacked = archive.extract(MEMBER, folder)
     with open(unpacked, encoding="utf-8") as file:  # noqa: PTH123
         names = file.readline().strip().split(",")
-    connection = duckdb.connect(folder / "floor.duckdb", config={"preserve_insertion_order": "false"})
+    config = {"preserve_insertion_order": "false", "storage_compatibility_version": STORAGE_VERSION}
+    connection = duckdb.connect(folder / "floor.duckdb", config=config)
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(
         f"create table answers as select {', '.join(_cast(name) for name in names)} from read_csv('{unpacked}', "
@@ -295,10 +300,10 @@ def redelivery(folder: Path, answers: int) -> None:
 
         for first in range(0, answers, part):
             source = folder / "part.zip"
-            make_zip(source, min(part, answers - first), first_grade=first // ANSWERS_OF_A_GRADE, totals=True)
+            make_zip(source, min(part, answers - first), first_grade=first // ANSWERS_OF_A_GRADE)
             land(source)
         again = answers * 9 // 40
-        make_zip(folder / "again.zip", again, first_grade=1000, score=2.0, totals=True)
+        make_zip(folder / "again.zip", again, first_grade=1000, score=2.0)
         read_seconds, land_seconds = land(folder / "again.zip")
         # The bare statements: what is landed goes out and in again, by key, from Parquet.
         connection = master.connection
