@@ -20,10 +20,9 @@ from typing import Any, BinaryIO, cast
 from maestro_analytics.errors import UnreadableFile
 
 try:
-    from isal.isal_zlib import IsalError, decompressobj
+    from isal import isal_zlib as inflate
 except ImportError:  # no wheel for this machine: zlib unpacks the same bytes in three times the time
-    from zlib import decompressobj
-    from zlib import error as IsalError  # noqa: N812
+    import zlib as inflate  # type: ignore[no-redef]
 
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 """A zip, and a zip without members."""
@@ -36,7 +35,7 @@ RATIO_MATTERS_FROM = 1 << 30
 BROKEN_STREAM = (
     zipfile.BadZipFile,
     zlib.error,
-    IsalError,
+    cast(type[Exception], inflate.error),
     lzma.LZMAError,
     EOFError,
     RuntimeError,
@@ -127,7 +126,7 @@ def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
     """
     stream = archive.open(info)
     if info.compress_type == zipfile.ZIP_DEFLATED:
-        stream._decompressor = decompressobj(-zlib.MAX_WBITS)  # type: ignore[attr-defined]
+        stream._decompressor = inflate.decompressobj(-zlib.MAX_WBITS)  # type: ignore[attr-defined]
     return cast(BinaryIO, stream)
 
 

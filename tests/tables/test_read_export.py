@@ -1,13 +1,16 @@
 """`ma.read_export`: an export file as checked frames, without a database and without a token."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import maestro_analytics as ma
 from maestro_analytics.errors import InvalidArgument, TooManyBadRows, UnreadableFile
+from maestro_analytics.tables import archive
 from tests.warehouse.desk import ANSWER, KEY, TOTAL, csv_text, raw_zip, whole_grade
 
 GROUPS = 'group_name,group_id,agent_name,agent_email,agent_ids,available\nEmail,g1,Jo,jo@example.com,"1,2",True\n'
@@ -32,6 +35,19 @@ def test_a_zip_gives_a_typed_frame_for_each_table(tmp_path):
     assert frames["csat"].height == 0
     assert frames.kind == "raw"
     assert (frames.refused.height, frames.missing, frames.warnings) == (0, (), [])
+
+
+def test_a_machine_without_isal_reads_the_same(tmp_path, monkeypatch):
+    assert archive.inflate.__name__ == "isal.isal_zlib"
+    path = written(tmp_path, "export.zip", raw_zip(**whole_grade()))
+    expected = ma.read_export(path)
+
+    monkeypatch.setattr(archive, "inflate", zlib)
+    found = ma.read_export(path)
+
+    assert list(found) == list(expected)
+    for name, frame in expected.items():
+        assert_frame_equal(found[name], frame)
 
 
 @pytest.mark.parametrize(
