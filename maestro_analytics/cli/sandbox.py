@@ -40,6 +40,12 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Make something go wrong; see `sandbox faults`. Repeatable."),
     ] = None,
+    habit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Make the centre harder to read; `all`, or see the sandbox's README. Repeatable."
+        ),
+    ] = None,
     now: Annotated[
         datetime | None,
         typer.Option(
@@ -65,7 +71,7 @@ def serve(
     from datetime import UTC
     from threading import Event
 
-    from maestro_analytics.sandbox import Sandbox, UnknownFault
+    from maestro_analytics.sandbox import Sandbox, UnknownFault, UnknownHabit
 
     try:
         sandbox = Sandbox(
@@ -76,12 +82,13 @@ def serve(
             running=now is None,
             grades_per_agent_week=grades_per_week,
             faults=fault or (),
+            habits="all" if habit == ["all"] else habit or (),
             requests_per_second=None if no_limits else 10,
             requests_per_minute=None if no_limits else 100,
             export_seconds=export_seconds,
             port=port,
         )
-    except UnknownFault as error:
+    except (UnknownFault, UnknownHabit) as error:
         _refuse(str(error))
     except OSError as error:
         _refuse(f"port {port} cannot be used: {(error.strerror or str(error)).lower()}")

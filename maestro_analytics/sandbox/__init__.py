@@ -8,10 +8,12 @@ from maestro_analytics.sandbox.account import Account
 from maestro_analytics.sandbox.faults import FAULTS, UnknownFault
 from maestro_analytics.sandbox.received import Inbox, Metric, Received
 from maestro_analytics.sandbox.sandbox import Sandbox
+from maestro_analytics.sandbox.simulation.habits import HABITS, UnknownHabit
 from maestro_analytics.sandbox.truth import AgentTruth, GraderTruth, Truth
 
 __all__ = [
     "FAULTS",
+    "HABITS",
     "Account",
     "AgentTruth",
     "GraderTruth",
@@ -21,4 +23,5 @@ __all__ = [
     "Sandbox",
     "Truth",
     "UnknownFault",
+    "UnknownHabit",
 ]

@@ -21,6 +21,7 @@ from maestro_analytics.sandbox.http import Origin, Reply, Request, dripping
 from maestro_analytics.sandbox.limits import SlidingWindows
 from maestro_analytics.sandbox.received import Inbox, Received
 from maestro_analytics.sandbox.routing import ROOT
+from maestro_analytics.sandbox.simulation.habits import chosen as habits_named
 from maestro_analytics.sandbox.simulation.timeline import Centre
 from maestro_analytics.sandbox.store import ObjectStore
 from maestro_analytics.sandbox.truth import Truth
@@ -43,6 +44,7 @@ class Sandbox:
         running: let the clock run along with real time from `now`.
         grades_per_agent_week: ordinary grades; a grade has 9 to 13 answers or so.
         coaching_effect: what a session adds to an agent's true quality, in percent points (0 to 10).
+        habits: names from `HABITS`, or "all": what makes a centre harder to read, with its truth; none by default.
         faults: names from `FAULTS`, as NAME or NAME=N.
         requests_per_second, requests_per_minute: the limits; None switches one off.
         export_seconds: real time that an export takes at least.
@@ -52,7 +54,7 @@ class Sandbox:
         timer: a monotonic clock in seconds, for limits and the age of URLs.
 
     Raises:
-        UnknownFault: a fault that does not exist.
+        UnknownFault, UnknownHabit: a fault or habit that does not exist.
         OSError: the port is in use.
     """
 
@@ -66,6 +68,7 @@ class Sandbox:
         running: bool = False,
         grades_per_agent_week: float = 5.0,
         coaching_effect: float = 5.0,
+        habits: Iterable[str] = (),
         faults: Iterable[str] = (),
         requests_per_second: int | None = 10,
         requests_per_minute: int | None = 100,
@@ -78,6 +81,7 @@ class Sandbox:
     ) -> None:
         if agents < 1 or days < 1 or not 0 <= coaching_effect <= 10:
             raise ValueError("agents and days must be at least 1, coaching_effect 0 to 10")
+        named = habits_named(habits)
         self.faults = Faults(faults)
         self.received = Inbox()
         self._timer = timer
@@ -97,6 +101,7 @@ class Sandbox:
         self._size: dict[str, Any] = {
             "grades_per_agent_week": grades_per_agent_week,
             "coaching_effect": coaching_effect,
+            "habits": named,
         }
         self._limits: dict[str, Any] = {
             "per_second": requests_per_second,

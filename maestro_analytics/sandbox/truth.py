@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from maestro_analytics.sandbox.files.rows import GradeRows, Row, audit_rows, csa
 from maestro_analytics.sandbox.simulation import rubrics
 from maestro_analytics.sandbox.simulation.coaching import Record
 from maestro_analytics.sandbox.simulation.grades import Version
+from maestro_analytics.sandbox.simulation.people import Person
 from maestro_analytics.sandbox.simulation.timeline import Centre
 
 RowDict = dict[str, Any]
@@ -49,7 +50,12 @@ _TODO_FIELDS = (
 
 @dataclass(frozen=True)
 class AgentTruth:
-    """One person. `quality_percent` is before any coaching; each session adds the coaching effect from then on."""
+    """One person. `quality_percent` is before any coaching; each session adds the coaching effect from then on.
+
+    Of the habits that are switched on: the sessions that an auto-fail led to (`session_moments` has them too), the
+    grader of nine in ten grades, the first day with grades and the first without (None is open), and how many times the
+    usual number of grades there is.
+    """
 
     name: str
     email: str
@@ -58,6 +64,11 @@ class AgentTruth:
     groups: list[str]
     quality_percent: float
     session_moments: list[datetime]
+    sessions_after_auto_fails: list[datetime] = field(default_factory=list)
+    usual_grader: str | None = None
+    joined: datetime | None = None
+    left: datetime | None = None
+    times_usual_number: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -196,14 +207,40 @@ class Truth:
                 available=person.available,
                 groups=self._centre.groups_of(person, now),
                 quality_percent=person.quality,
-                session_moments=[moment for moment in person.sessions if moment <= now],
+                session_moments=sorted(moment for moment in person.sessions if moment <= now),
+                **self._habits_of(person, now),
             )
             for person in self._directory.people()
         ]
 
+    def _habits_of(self, person: Person, now: datetime) -> dict[str, Any]:
+        habits, stay = self._centre.habits, self._centre.habits.stay(person)
+        usual = habits.usual_grader(person)
+        joined, left = (None if day is None else self.start + timedelta(days=day) for day in (stay.first, stay.last))
+        return {
+            "sessions_after_auto_fails": sorted(
+                moment
+                for number, moment in self._centre.coaching.after_auto_fails
+                if number == person.number and moment <= now
+            ),
+            "usual_grader": None if usual is None else self._centre.users[usual].email,
+            "joined": joined,
+            "left": left,
+            "times_usual_number": habits.pace(person),
+        }
+
     @property
     def graders(self) -> list[GraderTruth]:
         return [GraderTruth(user.email, user.bias) for user in self._centre.users]
+
+    def mood_points(self, grader: str, moment: datetime) -> float:
+        """What a grader (named as in the files) gives beyond the usual on the day of `moment`, in percent points."""
+        number = next(user.number for user in self._centre.users if user.email == grader)
+        return self._centre.habits.mood(number, moment)
+
+    def trend_points(self, moment: datetime) -> float:
+        """By how much everybody's true quality has risen since the start, in percent points."""
+        return self._centre.habits.trend(moment)
 
     @property
     def coaching_effect_points(self) -> float:
@@ -214,7 +251,7 @@ class Truth:
     def auto_fail_rate(self) -> dict[str, float]:
         """Rubric id -> the share of grades that an auto-fail makes 0, whoever is graded."""
         return {
-            rubric.rubric_id: rubrics.AUTO_FAIL_RATE if _has(rubric, "auto_fail") else 0.0
+            rubric.rubric_id: rubric.auto_fail_rate if _has(rubric, "auto_fail") else 0.0
             for rubric in self._centre.rubrics
         }
 

@@ -9,7 +9,7 @@ _MASK = (1 << 64) - 1
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz"
 
 # What a stream of draws is for; the first number after the seed, so that no two purposes share draws.
-PEOPLE, RUBRICS, DAY, TICKET, MARKS, CONTENT, RECORD, AUDIT, FILE = range(9)
+PEOPLE, RUBRICS, DAY, TICKET, MARKS, CONTENT, RECORD, AUDIT, FILE, HABIT = range(10)
 
 
 def mix(*numbers: int) -> int:

@@ -53,6 +53,7 @@ class Coaching:
         self.points: list[Record] = []
         self.sessions: list[Record] = []
         self.effect = effect
+        self.after_auto_fails: set[tuple[int, datetime]] = set()
         self._seed = seed
         self._account = account
         self._users = users
@@ -93,15 +94,26 @@ class Coaching:
             if len(recent) < 3 or too_soon or not chosen or sum(recent) / len(recent) >= LOW_PERCENT:
                 continue
             moment = monday + timedelta(seconds=int(hours * 3600), milliseconds=int(rng.random() * 1000))
-            person.sessions.append(moment)
             self._hold_session(person, monday, moment, rng)
 
-    def _hold_session(self, person: Person, monday: datetime, moment: datetime, rng: Random) -> None:
-        """A session that takes place at `moment`. Many records are made earlier in that week; some have no dates."""
+    def coach_auto_fail(self, grade: Grade, graded: datetime, share: float) -> None:
+        """Coach a `share` of those whose grade an auto-fail made 0, within two days, unless coached of late."""
+        person = grade.person
+        rng = draws(self._seed, RECORD, grade.number, 7)
+        chosen, hours = rng.random() < share, rng.uniform(10, 40)
+        if not chosen or any(abs(graded - session) < timedelta(days=35) for session in person.sessions):
+            return
+        moment = graded + timedelta(seconds=int(hours * 3600))
+        self.after_auto_fails.add((person.number, moment))
+        self._hold_session(person, graded, moment, rng)
+
+    def _hold_session(self, person: Person, begin: datetime, moment: datetime, rng: Random) -> None:
+        """A session that takes place at `moment`. Many records are made earlier, after `begin`; some have no dates."""
+        person.sessions.append(moment)
         dates = draws(self._seed, RECORD, person.number, len(person.sessions), 6)
         is_dated = dates.random() < 0.75
         planned = moment - timedelta(hours=round(dates.uniform(1, 60), 2))
-        created = max(planned, monday + timedelta(hours=8)) if is_dated and dates.random() < 0.6 else moment
+        created = max(planned, begin + timedelta(hours=8)) if is_dated and dates.random() < 0.6 else moment
 
         def confirmed(who: str, hours: int) -> tuple[datetime, dict[str, Any]]:
             at = moment + timedelta(hours=hours)

@@ -193,7 +193,7 @@ class Content:
 def marks_of(seed: int, users: list[User], version: Version) -> Marks:
     """The marks of a version, from a reading that no other grader, kind of grade or version shares."""
     grade = version.grade
-    bias = users[version.grader].bias if version.grader is not None else 0.0
+    bias = users[version.grader].bias_at(version.graded) if version.grader is not None else 0.0
     kind = (GRADING, CALIBRATION_REVIEW, CALIBRATION_FINAL, GRADER_QA).index(grade.grade_type)
     view = ((version.grader or 0) * 4 + kind) * 8 + version.number + 1
     return rubrics.mark(seed, grade.ticket.number, grade.rubric, quality=grade.quality, bias=bias, view=view)

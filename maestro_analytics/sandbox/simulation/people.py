@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -51,13 +52,20 @@ class Person:
 
 @dataclass(slots=True, eq=False)
 class User:
-    """A grader or coach. `bias` is what this grader gives beyond an unbiased one, in percent points."""
+    """A grader or coach. `bias` is what this grader gives beyond an unbiased one, in percent points.
+
+    `mood` is what is added to it at a moment.
+    """
 
     number: int
     user_id: str
     name: str
     email: str
     bias: float
+    mood: Callable[[int, datetime], float] | None = None
+
+    def bias_at(self, moment: datetime) -> float:
+        return self.bias + (self.mood(self.number, moment) if self.mood else 0.0)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 
@@ -58,13 +58,20 @@ class Section:
 
 @dataclass(frozen=True)
 class Rubric:
-    """Scored by total points, or by weighted sections (then `weighted`, and a score is in percent of 100)."""
+    """Scored by total points, or by weighted sections (then `weighted`, and a score is in percent of 100).
+
+    Attributes:
+        auto_fail_rate: share of grades that an auto-fail makes 0, where the rubric has such a section.
+        full_share: share of tickets on which every step is reached, whoever is graded; the others make up for it.
+    """
 
     number: int
     rubric_id: str
     name: str
     sections: tuple[Section, ...]
     weighted: bool = False
+    auto_fail_rate: float = AUTO_FAIL_RATE
+    full_share: float = 0.0
 
     @cached_property
     def questions(self) -> list[tuple[Section, Question]]:
@@ -95,23 +102,30 @@ def mark(seed: int, ticket: int, rubric: Rubric, *, quality: float, bias: float,
     own = draws(seed, MARKS, ticket, rubric.number, view + 1)
     reached = min(0.995, max(0.005, (quality + bias) / 100))
     nothing_applies = seen.random() < ALL_NOT_APPLICABLE_RATE
+    if rubric.full_share:
+        is_full = seen.random() < rubric.full_share
+        reached = 1.0 if is_full else max((reached - rubric.full_share) / (1 - rubric.full_share), 0.005)
     marks: Marks = []
     for section in rubric.sections:
         section_applies = not nothing_applies and seen.random() >= (
             SECTION_NOT_APPLICABLE_RATE if section.kind == "ordinary" else 0.0
         )
         for question in section.questions:
-            marks.append(_mark_question(section, question, seen, own, reached if section_applies else None))
+            marks.append(
+                _mark_question(
+                    section, question, seen, own, reached if section_applies else None, rubric.auto_fail_rate
+                )
+            )
     return marks
 
 
 def _mark_question(
-    section: Section, question: Question, seen: Random, own: Random, reached: float | None
+    section: Section, question: Question, seen: Random, own: Random, reached: float | None, auto_fail_rate: float
 ) -> int | None:
     steps = [seen.random() for _ in range(question.steps)]
     applies = seen.random() >= question.not_applicable_rate and own.random() >= 0.003
     if section.kind == "auto_fail":
-        return None if reached is None else int(steps[0] >= AUTO_FAIL_RATE / len(section.questions))
+        return None if reached is None else int(steps[0] >= auto_fail_rate / len(section.questions))
     if section.kind == "bonus":
         return None if reached is None else int(steps[0] < BONUS_RATE)
     if reached is None or not applies:
@@ -169,7 +183,7 @@ def alignment(rubric: Rubric, marks: Sequence[int | None], target: Sequence[int 
     return round(100 * (1 - missed / possible), 2)
 
 
-def make_rubrics(seed: int) -> list[Rubric]:
+def make_rubrics(seed: int, *, auto_fail_rate: float | None = None) -> list[Rubric]:
     """Three scorecards: total points with a bonus and an auto-fail, weighted sections, and a short compliance check."""
     rng = draws(seed, RUBRICS)
 
@@ -243,4 +257,21 @@ def make_rubrics(seed: int) -> list[Rubric]:
             ),
         ),
     )
+    if auto_fail_rate is not None:
+        support, compliance = (replace(rubric, auto_fail_rate=auto_fail_rate) for rubric in (support, compliance))
     return [support, chat, compliance]
+
+
+def in_fives(seed: int, rubric: Rubric, *, full_share: float) -> Rubric:
+    """A rubric of 20 questions of 5 points in place of another one: scores in steps of 5, many of them 100."""
+    rng = draws(seed, RUBRICS, 1)
+    sections = tuple(
+        Section(
+            identifier(rng),
+            name,
+            tuple(Question(identifier(rng), f"{name}, point {number}", 5.0, 1, (), 0.0) for number in range(1, 6)),
+        )
+        for name in ("Opening", "Solution", "Language", "Closing")
+    )
+    failing = tuple(section for section in rubric.sections if section.kind == "auto_fail")
+    return replace(rubric, name="Support quality, in fives", sections=(*sections, *failing), full_share=full_share)

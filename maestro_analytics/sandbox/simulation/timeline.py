@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 from maestro_analytics.sandbox.simulation import rubrics, texts
-from maestro_analytics.sandbox.simulation.chance import DAY, PEOPLE, TICKET, draws
+from maestro_analytics.sandbox.simulation.chance import DAY, HABIT, PEOPLE, TICKET, draws
 from maestro_analytics.sandbox.simulation.coaching import Coaching
 from maestro_analytics.sandbox.simulation.grades import (
     CALIBRATION_FINAL,
@@ -24,6 +25,16 @@ from maestro_analytics.sandbox.simulation.grades import (
     Ticket,
     Version,
     marks_of,
+)
+from maestro_analytics.sandbox.simulation.habits import (
+    AUTO_FAIL_RATE,
+    AUTO_FAILS,
+    FULL_SHARE,
+    MOODS,
+    PILE,
+    SESSION_SHARE,
+    TEAM_SHARE,
+    Habits,
 )
 from maestro_analytics.sandbox.simulation.people import Person, make_groups, make_people, make_users
 from maestro_analytics.sandbox.simulation.rubrics import Rubric
@@ -50,6 +61,7 @@ class Centre:
         grades_per_agent_week: float,
         coaching_effect: float,
         customer: int = 0,
+        habits: Iterable[str] = (),
     ) -> None:
         self.seed = seed
         self.start = start
@@ -57,7 +69,13 @@ class Centre:
         self.groups = make_groups(seed, agents)
         self.people = make_people(seed, agents, self.groups, customer)
         self.users = make_users(seed, agents, customer)
-        self.rubrics = rubrics.make_rubrics(seed)
+        self.habits = Habits(habits, seed=seed, start=start, groups=self.groups, graders=len(self.users))
+        if MOODS in self.habits:
+            for user in self.users:
+                user.mood = self.habits.mood
+        self.rubrics = rubrics.make_rubrics(seed, auto_fail_rate=AUTO_FAIL_RATE if AUTO_FAILS in self.habits else None)
+        if PILE in self.habits:
+            self.rubrics[0] = rubrics.in_fives(seed, self.rubrics[0], full_share=FULL_SHARE)
         self.grades: list[Grade] = []
         self.tickets: dict[tuple[str | None, str], Ticket] = {}
         self.moves: list[tuple[datetime, Person, list[str]]] = []
@@ -92,8 +110,10 @@ class Centre:
             self.coaching.plan_week(self.people, midnight, draws(self.seed, DAY, day, 1))
         if day % 17 == 11:
             self._move_someone(midnight, rng)
-        per_day = self.grades_per_agent_week / 7
         for person in self.people:
+            if not self.habits.stay(person).includes(day):
+                continue
+            per_day = self.grades_per_agent_week / 7 * self.habits.pace(person)
             for _ in range(int(per_day) + (rng.random() < per_day % 1)):
                 self._grade_a_ticket(person, midnight, rng)
         if day % 7 in (2, 4):
@@ -112,7 +132,7 @@ class Centre:
         grade = self._grade(ticket, person, rubric, graded, rng)
         if rng.random() < SECOND_AGENT_RATE and len(self.people) > 1:
             other = self.people[(person.number + 1 + int(rng.random() * (len(self.people) - 1))) % len(self.people)]
-            if not self._has_twin(ticket):
+            if not self._has_twin(ticket) and self.habits.stay(other).includes((graded - self.start).days):
                 self._grade(ticket, other, rubric, graded + timedelta(minutes=7), rng)
             if ticket is self._last_zendesk:
                 self._last_zendesk = None
@@ -180,6 +200,9 @@ class Centre:
         grader: int | None = (person.number + int(rng.random() * (2 if rng.random() < 0.6 else len(self.users)))) % len(
             self.users
         )
+        usual = self.habits.usual_grader(person)
+        if usual is not None and draws(self.seed, HABIT, 4, len(self.grades)).random() < TEAM_SHARE:
+            grader = usual
         if rng.random() < 0.01:
             grader = None
         changes = [Change(graded, GRADED, grader)]
@@ -201,6 +224,8 @@ class Centre:
         if first is not None:
             percent = rubrics.score(rubric, marks_of(self.seed, self.users, first)).percent
             self.coaching.see_grade(grade, percent, graded)
+            if AUTO_FAILS in self.habits and percent == 0:
+                self.coaching.coach_auto_fail(grade, graded, SESSION_SHARE)
         return grade
 
     def _calibrate(self, midnight: datetime, rng: Random) -> None:
@@ -209,6 +234,8 @@ class Centre:
             return
         graded = _at(midnight, rng)
         person = self.people[int(rng.random() * len(self.people))]
+        if not self.habits.stay(person).includes((graded - self.start).days):
+            return
         ticket = self._new_ticket(person, graded, rng)
         rubric = self.rubrics[int(rng.random() * 3)]
         final = self._add(ticket, person, rubric, CALIBRATION_FINAL, graded, [Change(graded, GRADED, 0)], rng)
@@ -238,7 +265,7 @@ class Centre:
             agent_id=person.id_for(ticket.source),
             rubric=rubric,
             grade_type=grade_type,
-            quality=self.coaching.quality(person, reported),
+            quality=self.coaching.quality(person, reported) + self.habits.trend(reported),
             changes=tuple(changes),
             seconds=seconds,
             target=target,
