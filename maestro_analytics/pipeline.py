@@ -415,7 +415,7 @@ class _Run:
         report.quarantined += landed.quarantined
         for file in landed.refused:
             self.error(file.error)
-        if landed.refused and landed.export is not None:
+        if landed.export is not None:
             keep_once(self.master.connection, landed.export, self.master.folder)
         for line in (*landed.warnings, *(str(file.error) for file in landed.unknown)):
             self.warn(line)

@@ -27,6 +27,7 @@ from maestro_analytics.cli import (
     lake,
     land,
     maintenance,
+    prune,
     push,
     query,
     reconcile,
@@ -61,7 +62,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for room in (refresh, land, reconcile, maintenance, erase, query, report, push, export, lake, doctor, sandbox):
+for room in (refresh, land, reconcile, maintenance, prune, erase, query, report, push, export, lake, doctor, sandbox):
     room.register(app)
 
 

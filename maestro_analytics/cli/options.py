@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from typing import overload
 
 from maestro_analytics.errors import InvalidArgument
 
 
+@overload
+def moment(text: str, *, option: str) -> datetime: ...
+@overload
+def moment(text: None, *, option: str) -> None: ...
+@overload
+def moment(text: str | None, *, option: str) -> datetime | None: ...
 def moment(text: str | None, *, option: str) -> datetime | None:
     """A date or an ISO 8601 moment, as UTC; None for None.
 

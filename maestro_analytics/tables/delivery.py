@@ -41,6 +41,7 @@ class Refusal:
         column_name: the first wrong column; None when the whole row is wrong (its number of fields, its bytes).
         reason: what is wrong, all of it.
         raw: the row as it stands in the file.
+        grade_key: the grade that it belongs to; None where that could not be read.
     """
 
     table_name: str
@@ -49,6 +50,7 @@ class Refusal:
     column_name: str | None
     reason: str
     raw: str
+    grade_key: str | None = None
 
 
 @dataclass

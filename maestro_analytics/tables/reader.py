@@ -388,7 +388,7 @@ def _refusals(file: _File, *, at_most: int | None = None) -> list[Refusal]:
                 row += 1
             if problem is not None:
                 where = (file.table.name, file.member.name, record.line)
-                found.append(Refusal(*where, problem.column_name, problem.reason, record.raw))
+                found.append(Refusal(*where, problem.column_name, problem.reason, record.raw, problem.grade_key))
                 if len(found) == wanted:
                     break
     return found

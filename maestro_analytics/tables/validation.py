@@ -8,7 +8,7 @@ number that is not finite, a wrong type), and no value in any of the columns of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pandera.errors
@@ -29,10 +29,11 @@ ROUNDED_ID = r"^\s*[0-9](?:[.,][0-9]+)?E\+[0-9]{2,}\s*$"
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a row is refused: the first wrong column (None for the whole row), and everything that is wrong."""
+    """Why a row is refused: the first wrong column (None for the whole row), all that is wrong, and its grade."""
 
     column_name: str | None
     reason: str
+    grade_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Checked:
         live_rows: their row numbers.
         flagged: rows that the vendor marks as deleted: `GRADE_PARTS`, `grade_key` and `date_graded`; None without any.
         problems: row number -> why it is refused.
-        named_keys: grade keys of refused rows, where they could be read.
+        named_keys: grade keys of refused rows, where they could be read; each is on its problem too.
     """
 
     live: pl.DataFrame
@@ -120,7 +121,9 @@ def _separated(
                 row: problem for row, problem in problems.items() if row not in set(obeyed.get_column("row number"))
             }
             numbered = numbered.filter(~pl.col("row number").is_in(obeyed.get_column("row number").to_list()))
-        named_keys = numbered.filter(is_bad & has_key).get_column("grade_key").unique().to_list()
+        keys = dict(numbered.filter(is_bad & has_key).select("row number", "grade_key").iter_rows())
+        problems = {row: replace(problem, grade_key=keys.get(row)) for row, problem in problems.items()}
+        named_keys = list(dict.fromkeys(keys.values()))
     live = numbered.filter(~is_bad)
     return Checked(live.drop("row number"), live.get_column("row number"), flagged, problems, named_keys)
 

@@ -28,7 +28,7 @@ from maestro_analytics.warehouse.connection import (
 from maestro_analytics.warehouse.landing import coverage
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.landing.lists import slices_of
-from maestro_analytics.warehouse.ledger import DuckLedger
+from maestro_analytics.warehouse.ledger import DuckLedger, relative
 from maestro_analytics.warehouse.lock import FolderLock
 from maestro_analytics.warehouse.state import create_all
 
@@ -193,6 +193,11 @@ class Master:
         with self._working:
             return landing.refuse(self.connection, export, error, self.folder)
 
+    def land_pruned(self, export: ExportRecord) -> None:
+        """Restore what the ledger tells of an export whose kept file was pruned: its window, if all had landed."""
+        with self._working:
+            landing.land_pruned(self.connection, export)
+
     def first_since(self) -> dict[str, datetime]:
         """Windowed kind -> the earliest moment that a run which came through has fetched."""
         with self._working:
@@ -263,6 +268,7 @@ class Master:
         The master is closed while it is copied: closing a second handle of an open file would drop DuckDB's lock.
         """
         with self._working, self._entering:
+            self._remove_pruned_files()
             publish.prepare(self.connection)
             is_readable = has_published_storage(self.connection)
             steps.reached("prepared")
@@ -273,6 +279,16 @@ class Master:
                 return publish.publish(self.path, self.folder / PUBLISHED)
             finally:
                 self._connection = open_file(self.path)
+
+    def _remove_pruned_files(self) -> None:
+        """Remove the kept files of exports with `pruned_at`. The ledger names each file until it is gone."""
+        pruned = self.ledger.records("pruned_at is not null and file is not null")
+        for export in pruned:
+            names = [export.seq, relative(export.file, self.folder) if export.file else None]
+            shared = "select count(*) from state.exports where seq <> ? and file = ? and pruned_at is null"
+            if export.file and not scalar(self.connection, shared, names):
+                export.file.unlink(missing_ok=True)
+            self.connection.execute("update state.exports set file = null where seq = ?", [export.seq])
 
     def compact(self) -> tuple[int, int]:
         """Rewrite the master without the space of deleted rows; returns its size in bytes before and after."""

@@ -1,6 +1,7 @@
-"""Exports that the vendor delivers again with the same bytes and that are refused each time.
+"""Exports that the vendor delivers again with the same bytes.
 
-Their bytes and their quarantined rows are kept once, and their windows are asked for less and less often.
+The bytes are kept once. Where they are refused each time, their quarantined rows are kept once too, and their windows
+are asked for less and less often.
 """
 
 from __future__ import annotations
@@ -46,16 +47,24 @@ def delayed_windows(connection: duckdb.DuckDBPyConnection, now: datetime) -> Ite
 
 
 def keep_once(connection: duckdb.DuckDBPyConnection, export: ExportRecord, data_folder: Path) -> None:
-    """Keep a refused file, and its quarantined rows, only once: earlier exports with the same bytes give theirs up."""
+    """Keep the bytes of a landed or refused file once: earlier exports with the same bytes give theirs up.
+
+    Earlier refused ones give up their quarantined rows too; earlier landed ones then name the newest file.
+    """
     if export.file is None or export.sha256 is None:
         return
+    newest = relative(export.file, data_folder)
     earlier = connection.execute(
-        "select seq, file from state.exports where kind = ? and sha256 = ? and seq < ? "
-        "and status in ('partial', 'unreadable') and file is not null",
+        "select seq, file, status <> 'landed' from state.exports where kind = ? and sha256 = ? and seq < ? "
+        "and status in ('landed', 'partial', 'unreadable') and file is not null",
         [export.kind, export.sha256, export.seq],
     ).fetchall()
-    for seq, file in earlier:
-        connection.execute("delete from state.quarantine where export_seq = ?", [seq])
-        connection.execute("update state.exports set status = 'repeated', file = null where seq = ?", [seq])
-        if file != relative(export.file, data_folder):
+    for seq, file, was_refused in earlier:
+        if was_refused:
+            connection.execute("delete from state.quarantine where export_seq = ?", [seq])
+            connection.execute("update state.exports set status = 'repeated', file = null where seq = ?", [seq])
+        else:
+            connection.execute("update state.quarantine set file = ? where export_seq = ?", [newest, seq])
+            connection.execute("update state.exports set file = ? where seq = ?", [newest, seq])
+        if file != newest:
             (data_folder / file).unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +17,9 @@ from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import ledger
 from maestro_analytics.warehouse.connection import frame, scalar
 from maestro_analytics.warehouse.landing import land_coaching
-from maestro_analytics.warehouse.landing.accounting import Landed
+from maestro_analytics.warehouse.landing.accounting import Landed, Source
 from maestro_analytics.warehouse.landing.lists import KeptList
+from maestro_analytics.warehouse.landing.staged import add_columns
 from maestro_analytics.warehouse.master import KEPT, Master
 from maestro_analytics.warehouse.reconcile import remove_ghosts
 
@@ -58,7 +59,7 @@ def replay(master: Master, *, budget: float = BUDGET, without_missing: bool = Fa
     Raises:
         MaestroError: kept files of exports that have landed are gone.
     """
-    landed = master.ledger.records("landing is not null and file is not null")
+    landed = master.ledger.records("landing is not null and file is not null and pruned_at is null")
     gone = [str(export.file) for export in landed if export.file and not export.file.exists()]
     if gone and not without_missing:
         raise MaestroError(
@@ -69,28 +70,54 @@ def replay(master: Master, *, budget: float = BUDGET, without_missing: bool = Fa
     fresh_path.unlink(missing_ok=True)
     fresh = Master(master.folder, fresh_path, None)
     try:
-        _carry_over(master, fresh)
-        order = fresh.connection.execute(
-            f"select seq from state.exports where {_HAD_A_RESULT} order by landing nulls last, seq"
-        ).fetchall()
-        # An export counts as landed when it is landed here.
-        fresh.connection.execute("update state.exports set landing = null")
-        for (seq,) in order:
-            (export,) = fresh.ledger.records("seq = ?", [seq])
-            yield reread(fresh, export, budget=budget)
-        for table in COACHING_TABLES:
-            kept = master.folder / KEPT / f"coaching-{table.name}.ndjson.gz"
-            if kept.exists():
-                yield reread_list(fresh, table.name, kept)
-        _remove_ghosts_again(master, fresh)
-        fresh.resolve_people()
+        yield from rebuild(master, fresh, budget=budget)
         fresh.connection.execute("checkpoint")
         fresh.close()
         master.replace_file(fresh_path)
     finally:
-        fresh.close()
-        fresh_path.unlink(missing_ok=True)
-        fresh_path.with_name(fresh_path.name + ".wal").unlink(missing_ok=True)
+        discard(fresh)
+
+
+def discard(fresh: Master) -> None:
+    """Close a database that was built beside the master, and remove it if it is still there."""
+    fresh.close()
+    fresh.path.unlink(missing_ok=True)
+    fresh.path.with_name(fresh.path.name + ".wal").unlink(missing_ok=True)
+
+
+def rebuild(
+    master: Master, fresh: Master, *, budget: float = BUDGET, without: Collection[int] = ()
+) -> Iterator[Reread]:
+    """Land everything that is kept in the empty database `fresh`, in the order in which it once landed.
+
+    Args:
+        without: exports to treat as pruned.
+    """
+    _carry_over(master, fresh)
+    fresh.connection.execute(
+        "update state.exports set pruned_at = coalesce(pruned_at, now()) where list_contains($seqs, seq)",
+        {"seqs": list(without)},
+    )
+    _carry_over_columns(master, fresh)
+    order = fresh.connection.execute(
+        "select seq, pruned_at is not null, landing is not null from state.exports "
+        f"where {_HAD_A_RESULT} order by landing nulls last, seq"
+    ).fetchall()
+    # An export counts as landed when it is landed here.
+    fresh.connection.execute("update state.exports set landing = null")
+    for seq, is_pruned, has_landed in order:
+        (export,) = fresh.ledger.records("seq = ?", [seq])
+        if not is_pruned:
+            yield reread(fresh, export, budget=budget)
+        elif has_landed:
+            fresh.land_pruned(export)
+    for table in COACHING_TABLES:
+        kept = master.folder / KEPT / f"coaching-{table.name}.ndjson.gz"
+        if kept.exists():
+            yield reread_list(fresh, table.name, kept)
+    _carry_over_history(master, fresh)
+    _remove_ghosts_again(master, fresh)
+    fresh.resolve_people()
 
 
 def retry_quarantine(master: Master, *, budget: float = BUDGET) -> Iterator[Reread]:
@@ -156,6 +183,35 @@ def _carry_over(master: Master, fresh: Master) -> None:
     if not scalar(fresh.connection, "select count(*) from state.exports"):
         for record in _records_from_names(master.folder / KEPT):
             ledger.add(fresh.connection, record, master.folder)
+
+
+_PRUNED = "select seq from state.exports where pruned_at is not null"
+
+
+def _carry_over_columns(master: Master, fresh: Master) -> None:
+    """Add the columns that pruned files had brought."""
+    pruned = {"pruned": [seq for (seq,) in fresh.connection.execute(_PRUNED).fetchall()]}
+    changes = frame(
+        master.connection, "select * from state.schema_changes where list_contains($pruned, export_seq)", pruned
+    )
+    for change in changes.iter_rows(named=True):
+        source = Source("", change["export_seq"], change["export_id"], None, change["changed_at"])
+        add_columns(fresh.connection, change["table_name"], {change["column_name"]: change["name_in_file"]}, source)
+
+
+def _carry_over_history(master: Master, fresh: Master) -> None:
+    """Restore the earlier versions of grades of which a version came with a pruned file."""
+    pruned = frame(fresh.connection, "select export_id from state.exports where pruned_at is not null")
+    history = frame(
+        master.connection,
+        "select * from grade_history where grade_key in (select grade_key from grade_history where "
+        "list_contains($pruned, export_id) or list_contains($pruned, replaced_by))",
+        {"pruned": pruned.get_column("export_id").drop_nulls().to_list()},
+    )
+    fresh.connection.register("earlier_versions", history)
+    fresh.connection.execute("delete from grade_history where grade_key in (select grade_key from earlier_versions)")
+    fresh.connection.execute("insert into grade_history by name select * from earlier_versions")
+    fresh.connection.unregister("earlier_versions")
 
 
 def _remove_ghosts_again(master: Master, fresh: Master) -> None:

@@ -65,6 +65,10 @@ EXPORTS = StateTable(
         "landing": ("BIGINT", "The order in which exports landed"),
         "error": ("VARCHAR", "What went wrong, in words"),
         "landed_from": ("VARCHAR", "The path of a file that was landed by hand; null for an export asked for"),
+        "pruned_at": (
+            "TIMESTAMPTZ",
+            "When its kept file was removed because nothing needs it any more; null while it is kept",
+        ),
         "total_columns": ("VARCHAR[]", "The columns of its total_scores file; re-grades compare what both exports had"),
     },
 )
@@ -90,6 +94,7 @@ QUARANTINE = StateTable(
         "column_name": ("VARCHAR", "The first wrong column; null when the row itself is"),
         "reason": ("VARCHAR", "Everything that is wrong"),
         "raw": ("VARCHAR", "The row as it stands in the file"),
+        "grade_key": ("VARCHAR", "The grade it belongs to, where that could be read"),
         "kind": ("VARCHAR", "`raw`, `groups`, `audit` or `coaching`"),
         **_EXPORT,
         "quarantined_at": ("TIMESTAMPTZ", "When the export was complete"),

@@ -2,7 +2,7 @@
 
 from maestro_analytics.tables.columns import Role
 from maestro_analytics.warehouse.replay import retry_quarantine
-from tests.warehouse.desk import ANSWER, START, TOTAL, csv_text, raw_zip, zipped
+from tests.warehouse.desk import ANSWER, KEY, START, TOTAL, csv_text, raw_zip, zipped
 
 
 def many(count):
@@ -23,6 +23,7 @@ def test_a_refused_row_is_kept_to_the_letter(desk):
         "reason": "rubric_score: 'N.A.' is not a number; "
         "total_grading_time: '5 min' is not a number of seconds or HH:MM:SS",
         "raw": csv_text("total_scores", [bad]).split("\n", 1)[1].removesuffix("\n"),
+        "grade_key": KEY,
         "kind": "raw",
         "export_seq": 1,
         "export_id": "id_1",

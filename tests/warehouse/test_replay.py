@@ -55,7 +55,7 @@ def test_replay_gives_the_same_to_the_row(desk):
 
     assert everything(desk) == before
     assert len(before["main.grade_history"]) > 1
-    assert len(before["state.quarantine"]) == 3
+    assert len(before["state.quarantine"]) == 2
     assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
     assert [type(file.error) for outcome in outcomes for file in outcome.landed.refused] == [TooManyBadRows]
 

@@ -23,7 +23,14 @@ from maestro_analytics.tables.delivery import (
     refusals_frame,
 )
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.tables.schemas import AGENT_GROUPS, AUDIT_LOGS, CSAT, TABLES_BY_NAME, TOTAL_SCORES
+from maestro_analytics.tables.schemas import (
+    AGENT_GROUPS,
+    AUDIT_LOGS,
+    CSAT,
+    GRADE_TABLES,
+    TABLES_BY_NAME,
+    TOTAL_SCORES,
+)
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import scalar
 from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, Source
@@ -39,8 +46,14 @@ from maestro_analytics.warehouse.landing.lists import (
     rows_in_slices,
     stage_list,
 )
-from maestro_analytics.warehouse.landing.quarantine import clear_quarantine, quarantine
-from maestro_analytics.warehouse.landing.snapshots import doubt_warning, is_doubtful, land_groups, land_list
+from maestro_analytics.warehouse.landing.quarantine import clear_quarantine, drop_superseded, quarantine
+from maestro_analytics.warehouse.landing.snapshots import (
+    doubt_warning,
+    is_doubtful,
+    land_groups,
+    land_list,
+    supersede_groups,
+)
 from maestro_analytics.warehouse.landing.staged import add_columns
 from maestro_analytics.warehouse.ledger import add, date_by_content, find_later_exports, mark_landed, source_of
 
@@ -103,6 +116,16 @@ def land(
         status = "partial" if landed.refused else "landed" if delivery is not None else "empty"
         errors = "; ".join(str(file.error) for file in landed.refused) or None
         mark_landed(connection, export.seq, status=status, error=errors)
+        if export.kind == GROUPS.name:
+            supersede_groups(connection, source)
+        else:
+            replaced = [table.name for table in GRADE_TABLES if {table.name, TOTAL_SCORES.name} <= tables.keys()]
+            drop_superseded(
+                connection,
+                export,
+                replaced,
+                is_covered=landed.is_covered and export.window is not None,
+            )
         if TOTAL_SCORES.name in tables:
             connection.execute(
                 "update state.exports set total_columns = ? where seq = ?",
@@ -134,6 +157,14 @@ def _missing_files(missing: Sequence[str], delivery: Delivery) -> list[RefusedFi
         for name in missing
         if name not in refused
     ]
+
+
+def land_pruned(connection: duckdb.DuckDBPyConnection, export: ExportRecord) -> None:
+    """Land an export whose kept file was pruned. See `Master.land_pruned`."""
+    with transaction(connection):
+        if export.covers is not None and export.status == "landed":
+            cover(connection, export.kind, export.covers)
+        mark_landed(connection, export.seq, status=export.status, error=export.error)
 
 
 def refuse(

@@ -97,3 +97,27 @@ def land_list(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source
 def _record_snapshot(connection: duckdb.DuckDBPyConnection, name: str, source: Source, rows: int) -> None:
     connection.execute("delete from state.snapshots where table_name = ?", [name])
     connection.execute("insert into state.snapshots values (?, ?, ?, ?)", [name, source.seq, source.at, rows])
+
+
+def supersede_groups(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Give up the exports of groups that a later one has replaced, or this one where the table has a later one.
+
+    Their refused rows go, and their kept files go with the next publication. A refused or doubted export that was asked
+    for after the one in the table stays.
+    """
+    in_table = scalar(connection, "select max(export_seq) from state.snapshots where table_name = 'agent_groups'")
+    if in_table == source.seq:
+        superseded = "seq <> $seq and seq not in (select seq from later_exports)"
+    elif scalar(connection, "select count(*) from later_exports where seq = ?", [in_table]):
+        superseded = "seq = $seq"
+    else:
+        return
+    superseded += (
+        " and kind = 'groups' and status in ('landed', 'partial', 'unreadable') and file is not null "
+        "and pruned_at is null"
+    )
+    seq = {"seq": source.seq}
+    connection.execute(
+        f"delete from state.quarantine where export_seq in (select seq from state.exports where {superseded})", seq
+    )
+    connection.execute(f"update state.exports set pruned_at = $at where {superseded}", seq | {"at": source.at})

@@ -1,0 +1,199 @@
+"""A year of hourly runs: how many files and bytes are kept, and how many minutes a replay takes. Nothing is asserted.
+
+    python -m tests.benchmarks.year                     a year, 5,000 agents
+    python -m tests.benchmarks.year --days 14           quicker
+    python -m tests.benchmarks.year --reconcile         each month requested again in weeks, then pruned
+
+Each hour lands a raw export of the last two hours (the second hour comes again with the next run), an audit log and the
+agent groups, in which one row is always bad. A night has fewer grades than a day, and of 50 grades one is changed on
+the day after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import time
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from maestro_analytics.exports import ExportRecord, Window, archive
+from maestro_analytics.pipeline import land_export
+from maestro_analytics.tables.schemas import TABLES_BY_NAME
+from maestro_analytics.warehouse import Master
+from maestro_analytics.warehouse.prune import prune
+from maestro_analytics.warehouse.refused import keep_once
+from maestro_analytics.warehouse.replay import replay
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+GRADES_BY_DAY = 30
+GRADES_BY_NIGHT = 3
+ANSWERS = 12
+RAW_TABLES = ("total_scores", "section_scores", "individual_answers", "annotations", "csat")
+
+
+def grades_of(hour: int) -> Iterator[tuple[int, int, int]]:
+    """The updates of an hour: the hour in which the ticket was graded, the grade's number in it, and its score."""
+    for number in range(_graded(hour)):
+        yield hour, number, 70 + number % 30
+    for number in range(0, _graded(hour - 24), 50):
+        yield hour - 24, number, 100
+
+
+def _graded(hour: int) -> int:
+    return 0 if hour < 0 else GRADES_BY_DAY if 8 <= hour % 24 < 20 else GRADES_BY_NIGHT
+
+
+def text_of(table: str, rows: list[dict[str, str]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(TABLES_BY_NAME[table].file_columns), restval="", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def raw_export(hours: range) -> bytes:
+    rows: dict[str, list[dict[str, str]]] = {name: [] for name in RAW_TABLES}
+    for hour in hours:
+        for graded, number, score in grades_of(hour):
+            at = f'="{START + hour * HOUR:%Y-%m-%d %H:%M:%S}"'
+            grade = {
+                "gradable_id": f"{graded}{number:05}",
+                "agent_id": f"{(graded * 31 + number) % 5000}",
+                "agent_name": f"Agent {(graded * 31 + number) % 5000}",
+                "rubric_id": "r",
+                "rubric_name": "Support",
+                "date_graded": at,
+                "date_reported_as": at,
+                "grader": f"grader{number % 40}@example.com",
+                "grade_type": "grading",
+                "source": "zendesk",
+                "section_id": "s",
+                "section_name": "Greeting",
+                "comment": f"What the grader wrote about ticket {graded}-{number}, in a sentence or two of text.",
+            }
+            rows["total_scores"].append(grade | {"rubric_score": f"{score}", "max_rubric_score": "100"})
+            rows["section_scores"].append(grade | {"section_score": "5", "max_section_score": "10"})
+            for question in range(ANSWERS):
+                answer = {"question_id": f"q{question}", "question": f"Question {question}?", "answer_label": "Yes"}
+                rows["individual_answers"].append(grade | answer | {"question_score": "1", "max_question_score": "1"})
+            if number % 5 == 0:
+                rows["csat"].append({"gradable_id": grade["gradable_id"], "source": "zendesk", "csat_score": "4"})
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name in RAW_TABLES:
+            zipped.writestr(f"{name}.csv", text_of(name, rows[name]))
+    return packed.getvalue()
+
+
+def groups_export(hour: int) -> bytes:
+    """5,000 agents, of whom one changes team each hour, and a row without a group."""
+    rows = [
+        {
+            "group_id": f"team{(agent + (hour if agent == hour % 5000 else 0)) % 100}",
+            "group_name": f"Team {agent % 100}",
+            "agent_ids": f"{agent}",
+            "agent_name": f"Agent {agent}",
+            "agent_email": f"agent.{agent}@example.com",
+            "available": "true",
+        }
+        for agent in range(5000)
+    ]
+    return text_of("agent_groups", [*rows, {"agent_ids": "5001"}]).encode()
+
+
+def audit_export(hours: range) -> bytes:
+    rows = [
+        {
+            "activity_id": f"{hour}-{number}",
+            "time_stamp": f"{START + hour * HOUR:%Y-%m-%dT%H:%M:%SZ}",
+            "description": "Graded a ticket",
+        }
+        for hour in hours
+        for number in range(_graded(hour))
+    ]
+    return text_of("audit_logs", rows).encode()
+
+
+def land(master: Master, kind: str, content: bytes, window: Window | None, at: datetime) -> None:
+    """Receive an export at `at` and land it, as a refresh does."""
+    export: ExportRecord = master.ledger.plan(kind, window, at)
+    master.ledger.asked(export.seq, f"id_{export.seq}", at)
+    part = master.exports_folder / "received.part"
+    part.write_bytes(content)
+    file = master.exports_folder / (
+        archive.stem(master.ledger.records("seq = ?", [export.seq])[0]) + archive.ending(part)
+    )
+    archive.keep(part, file)
+    sha256 = archive.sha256_of(file)
+    master.ledger.received(export.seq, file=file, sha256=sha256, bytes=len(content), completed_at=at)
+    (export,) = master.ledger.records("seq = ?", [export.seq])
+    land_export(master, export)
+    keep_once(master.connection, export, master.folder)
+
+
+def kept(master: Master) -> tuple[int, int]:
+    files = [file for file in master.exports_folder.iterdir() if file.is_file()]
+    return len(files), sum(file.stat().st_size for file in files)
+
+
+def tell(what: str, master: Master, seconds: float) -> None:
+    files, size = kept(master)
+    database = master.path.stat().st_size
+    refused = master.query("select count(*) from state.quarantine").item()
+    print(
+        f"{what:<34}{files:>8,} files {size / 2**20:>9,.1f} MiB  database {database / 2**20:>8,.1f} MiB  "
+        f"{refused:>4} refused rows  {seconds / 60:>6.1f} minutes",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--reconcile", action="store_true", help="land each week again, as `reconcile` does, and prune")
+    options = parser.parse_args()
+    hours = options.days * 24
+    with TemporaryDirectory() as folder, Master.open(Path(folder)) as master:
+        started = time.monotonic()
+        for hour in range(hours):
+            at = START + (hour + 1) * HOUR + timedelta(minutes=2)
+            window = Window(START + max(hour - 1, 0) * HOUR, at - timedelta(minutes=2))
+            lately = range(max(hour - 1, 0), hour + 1)
+            land(master, "raw", raw_export(lately), window, at)
+            land(master, "audit", audit_export(lately), window, at)
+            land(master, "groups", groups_export(hour), None, at)
+            master.publish()
+            if options.days > 30 and hour % 720 == 719:
+                tell(f"after {hour // 24 + 1} days", master, time.monotonic() - started)
+        tell(f"{options.days} days of hourly runs", master, time.monotonic() - started)
+        _replay(master)
+        if options.reconcile:
+            started = time.monotonic()
+            at = START + (hours + 1) * HOUR
+            for week in range(0, hours, 168):
+                window = Window(START + week * HOUR, START + min(week + 168, hours) * HOUR)
+                land(master, "raw", raw_export(range(week, min(week + 168, hours))), window, at)
+                land(master, "audit", audit_export(range(week, min(week + 168, hours))), window, at)
+            tell("all requested again by week", master, time.monotonic() - started)
+            started = time.monotonic()
+            pruned = prune(master, at)
+            master.publish()
+            tell(f"pruned {sum(pruned.exports.values()):,} files", master, time.monotonic() - started)
+            _replay(master)
+
+
+def _replay(master: Master) -> None:
+    started = time.monotonic()
+    for _ in replay(master):
+        pass
+    tell("replay", master, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    main()
