@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -83,12 +82,12 @@ class _Rows:
     """The queries of one push, each run once.
 
     Attributes:
-        covered: count only grades of these periods; empty for no restriction.
+        include_uncovered: count grades of time that is not covered, and weeks and months that are not wholly covered.
     """
 
     store: Store
     span: Span
-    covered: Sequence[tuple[datetime, datetime]] = ()
+    include_uncovered: bool = False
     _results: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def __call__(self, query: str, *, all_time: bool = False) -> pl.DataFrame:
@@ -98,44 +97,32 @@ class _Rows:
 
     def _run(self, query: str, *, all_time: bool) -> pl.DataFrame:
         if all_time:
-            return self.store.query(query)
-        only_covered = bool(self.covered) and query in GRADE_QUERIES
-        since, until = self.span.since, self.span.until
-        if only_covered and self.span.period == "all":
-            first, last = self.covered[0][0], self.covered[-1][1]
-            since, until = max(since or first, first), min(until or last, last)
-        rows = self.store.query(query, period=self.span.period, since=since, until=until)
-        if not only_covered or self.span.period == "all":
+            return self.store.query(query, include_uncovered=True)
+        bounds = {"period": self.span.period, "since": self.span.since, "until": self.span.until}
+        if query not in GRADE_QUERIES:
+            return self.store.query(query, **bounds)
+        rows = self.store.query(query, **bounds, include_uncovered=self.include_uncovered)
+        covered = [] if self.include_uncovered else covered_windows(self.store)
+        if not covered or self.span.period == "all":
             return rows
         start = pl.col("period_start").cast(UTC_MOMENT)
         end = start.dt.offset_by("1w" if self.span.period == "week" else "1mo")
-        whole = [(start >= first) & (end <= last) for first, last in self.covered]
-        return rows.filter(pl.any_horizontal(whole))
+        return rows.filter(pl.any_horizontal((start >= first) & (end <= last) for first, last in covered))
 
 
-def uncovered_warnings(
-    store: Store, metrics: Sequence[Metric], span: Span, covered: Sequence[tuple[datetime, datetime]]
-) -> list[str]:
-    """Sentences about the grades that a push leaves out, or counts, because their time is not wholly covered."""
-    if not covered or not any(metric.counts_grades for metric in metrics):
+def uncovered_warnings(store: Store, metrics: Sequence[Metric], span: Span) -> list[str]:
+    """A sentence about the grades that a push leaves out because their time is not wholly covered."""
+    if not any(metric.counts_grades for metric in metrics):
         return []
-    every = _Rows(store, span)("metrics_grade_periods")
-    kept = _Rows(store, span, covered)("metrics_grade_periods")
-    warnings = []
-    if left_out := every.height - kept.height:
-        time = "time that is not covered" if span.period == "all" else f"a {span.period} that is not wholly covered"
-        warnings.append(
-            f"{left_out} of {every.height} grades were left out because they count for {time}: exports select by "
-            "update, so only some of its grades are here. Refresh that time first, or use --include-uncovered."
-        )
-    if span.period == "all":
-        gaps = [(end, start) for (_, end), (start, _) in pairwise(covered)]
-        in_gaps = [(pl.col("counts_for") >= start) & (pl.col("counts_for") < end) for start, end in gaps]
-        if in_gaps and (count := kept.filter(pl.any_horizontal(in_gaps)).height):
-            warnings.append(
-                f"{count} grades were counted although they lie in a gap of the covered time. Run refresh to close it."
-            )
-    return warnings
+    every = _Rows(store, span, include_uncovered=True)("metrics_grade_periods").height
+    left_out = every - _Rows(store, span)("metrics_grade_periods").height
+    if not left_out:
+        return []
+    time = "time that is not covered" if span.period == "all" else f"a {span.period} that is not wholly covered"
+    return [
+        f"{left_out} of {every} grades were left out because they count for {time}: exports select by update, so only "
+        "some of its grades are here. Refresh that time first, or use --include-uncovered."
+    ]
 
 
 def compute_metrics(
@@ -144,7 +131,7 @@ def compute_metrics(
     span: Span,
     *,
     ids: pl.DataFrame,
-    covered: Sequence[tuple[datetime, datetime]] = (),
+    include_uncovered: bool = False,
 ) -> pl.DataFrame:
     """The values of some metrics as a frame with the API's field names.
 
@@ -153,10 +140,9 @@ def compute_metrics(
 
     Args:
         ids: the ids of each person, the one to send under first (`agent_ids.ids_of_each_person`).
-        covered: count only grades of weeks and months that lie wholly in one of these periods; for `all`, only grades
-            between the first and the last moment of them. Empty for no restriction.
+        include_uncovered: count grades of time that is not covered, and weeks and months that are not wholly covered.
     """
-    rows = _Rows(store, span, covered)
+    rows = _Rows(store, span, include_uncovered)
     people = ids.unique("person_id", keep="first", maintain_order=True)
     frames = [pl.DataFrame(schema=COMPUTED_SCHEMA)]
     for metric in metrics:

@@ -25,7 +25,6 @@ from maestro_analytics.push.agent_ids import ids_of_each_person, known_agents, n
 from maestro_analytics.push.compute import (
     Span,
     compute_metrics,
-    covered_windows,
     no_longer_computed,
     uncovered_warnings,
 )
@@ -100,16 +99,17 @@ def push_computed(
     with _published(settings) as store:
         ledger = read_ledger(settings.data, Kind.AGENT, host=settings.host)
         ids = ids_of_each_person(store, ledger)
-        covered = [] if include_uncovered else covered_windows(store)
         agents = known_agents(store)
-        frame = compute_metrics(store, metrics, span, ids=ids, covered=covered)
+        frame = compute_metrics(store, metrics, span, ids=ids, include_uncovered=include_uncovered)
         checked = check_entries(frame, kind=Kind.AGENT, known_agents=agents)
         computed = checked.entries
-        if covered and span.period != "all":
+        if not include_uncovered and span.period != "all":
             # A value that was left out is not withdrawn: it was sent when its period was covered or asked for.
-            every = compute_metrics(store, metrics, span, ids=ids)
+            every = compute_metrics(store, metrics, span, ids=ids, include_uncovered=True)
             computed = check_entries(every, kind=Kind.AGENT, known_agents=agents).entries
-        checked.warnings += span.cut_periods() + uncovered_warnings(store, metrics, span, covered)
+        checked.warnings += span.cut_periods()
+        if not include_uncovered:
+            checked.warnings += uncovered_warnings(store, metrics, span)
     return push_checked(
         checked,
         kind=Kind.AGENT,

@@ -3,6 +3,7 @@
 -- period      varchar      optional, default: all; 'week' (from Monday) or 'month', in UTC
 -- since       timestamptz  optional, default: everything; grades that count at or after it
 -- until       timestamptz  optional, default: everything; grades that count before it
+-- include_uncovered  boolean  optional, default: false; also grades of time that no export covers
 with counted as (
     select
         grade_key,
@@ -10,6 +11,7 @@ with counted as (
         coalesce(date_reported_as, date_graded) as counts_for
     from scored_grades
     where grade_type = 'grading'
+        and (coalesce(is_covered, true) or coalesce(getvariable('include_uncovered'), false))
 ),
 chosen as (
     select *

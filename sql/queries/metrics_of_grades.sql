@@ -3,6 +3,7 @@
 -- period      varchar      optional, default: all; 'week' (from Monday) or 'month', in UTC
 -- since       timestamptz  optional, default: everything; grades that count at or after it
 -- until       timestamptz  optional, default: everything; grades that count before it
+-- include_uncovered  boolean  optional, default: false; also grades of time that no export covers
 with counted as (
     select
         coalesce(person_id, agent_id) as person_id,
@@ -12,6 +13,7 @@ with counted as (
         case when score_percent is not null then max_rubric_score end as max_points
     from scored_grades
     where grade_type = 'grading'
+        and (coalesce(is_covered, true) or coalesce(getvariable('include_uncovered'), false))
 ),
 placed as (
     select

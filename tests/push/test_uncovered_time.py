@@ -86,8 +86,8 @@ def test_everything_counts_where_nothing_was_ever_covered(publish, push, vendor)
     assert report.warnings == []
 
 
-def test_a_value_over_all_time_that_counts_grades_in_a_gap_says_so(publish, push, vendor):
+def test_grades_in_a_gap_of_the_covered_time_do_not_count_for_a_value_over_all_time(publish, push, vendor):
     publish(total_scores=WEEKS, covered=[("2026-02-23", "2026-03-01"), ("2026-03-09", "2026-03-16")])
     report = push("qa_grades", period="all")
-    assert vendor.one == {("7", "qa_grades"): 3.0}
-    assert [warning[:34] for warning in report.warnings] == ["1 grades were counted although the"]
+    assert vendor.one == {("7", "qa_grades"): 2.0}
+    assert [warning[:34] for warning in report.warnings] == ["1 of 3 grades were left out becaus"]
