@@ -16,7 +16,10 @@ FEWEST_TICKETS = 30
 PILED, FEWEST_EFFECTIVE = 0.25, 60.0
 """Bootstrap intervals of 30 to 400 tickets covered .54 to .83 where 40 % of scores are 100 and 3 % are 0: those few
 decide alpha. The tickets then count by their share in the variance: number / kurtosis."""
-ANY_TYPE = "Ordinary grades, calibrations and benchmarks of the same ticket together; of each grader the earliest."
+ANY_TYPE = (
+    "Ordinary grades, calibration reviews and benchmarks of the same ticket together; of each grader the earliest. The "
+    "final of a calibration is its reference and is left out."
+)
 FIRM = "alpha from .80 on is firm, from .667 tentative, below it graders do not measure the same thing (Krippendorff)."
 
 

@@ -14,6 +14,8 @@ from maestro_analytics.analysis.statistics.day_clusters import day_correlation
 from maestro_analytics.analysis.summaries import HALL, with_mean
 
 CALIBRATION = "calibration"
+CALIBRATION_FINAL = "calibration_final"
+"""The agreed reference of a calibration: who is held against it is judged, never who entered it."""
 
 
 def alignments(store: Store, **filters: Unpack[Filters]) -> Answer:
@@ -24,7 +26,7 @@ def alignments(store: Store, **filters: Unpack[Filters]) -> Answer:
 
     Columns
         grade_key, grade_type, target_grade_key, target_grade_type, gradable_id, rubric_name
-        judged              String   whose grading is judged: a calibration's own grader, else the target's
+        judged              String   whose grading is judged: that of a calibration review, else the target's
         score_percent, target_score_percent   Float64
         apart               Float64  judged minus the other, percent points
         alignment           Float64  sum of max / sum(max) * (1 - |ours - theirs| / max) over shared questions, percent
@@ -45,7 +47,7 @@ def alignments(store: Store, **filters: Unpack[Filters]) -> Answer:
 
 def judged_by_benchmarks(store: Store, choice: Choice) -> pl.DataFrame:
     """The benchmarks, with the grader who is `judged` by each and how far `apart` from it the grader is."""
-    own = pl.col("grade_type").str.starts_with(CALIBRATION)
+    own = pl.col("grade_type").str.starts_with(CALIBRATION) & (pl.col("grade_type") != CALIBRATION_FINAL)
     difference = pl.col("score_percent") - pl.col("target_score_percent")
     return store.query("benchmarks", **choice.variables).with_columns(
         judged=pl.when(own).then("grader").otherwise("target_grader"),

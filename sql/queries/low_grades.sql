@@ -2,6 +2,7 @@
 -- days is the time to the first coaching point, or so far (to the newest record in the database) where there is none.
 -- Filters: the variables of the view filtered_grades.
 -- threshold   double       optional, default: 80; a grade at or above it is not low, in percent
+-- Sessions count with their creation: the date of a meeting may lie ahead.
 with newest as (
     select max(moment) as observed_until
     from (

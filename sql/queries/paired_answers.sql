@@ -1,6 +1,7 @@
 -- One row per ticket, rubric, person, question and grader, of tickets that two graders or more have graded.
 -- A multi-select question has several answers: their labels are joined, in order of text.
 -- An N/A answer has no score.
+-- The final of a calibration is its reference and not one more grader's judgement: it is left out.
 -- unit numbers what is compared (the ticket, rubric and person), ticket the ticket.
 -- Filters: the variables of the view filtered_grades_of_any_type.
 with chosen as not materialized (
@@ -16,7 +17,7 @@ seen_twice as (
 seen as (
     select *
     from chosen
-    where grader is not null and gradable_id in (select gradable_id from seen_twice)
+    where grader is not null and grade_type <> 'calibration_final' and gradable_id in (select gradable_id from seen_twice)
 ),
 graded_twice as (
     select source, gradable_id, rubric_id, person_id

@@ -16,14 +16,17 @@ def calibrated(holding, finals=True):
         for grader, kind, gap in (
             ("grader-1", "calibration_review", 4.0 + ticket % 2),
             ("grader-2", "calibration_review", -2.0 - ticket % 2),
-            *([("expert", "calibration_final", 0.0)] if finals else []),
+            ("expert", "calibration_final", 0.0),
         )
     ]
     grades = grade_rows(
         gradable_id=[row[0] for row in rows], grader=[row[1] for row in rows], grade_type=[row[2] for row in rows],
         rubric_score=[row[3] for row in rows], agent_id=["001"] * len(rows), date_reported_as=[START] * len(rows),
     )  # fmt: skip
-    return holding(grades, individual_answers=answers_of(grades, seed=1)["individual_answers"])
+    answers = answers_of(grades, seed=1)["individual_answers"]
+    if not finals:
+        grades, answers = (rows.filter(pl.col("grade_type") != "calibration_final") for rows in (grades, answers))
+    return holding(grades, individual_answers=answers)
 
 
 def test_a_review_is_compared_with_the_final_of_its_ticket(holding):
@@ -48,3 +51,23 @@ def test_by_question_each_question_has_a_row_and_the_final_none(holding):
     assert [24] * 6 == found["n"].to_list()
     assert {"Support"} == set(found["rubric_name"])
     assert found.select(pl.col("mad").min()).item() >= 0
+
+
+def test_a_final_is_the_reference_and_not_one_more_rater(holding):
+    with_finals, without = (calibrated(holding, finals) for finals in (True, False))
+    for answer in (analysis.grader_agreement, analysis.question_agreement, analysis.calibrations):
+        assert answer(with_finals).rows() == answer(without).rows()
+    assert {"grader-1", "grader-2"} == {*analysis.calibrations(with_finals)["strictest"]} | {
+        *analysis.calibrations(with_finals)["most_lenient"]
+    }
+
+
+def test_who_is_held_against_a_final_is_judged_and_not_who_entered_it(holding):
+    grades = grade_rows(
+        gradable_id=["t"] * 2, grader=["grader-1", "expert"], grade_type=["grading", "calibration_final"],
+        rubric_score=[80.0, 70.0], agent_id=["001"] * 2, date_reported_as=[START] * 2,
+        target_answer_id=[None, "a_t_AatxWWtXWKcfiN34E_001_G_grading"],
+    )  # fmt: skip
+    store = holding(grades, individual_answers=answers_of(grades, seed=1)["individual_answers"])
+    held = analysis.alignments(store)
+    assert [("grader-1", 10.0)] == held.select("judged", "apart").rows()
