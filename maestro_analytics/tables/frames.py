@@ -34,7 +34,7 @@ class ExportFrames(dict[str, pl.DataFrame]):
         self.kind = delivery.kind
         self.missing = delivery.missing
         self.warnings = [*delivery.warnings, *(str(file.error) for file in delivery.unknown)]
-        rows = refusals_frame(delivery.refusals)
+        rows = refusals_frame(delivery.refusals).drop("grade_key")
         files = pl.DataFrame(
             [(file.table_name, file.member, None, None, str(file.error), None) for file in delivery.refused],
             rows.schema,

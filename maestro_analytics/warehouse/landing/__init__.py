@@ -54,6 +54,7 @@ from maestro_analytics.warehouse.landing.snapshots import (
     land_list,
     supersede_groups,
 )
+from maestro_analytics.warehouse.landing.sources import find_sources
 from maestro_analytics.warehouse.landing.staged import add_columns
 from maestro_analytics.warehouse.ledger import add, date_by_content, find_later_exports, mark_landed, source_of
 
@@ -84,6 +85,7 @@ def land(
             landed.warnings += add_columns(connection, staged.table.name, staged.unknown, source)
         steps.reached("columns grown")
         if export.kind == RAW.name:
+            find_sources(connection, delivery)
             classify_grades(connection, delivery, source)
             missing = unreplaced_tables(connection, delivery)
             if is_single_table:

@@ -1,0 +1,115 @@
+"""A file without the column `source`, and one with it: the same grade is there once."""
+
+import pytest
+
+from maestro_analytics.warehouse.replay import replay
+from tests.warehouse.desk import (
+    ANSWER,
+    KEY,
+    NOTE,
+    SECTION,
+    SURVEY,
+    TOTAL,
+    Desk,
+    csv_text,
+    everything,
+    whole_grade,
+    zipped,
+)
+
+ROWS = whole_grade() | {"csat": [SURVEY]}
+TABLES = ("total_scores", "section_scores", "individual_answers", "annotations", "csat")
+
+
+def export(rows=None, *, lacking=TABLES):
+    rows = ROWS if rows is None else rows
+    return zipped(
+        {
+            f"{name}.csv": csv_text(name, rows.get(name, []), without=["source"] if name in lacking else [])
+            for name in TABLES
+        }
+    )
+
+
+def of_one_grade(desk):
+    """What the tables hold, but for which export it came from."""
+    return {
+        name: desk.rows(f"from {name}") for name in (*TABLES, "grade_history", "state.deletions", "incomplete_grades")
+    } | {"versions": desk.column("select grade_key from state.grade_versions")}
+
+
+@pytest.fixture
+def expected(tmp_path):
+    other = Desk(tmp_path / "other")
+    other.land(export(lacking=()))
+    found = of_one_grade(other)
+    other.master.close()
+    return found
+
+
+@pytest.mark.parametrize("order", [(TABLES, ()), ((), TABLES), (TABLES, (), TABLES), ((), TABLES, ())], ids=str)
+def test_a_grade_with_and_without_its_source_is_there_once(desk, expected, order):
+    for week, lacking in enumerate(order):
+        desk.land(export(lacking=lacking), week=week)
+    assert of_one_grade(desk) == expected
+    assert expected["versions"] == [KEY]
+    before = everything(desk, leaving_out=["landed_at"])
+    list(replay(desk.master))
+    desk.master.connection.execute("delete from agents; delete from agent_ids")
+    assert everything(desk, leaving_out=["landed_at"]) == before
+
+
+@pytest.mark.parametrize("lacking", [("annotations",), ("total_scores",), ("individual_answers", "csat")], ids=str)
+def test_a_file_of_an_export_that_lacks_the_column_belongs_to_the_grades_of_the_others(desk, expected, lacking):
+    desk.land(export(lacking=lacking))
+    assert of_one_grade(desk) == expected
+
+
+def test_a_regrade_and_a_deletion_find_the_grade_whichever_of_the_two_has_the_source(desk):
+    desk.land(export())
+    newer = {name: [row | {"date_graded": '="2026-01-03 10:00:00"'} for row in rows] for name, rows in ROWS.items()}
+    newer["total_scores"] = [TOTAL | {"rubric_score": "90", "date_graded": '="2026-01-03 10:00:00"'}]
+    desk.land(export(newer, lacking=()), week=1)
+    assert desk.rows("select grade_key, rubric_score from total_scores") == [(KEY, 90.0)]
+    assert desk.rows("select grade_key, source, rubric_score from grade_history") == [(KEY, "zendesk", 70.0)]
+
+    gone = {"total_scores": [TOTAL | {"date_graded": '="2026-01-04 10:00:00"', "is_deleted": "1"}]}
+    desk.land(export(gone), week=2)
+    assert desk.rows("from total_scores") == desk.rows("from individual_answers") == []
+    assert desk.rows("select grade_key, source from state.deletions") == [(KEY, "zendesk")]
+
+
+def test_a_ticket_number_of_two_helpdesks_is_given_to_neither(desk):
+    front = {name: [row | {"source": "front"} for row in rows] for name, rows in ROWS.items()}
+    desk.land(export(lacking=()))
+    desk.land(export(front, lacking=()), week=1)
+    desk.land(export(), week=2)
+    assert desk.column("select source from total_scores order by source nulls last") == ["front", "zendesk", None]
+
+
+def test_two_that_an_earlier_version_kept_become_one(desk, expected):
+    desk.land(export(lacking=()))
+    for name in ("total_scores", "section_scores", "individual_answers", "annotations"):
+        desk.master.connection.execute(
+            f"insert into {name} by name select * replace (null as source, replace(grade_key, 'zendesk|', '\\N|') as "
+            f"grade_key) from {name}"
+        )
+    desk.master.connection.execute(
+        "insert into state.grade_versions by name "
+        "select * replace (replace(grade_key, 'zendesk|', '\\N|') as grade_key) from state.grade_versions"
+    )
+    desk.land(export(lacking=()), week=1)
+    assert of_one_grade(desk) == expected
+
+
+def test_a_refused_row_without_the_source_belongs_to_its_grade(desk):
+    desk.land(export(lacking=()))
+    many = [TOTAL | {"gradable_id": f"m{number}"} for number in range(20)]
+    bad = {
+        "total_scores": [*many, TOTAL | {"rubric_score": "?"}],
+        "individual_answers": [ANSWER],
+        "annotations": [NOTE],
+    }
+    desk.land(export(bad | {"section_scores": [SECTION]}), week=1)
+    assert desk.column("select grade_key from state.quarantine") == [KEY]
+    assert desk.rows("select rubric_score from total_scores where gradable_id = '5310985'") == [(70.0,)]
