@@ -38,3 +38,18 @@ def keep_permissions(new: Path, old: Path) -> None:
         with contextlib.suppress(PermissionError):
             os.chown(new, -1, found.st_gid)
     new.chmod(stat.S_IMODE(found.st_mode))
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader finds the earlier one or the whole new one, and a stopped run no half of it.
+
+    As it holds personal data, only its owner reads it, unless its folder is shared or it had another mode.
+    """
+    make_private_folder(path.parent)
+    part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", errors="replace"))
+        keep_permissions(part, path)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

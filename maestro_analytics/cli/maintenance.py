@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maestro_analytics.cli.exit_codes import PARTIAL, exit_code, worst
-from maestro_analytics.cli.output import AsJson, Format, emit_json, rows_of, write
+from maestro_analytics.cli.output import AsJson, Format, check_destination, emit_json, write
+from maestro_analytics.cli.values import rows_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -126,7 +127,7 @@ def replay(
 
 
 def quarantine_list(
-    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows) or parquet.")] = Format.TABLE,
+    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows), parquet or xlsx.")] = Format.TABLE,
     limit: Annotated[int, typer.Option(min=1, help="Rows at the most.")] = 100,
 ) -> None:
     """Show the refused rows, the newest first.
@@ -136,11 +137,12 @@ def quarantine_list(
       maestro-analytics quarantine list
       maestro-analytics quarantine list --format json --limit 1000
     """
+    check_destination(form, None)
     write(_quarantined().head(limit), form)
 
 
 def quarantine_export(
-    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows) or parquet.")] = Format.CSV,
+    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows), parquet or xlsx.")] = Format.CSV,
 ) -> None:
     """Write all refused rows to standard output.
 
@@ -148,6 +150,7 @@ def quarantine_export(
     Example:
       maestro-analytics quarantine export > refused.csv
     """
+    check_destination(form, None)
     write(_quarantined(), form)
 
 

@@ -1,4 +1,4 @@
-"""Writing results to standard output: frames in every format, and the JSON object of `--json`."""
+"""Writing results to standard output or a file: frames in every format, and the JSON object of `--json`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from datetime import date, time, timedelta
-from decimal import Decimal
 from enum import StrEnum
-from math import isfinite
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from maestro_analytics.cli.values import rows_of, text_of
+from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.extras import require
+from maestro_analytics.permissions import write_whole
+
 if TYPE_CHECKING:
     import polars as pl
+
+CSV_MOMENT = "%Y-%m-%dT%H:%M:%S%.fZ"
 
 SCHEMA_VERSION = 1
 """The version of the JSON objects that `--json` prints."""
@@ -24,13 +30,27 @@ SCHEMA_VERSION = 1
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
 
+ForSpreadsheets = Annotated[
+    bool,
+    typer.Option(
+        "--spreadsheet",
+        help="csv for Excel and the like: a byte order mark, and an apostrophe before text that would be a formula.",
+    ),
+]
+
+
 class Format(StrEnum):
-    """How a frame is written to standard output."""
+    """How a frame is written."""
 
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
+    XLSX = "xlsx"
+
+    @property
+    def is_binary(self) -> bool:
+        return self in (Format.PARQUET, Format.XLSX)
 
 
 class JsonOutput:
@@ -71,77 +91,100 @@ def discard(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def write(frame: pl.DataFrame, form: Format) -> None:
-    """Write `frame` to standard output."""
-    import polars as pl
+def format_of(output: Path | None) -> Format:
+    """The format that a file's name asks for; a table without a file.
 
-    if form is Format.PARQUET:
-        frame.write_parquet(sys.stdout.buffer)
-    elif form is Format.JSON:
-        print(json.dumps(rows_of(frame), ensure_ascii=False))
-    elif form is Format.CSV:
-        nested = [
-            name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype in (pl.Binary, pl.Duration)
-        ]
-        flat = frame.with_columns(pl.Series(name, _texts(frame[name]), dtype=pl.String) for name in nested)
-        sys.stdout.write(flat.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ"))
-    else:
-        with pl.Config(
-            tbl_rows=200,
-            tbl_cols=-1,
-            tbl_hide_dataframe_shape=True,
-            tbl_hide_column_data_types=True,
-            fmt_str_lengths=60,
-            tbl_width_chars=-1,
-        ):
-            # Text of the vendor must not steer the terminal: neither cells, nor what lists hold, nor column names.
-            print(re.sub(r"[\x00-\x08\x0B-\x1F\x7F-\x9F]", "\ufffd", str(frame)))
-        print(f"{frame.height} rows", file=sys.stderr)
-
-
-def _texts(column: pl.Series) -> list[str | None]:
-    """Lists and structures as JSON text, bytes in hexadecimal, durations in seconds."""
-    plain = [_plain(value) for value in column.to_list()]
-    return [
-        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in plain
-    ]
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: moments in ISO 8601, bytes in hexadecimal, durations in seconds, NaN as null.
-
-    A decimal number that a double does not hold to the last digit is text.
+    Raises:
+        InvalidArgument: the name ends like none of them.
     """
-    if isinstance(value, dict):
-        return {str(_plain(name)): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Decimal):
-        if value == value.to_integral_value():
-            return int(value)
-        return float(value) if Decimal(repr(float(value))) == value else str(value)
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return value
+    if output is None:
+        return Format.TABLE
+    ending = output.suffix.lower().removeprefix(".")
+    try:
+        return Format({"txt": "table"}.get(ending, ending))
+    except ValueError:
+        raise InvalidArgument(f"--output {output}: say which --format it has: {', '.join(Format)}.") from None
 
 
-def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame as JSON values; see `_plain`."""
+def check_destination(form: Format, output: Path | None, *, for_spreadsheets: bool = False) -> None:
+    """Check before the work is done that its result can be written.
+
+    Raises:
+        InvalidArgument: a binary format and a terminal, a folder as `output`, or `--spreadsheet` without csv.
+        SettingsError: xlsx without the extra `excel`.
+    """
+    if form is Format.XLSX:
+        require("excel", for_what="`--format xlsx`")
+    if form.is_binary and output is None and sys.stdout.isatty():
+        raise InvalidArgument(f"{form} is binary and is not written to a terminal: give --output FILE, or redirect it.")
+    if output is not None and output.is_dir():
+        raise InvalidArgument(f"--output {output} is a folder; {form} is written to one file.")
+    if for_spreadsheets and form is not Format.CSV:
+        raise InvalidArgument("--spreadsheet is for --format csv; xlsx needs no such care.")
+
+
+def write(frame: pl.DataFrame, form: Format, *, output: Path | None = None, for_spreadsheets: bool = False) -> None:
+    """Write `frame` to standard output, or to the file `output`."""
+    if form is Format.TABLE and output is None:
+        print(_table(frame))
+        print(f"{frame.height} rows", file=sys.stderr)
+        return
+    write_content(_content(frame, form, for_spreadsheets=for_spreadsheets), output)
+
+
+def write_content(content: str | bytes, output: Path | None) -> None:
+    """Write to a file, whole or not at all; to standard output without one."""
+    if output is not None:
+        write_whole(output, content)
+        typer.echo(f"wrote {output}", err=True)
+    elif isinstance(content, bytes):
+        sys.stdout.buffer.write(content)
+    else:
+        sys.stdout.write(content)
+
+
+def _content(frame: pl.DataFrame, form: Format, *, for_spreadsheets: bool) -> str | bytes:
+    if form is Format.XLSX:
+        from maestro_analytics.cli.spreadsheet import workbook
+
+        return workbook({"result": frame}, for_what="`--format xlsx`")
+    if form is Format.PARQUET:
+        buffer = BytesIO()
+        frame.write_parquet(buffer)
+        return buffer.getvalue()
+    if form is Format.JSON:
+        return json.dumps(rows_of(frame), ensure_ascii=False) + "\n"
+    if form is Format.TABLE:
+        return _table(frame) + "\n"
+    return csv_text(frame, for_spreadsheets=for_spreadsheets)
+
+
+def csv_text(frame: pl.DataFrame, *, for_spreadsheets: bool = False) -> str:
+    """`frame` as CSV: lists and structures as JSON text, bytes in hexadecimal, durations in seconds."""
     import polars as pl
 
-    # Python's moments end at the microsecond.
-    fine = [name for name, dtype in frame.schema.items() if dtype == pl.Time or _is_in_nanoseconds(dtype)]
-    fine = [name for name in fine if (frame[name].to_physical() % 1_000 != 0).any()]
-    return [_plain(row) for row in frame.with_columns(pl.col(fine).dt.to_string("iso:strict")).to_dicts()]
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype in (pl.Binary, pl.Duration)]
+    flat = frame.with_columns(
+        pl.Series(name, [None if value is None else text_of(value) for value in frame[name].to_list()], dtype=pl.String)
+        for name in nested
+    )
+    if not for_spreadsheets:
+        return flat.write_csv(datetime_format=CSV_MOMENT)
+    from maestro_analytics.cli.spreadsheet import BOM, without_formulas
+
+    return BOM + without_formulas(flat).write_csv(datetime_format=CSV_MOMENT)
 
 
-def _is_in_nanoseconds(dtype: pl.DataType) -> bool:
+def _table(frame: pl.DataFrame) -> str:
     import polars as pl
 
-    return isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns"
+    with pl.Config(
+        tbl_rows=200,
+        tbl_cols=-1,
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        fmt_str_lengths=60,
+        tbl_width_chars=-1,
+    ):
+        # Text of the vendor must not steer the terminal: neither cells, nor what lists hold, nor column names.
+        return re.sub(r"[\x00-\x08\x0B-\x1F\x7F-\x9F]", "\ufffd", str(frame))

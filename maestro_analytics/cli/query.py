@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maestro_analytics.cli.output import AsJson, Format, emit_json, rows_of, write
+from maestro_analytics.cli.output import AsJson, Format, ForSpreadsheets, check_destination, emit_json, format_of, write
+from maestro_analytics.cli.values import rows_of
 
 if TYPE_CHECKING:
     from maestro_analytics.warehouse.lineage import Explanation
@@ -22,7 +24,12 @@ def register(app: typer.Typer) -> None:
 
 def sql(
     query: Annotated[str, typer.Argument(help="A DuckDB query; `-` reads it from standard input.")],
-    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows) or parquet.")] = Format.TABLE,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="table, csv, json (rows), parquet or xlsx; by default as OUTPUT ends."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="A file, not standard output.")] = None,
+    for_spreadsheets: ForSpreadsheets = False,
 ) -> None:
     """Ask the published database. It is opened read-only, and never in the way of a refresh.
 
@@ -31,6 +38,8 @@ def sql(
       maestro-analytics sql "select * from grades limit 10"
       maestro-analytics sql "from state.coverage" --format csv
       maestro-analytics sql "select * from total_scores" --format parquet > scores.parquet
+      maestro-analytics sql "select * from ordinary_grades" --output grades.xlsx
+      maestro-analytics sql "select * from ordinary_grades" --format csv --spreadsheet > grades.csv
       maestro-analytics sql - < sql/queries/agent_scores.sql
     """
     import duckdb
@@ -39,16 +48,14 @@ def sql(
     from maestro_analytics.errors import InvalidArgument
 
     text = sys.stdin.read() if query == "-" else query
-    if form is Format.PARQUET and sys.stdout.isatty():
-        raise InvalidArgument(
-            "Parquet is binary and is not written to a terminal: redirect it, as in `--format parquet > FILE`."
-        )
+    form = form or format_of(output)
+    check_destination(form, output, for_spreadsheets=for_spreadsheets)
     with ma.open() as qa:
         try:
             frame = qa.sql(text)
         except duckdb.Error as error:
             raise InvalidArgument(f"the query cannot be run: {error}") from None
-    write(frame, form)
+    write(frame, form, output=output, for_spreadsheets=for_spreadsheets)
 
 
 def explain(

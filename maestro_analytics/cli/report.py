@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.cli.output import Format, ForSpreadsheets, check_destination, csv_text, write_content
 from maestro_analytics.extras import require
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from maestro_analytics.analysis.report.model import Section
 
 WHAT = ("agents", "graders", "questions", "coaching", "all", "scorecard", "site")
-FORMATS = ("table", "csv", "json", "html")
+FORMATS = ("table", "csv", "json", "html", "xlsx")
 
 
 def register(app: typer.Typer) -> None:
@@ -56,12 +58,13 @@ def report(
     ] = 10,
     format: Annotated[
         str | None,
-        typer.Option(metavar="FORMAT", help="Write table, csv, json or html; by default what OUTPUT ends with."),
+        typer.Option(metavar="FORMAT", help="Write table, csv, json, html or xlsx; by default what OUTPUT ends with."),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Write to this file; for csv and the site it may be a folder."),
     ] = None,
+    for_spreadsheets: ForSpreadsheets = False,
 ) -> None:
     """Show what can be concluded from the grades, with intervals, and what cannot.
 
@@ -73,7 +76,10 @@ def report(
       maestro-analytics report all --format csv --output out      a folder with a file for each table
       maestro-analytics report scorecard --agent "Ada Lovelace"   one agent among all, for a talk
       maestro-analytics report site --output site                 a page for each team and agent
+      maestro-analytics report all --output report.xlsx           a workbook with a sheet for each table
     """
+    import polars as pl
+
     from maestro_analytics import warehouse
     from maestro_analytics.cli import scorecard
     from maestro_analytics.cli.options import moment
@@ -86,6 +92,10 @@ def report(
         raise UnknownName(kind="format", name=kind, known=FORMATS)
     if output is not None and kind != "csv" and what != "site" and output.is_dir():
         raise InvalidArgument(f"--output {output} is a folder; {kind} is written to one file.")
+    if kind == "xlsx":
+        check_destination(Format.XLSX, output)
+    if for_spreadsheets and kind != "csv":
+        raise InvalidArgument("--spreadsheet is for --format csv; the other formats need no such care.")
     # Altair checks no IRI, but its import brings the checks that are installed: the grammar of that one takes 2 s.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from maestro_analytics.analysis import report as reports
@@ -110,17 +120,21 @@ def report(
         chosen["agent"] = agent
         coming = _watched(reports.in_turn(store, what, min_n=min_n, **chosen))
         if kind == "html":
-            scorecard.write_text(reports.page(coming, as_of=scorecard.as_of(store)), output)
+            write_content(reports.page(coming, as_of=scorecard.as_of(store)), output)
             return
         if kind == "json":
-            scorecard.write_text(reports.as_json(coming) + "\n", output)
+            write_content(reports.as_json(coming) + "\n", output)
             return
         parts = list(coming)
     if kind == "table" and output is None:
         reports.show(parts, to=sys.stdout)
         return
+    if kind == "xlsx":
+        write_content(_workbook(parts), output)
+        return
+    to_csv = partial(csv_text, for_spreadsheets=True) if for_spreadsheets else pl.DataFrame.write_csv
     if kind == "csv" and output is not None and output.suffix.lower() != ".csv":
-        for path in reports.csv_folder(parts, output):
+        for path in reports.csv_folder(parts, output, to_csv=to_csv):
             typer.echo(f"wrote {path}", err=True)
         return
     if kind == "table":
@@ -128,9 +142,9 @@ def report(
 
         text = StringIO()
         reports.show(parts, to=text)
-        scorecard.write_text(text.getvalue(), output)
+        write_content(text.getvalue(), output)
     else:
-        scorecard.write_text(reports.as_csv(parts), output)
+        write_content(reports.as_csv(parts, to_csv=to_csv), output)
 
 
 def _watched(parts: Iterator[Section]) -> Iterator[Section]:
@@ -146,6 +160,18 @@ def _watched(parts: Iterator[Section]) -> Iterator[Section]:
 def _kind_of(output: Path | None) -> str:
     suffix = output.suffix.lower().removeprefix(".") if output is not None else ""
     return {"htm": "html", "": "table"}.get(suffix, suffix if suffix in FORMATS else "table")
+
+
+def _workbook(parts: list[Section]) -> bytes:
+    """All answers as a workbook: what each is about, then a sheet for each."""
+    import polars as pl
+
+    from maestro_analytics.cli.spreadsheet import workbook
+
+    blocks = [block for part in parts for block in part.blocks]
+    notes = [("sheet", "what it is about"), *((b.name, line) for b in blocks for line in b.answer.about.lines)]
+    sheets = {block.name: pl.DataFrame(block.answer) for block in blocks}
+    return workbook(sheets, notes=notes, for_what="`report --format xlsx`")
 
 
 def lab(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from maestro_analytics.cli.output import write_content
 from maestro_analytics.errors import InvalidArgument, UnknownName
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def scorecard(store: Store, name: str | None, *, kind: str, output: Path | None,
         lines = StringIO()
         reports.show_scorecard(cards, card, to=lines, links=links)
         text = lines.getvalue()
-    write_text(text, output)
+    write_content(text, output)
 
 
 def site(store: Store, *, output: Path | None, min_n: int, filters: Filters) -> None:
@@ -67,14 +68,3 @@ def as_of(store: Store) -> str:
     """How fresh the data is, in words."""
     fresh = store.refreshed_at
     return f"Data as of {fresh:%Y-%m-%d %H:%M} UTC" if fresh else ""
-
-
-def write_text(text: str, output: Path | None) -> None:
-    """Write to a file, whole or not at all; to standard output without one."""
-    from maestro_analytics.analysis.report import write_whole
-
-    if output is None:
-        sys.stdout.write(text)
-        return
-    write_whole(output, text)
-    typer.echo(f"wrote {output}", err=True)

@@ -9,7 +9,7 @@
 """
 
 from maestro_analytics.analysis.report.collect import KINDS, in_turn, sections
-from maestro_analytics.analysis.report.files import as_csv, as_json, csv_folder, write_whole
+from maestro_analytics.analysis.report.files import as_csv, as_json, csv_folder
 from maestro_analytics.analysis.report.model import Block, Section
 from maestro_analytics.analysis.report.page import page
 from maestro_analytics.analysis.report.scorecard_page import scorecard_json, scorecard_page
@@ -36,5 +36,4 @@ __all__ = [
     "show",
     "show_scorecard",
     "write_site",
-    "write_whole",
 ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,13 +12,15 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.report.model import Section
 from maestro_analytics.errors import InvalidArgument
-from maestro_analytics.permissions import keep_permissions, make_private_folder
 
 SCHEMA_VERSION = 1
 
 
-def as_csv(parts: list[Section]) -> str:
-    """The first answer of a section as CSV.
+ToCsv = Callable[[pl.DataFrame], str]
+
+
+def as_csv(parts: list[Section], *, to_csv: ToCsv = pl.DataFrame.write_csv) -> str:
+    """The first answer of a section as CSV, written by `to_csv`.
 
     Raises:
         InvalidArgument: there are several sections: one CSV cannot hold them.
@@ -29,17 +30,17 @@ def as_csv(parts: list[Section]) -> str:
             "one CSV file cannot hold the whole report: name a section (agents, graders, questions, coaching), or give "
             "--output a folder, which gets one file for each table."
         )
-    return _flat(parts[0].blocks[0].answer).write_csv()
+    return to_csv(_flat(parts[0].blocks[0].answer))
 
 
-def csv_folder(parts: list[Section], folder: Path) -> list[Path]:
-    """One CSV file for each answer, named like the function that gave it."""
+def csv_folder(parts: list[Section], folder: Path, *, to_csv: ToCsv = pl.DataFrame.write_csv) -> list[Path]:
+    """One CSV file for each answer, named like the function that gave it and written by `to_csv`."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for part in parts:
         for block in part.blocks:
             path = folder / f"{block.name}.csv"
-            path.write_text(_flat(block.answer).write_csv(), encoding="utf-8")
+            path.write_text(to_csv(_flat(block.answer)), encoding="utf-8")
             written.append(path)
     return written
 
@@ -52,21 +53,6 @@ def as_json(parts: Iterable[Section]) -> str:
     """
     sections = {part.name: _object({block.name: _answer(block.answer) for block in part.blocks}) for part in parts}
     return _object({"schema_version": json.dumps(SCHEMA_VERSION), "sections": _object(sections)})
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader finds the earlier one or the whole new one, and a stopped run no half of it.
-
-    As it holds personal data, only its owner reads it, unless its folder is shared or it had another mode.
-    """
-    make_private_folder(path.parent)
-    part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8", errors="replace")
-        keep_permissions(part, path)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _answer(answer: Answer) -> str:

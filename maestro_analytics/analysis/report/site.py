@@ -15,13 +15,13 @@ import polars as pl
 
 from maestro_analytics.analysis.filters import Filters, Store
 from maestro_analytics.analysis.points_lost import points_lost_by_team
-from maestro_analytics.analysis.report.files import write_whole
 from maestro_analytics.analysis.report.markup import article, caveat, document, link, nothing, table, text
 from maestro_analytics.analysis.report.scorecard_page import figures, scorecard_page
 from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scorecards, scorecards
 from maestro_analytics.analysis.report.wording import interval, places
 from maestro_analytics.analysis.scores import team_scores
 from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.permissions import write_whole
 
 RECORD = ".maestro-site.json"
 """Names the pages that a run wrote, so that the next one removes those of agents and teams that are gone."""
