@@ -22,8 +22,7 @@
      +- EmptyStore               nothing has been refreshed yet
      +- LakeError                a lake cannot be read or written
      |   +- NotALake             a path that holds none
-     |   +- NewerLake            written by a newer version of this package
-     |   +- LakeBusy             another writer is at work on the same folder of the lake
+      |   +- LakeBusy             another writer published the same tables meanwhile
      |   +- EngineMissing        no Java, or no PySpark
      +- UnknownName              a team, rubric, metric, ... that the data does not have
 
@@ -212,36 +211,30 @@ class LakeError(MaestroError):
 
 
 class NotALake(LakeError, InvalidArgument):
-    """A path that holds no lake."""
+    """A path that holds no lake that this version reads."""
 
-    def __init__(self, *, place: str, reason: str) -> None:
+    def __init__(
+        self,
+        *,
+        place: str,
+        reason: str,
+        remedy: str = (
+            "`maestro-analytics lake write --to PATH` writes one; open its folder, or the folder of one account in it."
+        ),
+    ) -> None:
         self.place = place
-        super().__init__(
-            f"{place} is no lake: {reason}. `maestro-analytics lake write --to PATH` writes one; "
-            "open its folder, or the folder of one account in it."
-        )
-
-
-class NewerLake(LakeError, SettingsError):
-    """A lake written by a newer version of this package."""
-
-    def __init__(self, *, place: str, version: int, known: int) -> None:
-        self.place = place
-        super().__init__(
-            f"{place} was written in format {version} by a newer maestro-analytics; this one reads up to {known}. "
-            "Upgrade it."
-        )
+        super().__init__(f"{place} is no lake: {reason}. {remedy}")
 
 
 class LakeBusy(LakeError, AnotherRefresh):
-    """Another writer is at work on the same folder of a lake. Nothing of this write was published, nothing is lost."""
+    """Another writer published the same tables meanwhile. Nothing of this write was published, nothing is lost."""
 
-    def __init__(self, *, place: str, who: str) -> None:
+    def __init__(self, *, place: str) -> None:
         self.place = place
         MaestroError.__init__(
             self,
-            f"{who} is writing to {place}. Nothing was published by this one: run it again afterwards. "
-            "Machines that hold different periods of one account write with --share NAME each.",
+            f"another writer has written to {place} meanwhile. Nothing was published by this one: run it again "
+            "afterwards. Machines that hold different periods of one account write with --share NAME each.",
         )
 
 

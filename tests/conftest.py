@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,3 +48,31 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
         return folder
 
     return build
+
+
+@pytest.fixture(scope="session")
+def installed_beside() -> Callable[..., Path]:
+    """A function that installs packages into a folder of their own beside this environment, when first needed."""
+
+    def install(name: str, *requirements: str) -> Path:
+        folder = Path(sys.prefix) / name
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.is_dir():
+                part = folder.with_suffix(".part")
+                shutil.rmtree(part, ignore_errors=True)
+                command = [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                ]
+                done = subprocess.run([*command, "--target", str(part), *requirements], check=False)
+                if done.returncode:
+                    pytest.skip(f"{' and '.join(requirements)} cannot be installed here")
+                part.rename(folder)
+        return folder
+
+    return install

@@ -1,4 +1,4 @@
-"""`lake`: the tables as Parquet that any engine reads, and questions to them."""
+"""`lake`: the tables as Delta Lake that any engine reads, and questions to them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from maestro_analytics.cli.output import AsJson, Format, emit_json, write
 if TYPE_CHECKING:
     from maestro_analytics.lake import Written
 
-Place = Annotated[str, typer.Argument(metavar="PATH", help="A folder or s3://BUCKET/FOLDER.", show_default=False)]
+Place = Annotated[str, typer.Argument(metavar="PLACE", help="A folder or s3://BUCKET/FOLDER.", show_default=False)]
 Account = Annotated[str | None, typer.Option(metavar="NAME", help="Which account, where the lake holds several.")]
 
 
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
     group = typer.Typer(
         name="lake",
-        help="The tables as Parquet, by month, for Spark, DuckDB, Trino and pandas alike.",
+        help="The tables as Delta Lake, by month, for Spark, Databricks, DuckDB, Trino, polars and pandas alike.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def write_to(
-    to: Annotated[str, typer.Option(metavar="PATH", help="A folder or s3://BUCKET/FOLDER.", show_default=False)],
+    to: Annotated[str, typer.Option(metavar="PLACE", help="A folder or s3://BUCKET/FOLDER.", show_default=False)],
     account: Annotated[
         str | None, typer.Option(metavar="NAME", help="The account's folder. Default: the API host.")
     ] = None,
@@ -44,10 +44,10 @@ def write_to(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the tables into a lake; only months that changed since the last write are written again.
+    """Publish the tables as Delta Lake, PLACE/ACCOUNT/TABLE; only months that changed are replaced.
 
-    Readers see all of a write or none of it. Credentials and endpoint of a bucket come from the environment:
-    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
+    `lake sql` and `open_lake` see all of a write or none of it. Credentials and endpoint of a bucket come from the
+    environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
 
     \b
     Examples:
@@ -64,7 +64,7 @@ def write_to(
 
 
 def show(path: Place, account: Account = None, as_json: AsJson = False) -> None:
-    """What is published in a lake: tables, rows, months, and with --json every file, for engines of your own.
+    """What is published in a lake: tables with their rows, months, versions and files.
 
     \b
     Examples:
@@ -75,32 +75,30 @@ def show(path: Place, account: Account = None, as_json: AsJson = False) -> None:
 
     from maestro_analytics.lake import published_shares
 
-    shares = published_shares(path, account=account)
-    if as_json:
-        listed = [{"place": share.storage.place} | share.manifest.model_dump(mode="json") for share in shares]
-        emit_json({"shares": listed})
-        return
     rows = [
         {
-            "share": share.manifest.share,
+            "share": share.publication.share,
             "table": name,
-            "rows": table.rows,
-            "months": sum(part.month is not None for part in table.parts),
-            "files": sum(len(part.files) for part in table.parts),
-            "bytes": sum(file.bytes for part in table.parts for file in part.files),
+            "rows": files.rows,
+            "months": sum(month is not None for month in share.publication.tables[name].months),
+            "version": share.publication.tables[name].version,
+            "files": len(files.names),
+            "place": str(files.place),
+            "written_at": share.publication.written_at.isoformat(timespec="seconds"),
+            "refreshed_at": share.publication.refreshed_at,
         }
-        for share in shares
-        for name, table in share.manifest.tables.items()
+        for share in published_shares(path, account=account)
+        for name, files in share.tables.items()
     ]
-    for share in shares:
-        manifest = share.manifest
-        print(f"{share.storage.place}: write {manifest.generation}, {manifest.written_at}", file=sys.stderr)
-    write(pl.DataFrame(rows), Format.TABLE)
+    if as_json:
+        emit_json({"tables": rows})
+    else:
+        write(pl.DataFrame(rows), Format.TABLE)
 
 
 def sql(
     query: Annotated[str, typer.Argument(help="A query in DuckDB's SQL.")],
-    at: Annotated[str, typer.Option("--at", metavar="PATH", help="The lake.", show_default=False)],
+    at: Annotated[str, typer.Option("--at", metavar="PLACE", help="The lake.", show_default=False)],
     account: Account = None,
     spark: Annotated[bool, typer.Option("--spark", help="Ask a Spark of this machine instead of DuckDB.")] = False,
     form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows) or parquet.")] = Format.TABLE,
@@ -131,7 +129,6 @@ def _report(written: Written, *, as_json: bool) -> None:
         return
     print(
         f"{written.place}: {sum(written.rows.values())} rows in {len(written.rows)} tables; "
-        f"{written.parts_written} parts written ({written.files_written} files, {written.bytes_written / 1e6:.1f} MB), "
-        f"{written.parts_kept} as they were",
+        f"{written.parts_written} parts written, {written.parts_kept} as they were",
         file=sys.stderr,
     )

@@ -1,7 +1,13 @@
-"""The tables as Parquet files that many machines write and any engine reads; the same questions on DuckDB and Spark.
+"""The tables as Delta Lake, which many machines write and any engine reads; the same questions on DuckDB and Spark.
 
 `write_lake` publishes a database, `open_lake` answers from what was published.
 """
+
+# ruff: noqa: E402
+
+from maestro_analytics.extras import require
+
+require("lake", for_what="a lake")
 
 from maestro_analytics.lake.lake import Lake, open_lake, published_shares
 from maestro_analytics.lake.source import Source, published

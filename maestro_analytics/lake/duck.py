@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 
 import duckdb
 import polars as pl
@@ -14,10 +13,8 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from maestro_analytics.lake.dialect import Params, Variables
-from maestro_analytics.lake.manifest import Part
-from maestro_analytics.lake.shares import Share
-from maestro_analytics.lake.storage import LocalFolder
-from maestro_analytics.warehouse.connection import configure_session, frame, quoted
+from maestro_analytics.lake.shares import Files
+from maestro_analytics.warehouse.connection import configure_session, frame, quoted, quoted_all, text_literal
 
 ARROW_TYPES = {
     "VARCHAR": pa.string(),
@@ -36,20 +33,30 @@ class DuckEngine:
     def __init__(self) -> None:
         self._connection = configure_session(duckdb.connect())
 
-    def hold(self, name: str, share: Share, table: str) -> None:
-        """Make a share's table known as `name`."""
-        files = share.manifest.tables[table]
-        if not files.rows:
+    def hold(self, name: str, files: Files) -> None:
+        """Make a table's files known as `name`."""
+        filesystem, root = files.place.filesystem()
+        paths = [f"{root}/{file}" for file in files.names]
+        if not paths:
             self.hold_empty(name, files.columns)
-        elif isinstance(share.storage, LocalFolder):
-            self._hold_files(name, share, files.columns, files.parts)
+        elif files.place.in_bucket:
+            # DuckDB's bridge to Python file systems gave other sums on each run with two threads (duckdb 2.0.0), and
+            # its reader of buckets is an extension to be downloaded; a dataset prunes columns and row groups as well
+            schema = pa.schema([(column, ARROW_TYPES[kind]) for column, kind in files.columns.items()])
+            self._connection.register(
+                name, pyarrow.dataset.dataset(paths, filesystem=filesystem, format="parquet", schema=schema)
+            )
         else:
-            self._hold_dataset(name, share, files.columns, files.parts)
+            listed = ", ".join(text_literal(path) for path in paths)
+            self.define(
+                name,
+                f"select {quoted_all(list(files.columns))} from ({_no_rows(files.columns)} union all by name "
+                f"select * from read_parquet([{listed}], hive_partitioning = false, union_by_name = true))",
+            )
 
     def hold_empty(self, name: str, columns: Mapping[str, str]) -> None:
         """Make a table of no rows known as `name`."""
-        listed = ", ".join(f"cast(null as {kind}) as {quoted(column)}" for column, kind in columns.items())
-        self.define(name, f"select {listed} where false")
+        self.define(name, _no_rows(columns))
 
     def define(self, name: str, select: str) -> None:
         """Make a select known as `name`."""
@@ -70,27 +77,7 @@ class DuckEngine:
     def close(self) -> None:
         self._connection.close()
 
-    def _hold_files(self, name: str, share: Share, columns: Mapping[str, str], parts: Sequence[Part]) -> None:
-        # parts written before the table grew have fewer columns; reading by width needs no footer to be opened for that
-        selects = []
-        for width, group in groupby(sorted(parts, key=lambda part: part.width), key=lambda part: part.width):
-            listed = ", ".join(
-                quoted(column) if position < width else f"cast(null as {kind}) as {quoted(column)}"
-                for position, (column, kind) in enumerate(columns.items())
-            )
-            paths = [share.storage.arrow_path(file.key)[1] for part in group for file in part.files]
-            files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            selects.append(f"select {listed} from read_parquet([{files}], hive_partitioning = false)")
-        self.define(name, " union all ".join(selects))
 
-    def _hold_dataset(self, name: str, share: Share, columns: Mapping[str, str], parts: Sequence[Part]) -> None:
-        # DuckDB's bridge to Python file systems gave other sums on each run with two threads (duckdb 2.0.0), and its
-        # own reader of buckets is an extension to be downloaded; a dataset prunes columns and row groups as well
-        found = [share.storage.arrow_path(file.key) for part in parts for file in part.files]
-        dataset = pyarrow.dataset.dataset(
-            [path for _, path in found],
-            filesystem=found[0][0],
-            format="parquet",
-            schema=pa.schema([(column, ARROW_TYPES[kind]) for column, kind in columns.items()]),
-        )
-        self._connection.register(name, dataset)
+def _no_rows(columns: Mapping[str, str]) -> str:
+    listed = ", ".join(f"cast(null as {kind}) as {quoted(column)}" for column, kind in columns.items())
+    return f"select {listed} where false"

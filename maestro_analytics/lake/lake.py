@@ -13,10 +13,10 @@ import polars as pl
 from maestro_analytics.errors import LakeError, NotALake
 from maestro_analytics.lake.dialect import Params, Variables
 from maestro_analytics.lake.duck import DuckEngine
-from maestro_analytics.lake.manifest import Manifest
-from maestro_analytics.lake.shares import Share, account_folder, columns_of, made_one, shares_of
+from maestro_analytics.lake.place import Place, place_of
+from maestro_analytics.lake.publications import PUBLICATIONS, Publication, account_folder, published_in
+from maestro_analytics.lake.shares import Files, Share, columns_in, made_one, shares_of
 from maestro_analytics.lake.spark import SparkEngine, local_session
-from maestro_analytics.lake.storage import Storage, storage_of
 from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.schemas import TABLES
 from maestro_analytics.warehouse import sql_files
@@ -31,7 +31,7 @@ class Engine(Protocol):
     lost_files: tuple[type[Exception], ...]
     """What is raised when a file is gone."""
 
-    def hold(self, name: str, share: Share, table: str) -> None: ...
+    def hold(self, name: str, files: Files) -> None: ...
     def hold_empty(self, name: str, columns: Mapping[str, str]) -> None: ...
     def define(self, name: str, select: str) -> None: ...
     def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame: ...
@@ -54,19 +54,27 @@ def open_lake(
 
     Raises:
         NotALake: nothing was published there, or several accounts and `account` does not say which.
-        NewerLake: written by a newer version of this package.
         EngineMissing: `spark=True` without PySpark or Java.
         LakeError: the place cannot be reached.
     """
-    folder = account_folder(storage_of(path), account)
+    folder = account_folder(place_of(path), account)
     if spark is None or spark is False:
         return Lake(folder, DuckEngine())
     return Lake(folder, SparkEngine(local_session() if spark is True else spark))
 
 
-def published_shares(path: str | os.PathLike[str], *, account: str | None = None) -> list[Share]:
-    """What is published of one account, with its manifests; raises as `open_lake` does."""
-    return shares_of(account_folder(storage_of(path), account))
+def published_shares(path: str | os.PathLike[str], *, account: str | None = None) -> tuple[Share, ...]:
+    """What is published of one account; raises as `open_lake` does."""
+    folder = account_folder(place_of(path), account)
+    with folder.reached():
+        return shares_of(folder, _published(folder))
+
+
+def _published(folder: Place) -> list[Publication]:
+    table = folder.within(PUBLICATIONS).table()
+    if table is None:
+        raise NotALake(place=str(folder), reason="what was published there is gone")
+    return published_in(table)
 
 
 class Lake:
@@ -79,7 +87,7 @@ class Lake:
         shares: what it is made of; several where machines hold a period each.
     """
 
-    def __init__(self, folder: Storage, engine: Engine) -> None:
+    def __init__(self, folder: Place, engine: Engine) -> None:
         self._folder = folder
         self._engine = engine
         self._turn = threading.RLock()
@@ -88,7 +96,7 @@ class Lake:
 
     @property
     def account(self) -> str:
-        return self.shares[0].manifest.account
+        return self._folder.root.rpartition("/")[2]
 
     def sql(self, query: str, params: Params = None) -> pl.DataFrame:
         """The rows of a query in DuckDB's SQL; on Spark it is carried over first.
@@ -113,15 +121,12 @@ class Lake:
         try:
             return self._engine.answer(query, params=params, variables=variables)
         except self._engine.lost_files:
-            if self._published() == [share.manifest for share in self.shares]:
+            if _published(self._folder) == [share.publication for share in self.shares]:
                 raise
             raise LakeError(
-                f"{self._folder.place} has been published anew since it was opened, and files of then are gone: "
+                f"{self._folder} has been published anew since it was opened, and files of then are gone: "
                 "go on with .reload()."
             ) from None
-
-    def _published(self) -> list[Manifest]:
-        return [share.manifest for share in shares_of(self._folder)]
 
     def reload(self) -> bool:
         """See what has been published since; whether there was anything."""
@@ -129,19 +134,19 @@ class Lake:
             return self._reload()
 
     def _reload(self) -> bool:
-        shares = tuple(shares_of(self._folder))
-        if not shares:
-            raise NotALake(place=self._folder.place, reason="what was published there is gone")
-        if [share.manifest for share in shares] == [share.manifest for share in self.shares]:
-            return False
+        with self._folder.reached():
+            published = _published(self._folder)
+            if published == [share.publication for share in self.shares]:
+                return False
+            shares = shares_of(self._folder, published)
         alone = len(shares) == 1
         for share in shares:
-            for table in share.manifest.tables:
-                self._engine.hold(share.relation(table, alone=alone), share, table)
+            for table, files in share.tables.items():
+                self._engine.hold(share.relation(table, alone=alone), files)
         if not alone:
             for name, select in made_one(shares).items():
                 self._engine.define(name, select)
-        known = columns_of(shares)
+        known = columns_in(shares)
         for declared in TABLES:
             if declared.name not in known:
                 self._engine.hold_empty(

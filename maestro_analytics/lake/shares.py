@@ -11,14 +11,18 @@ machine's own. A lake with one share is read as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from maestro_analytics.errors import NotALake
-from maestro_analytics.lake.manifest import Manifest, read_manifest
+import polars as pl
+from deltalake import DeltaTable
+
+from maestro_analytics.errors import LakeError
+from maestro_analytics.lake.place import Place
+from maestro_analytics.lake.publications import SHARE, Publication, transaction_of
 from maestro_analytics.lake.source import CSAT_VERSIONS, GRADE_VERSIONS
-from maestro_analytics.lake.storage import Storage
-from maestro_analytics.lake.write import SHARES
+from maestro_analytics.lake.target import columns_of
 from maestro_analytics.tables.coaching import COACHING_TABLES
 from maestro_analytics.tables.schemas import (
     AGENT_GROUPS,
@@ -37,49 +41,68 @@ NEWEST = "lake_newest_versions"
 
 
 @dataclass(frozen=True)
-class Share:
-    """One folder with a manifest: all of an account, or a machine's period of it."""
+class Files:
+    """The Parquet files of one table of a share, in the version that was published.
 
-    storage: Storage
-    manifest: Manifest
+    Attributes:
+        columns: with their DuckDB types; a file from before the table grew lacks some.
+        names: below `place`.
+    """
+
+    place: Place
+    columns: dict[str, str]
+    names: tuple[str, ...]
+    rows: int
+
+    def for_spark(self) -> list[str]:
+        """The files' addresses. Spark takes each for a pattern, and none for a percent-encoded address."""
+        root = f"s3a://{self.place.root}" if self.place.in_bucket else f"file://{self.place.root}"
+        return [re.sub(r"([][{}*?\\])", r"\\\1", f"{root}/{name}") for name in self.names]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one data folder published: all of an account, or a machine's period of it."""
+
+    publication: Publication
+    tables: dict[str, Files]
 
     def relation(self, table: str, *, alone: bool) -> str:
         """The name under which an engine holds the share's table."""
-        return table if alone else f"lake_{self.manifest.share or 'all'}_{table}"
+        return table if alone else f"lake_{self.publication.share}_{table}"
 
 
-def shares_of(account: Storage) -> list[Share]:
-    """The shares of an account's folder, the one refreshed longest ago first; empty when it is no such folder."""
-    folders = [account]
-    shares = account.within(SHARES)
-    folders += [shares.within(name) for name in shares.folders()]
-    found = [Share(folder, manifest) for folder in folders if (manifest := read_manifest(folder)) is not None]
-    return sorted(found, key=lambda share: share.manifest.age)
-
-
-def account_folder(root: Storage, account: str | None) -> Storage:
-    """The folder of one account: `root` itself, or the one below it that is meant.
+def shares_of(account: Place, publications: Sequence[Publication]) -> tuple[Share, ...]:
+    """The tables of each publication, in the version that it names.
 
     Raises:
-        NotALake: there is none, or several and `account` does not say which.
+        LakeError: a table, or that version of it, is gone.
     """
-    if account is None and shares_of(root):
-        return root
-    accounts = [name for name in root.folders() if not name.startswith(".") and shares_of(root.within(name))]
-    if account is not None and account not in accounts:
-        raise NotALake(place=root.place, reason=f"it holds no account {account!r}, only {accounts}")
-    if not accounts:
-        raise NotALake(place=root.place, reason="it has no manifest.json, and no folder in it has one")
-    if len(accounts) > 1 and account is None:
-        raise NotALake(place=root.place, reason=f"it holds several accounts, {accounts}; say account=... which")
-    return root.within(account or accounts[0])
+    newest: dict[str, DeltaTable | None] = {}
+    shares = []
+    for publication in publications:
+        tables = {}
+        for name, published in publication.tables.items():
+            place = account.within(name)
+            table = newest.setdefault(name, place.table())
+            # a write that is under way, or that stopped, has committed newer rows than those that are published
+            if table and table.transaction_version(transaction_of(publication.share)) != published.written_by:
+                table = place.table(published.version)
+            if table is None:
+                raise LakeError(f"{place} is gone, which had been published {publication.written_at:%Y-%m-%d}.")
+            files = pl.DataFrame(table.get_add_actions(flatten=True))
+            if publication.share:
+                files = files.filter(pl.col(f"partition.{SHARE}") == publication.share)
+            tables[name] = Files(place, columns_of(table), tuple(files["path"].sort()), published.rows)
+        shares.append(Share(publication, tables))
+    return tuple(shares)
 
 
-def columns_of(shares: Sequence[Share]) -> dict[str, dict[str, str]]:
+def columns_in(shares: Sequence[Share]) -> dict[str, dict[str, str]]:
     """Table -> column -> DuckDB type: what any share has, in the newest share's order."""
     tables: dict[str, dict[str, str]] = {}
     for share in reversed(shares):
-        for name, table in share.manifest.tables.items():
+        for name, table in share.tables.items():
             for column, kind in table.columns.items():
                 tables.setdefault(name, {}).setdefault(column, kind)
     return tables
@@ -87,7 +110,7 @@ def columns_of(shares: Sequence[Share]) -> dict[str, dict[str, str]]:
 
 def made_one(shares: Sequence[Share]) -> dict[str, str]:
     """Name -> select (DuckDB's SQL) of each table, over the relations of several shares; each after those it reads."""
-    columns = columns_of(shares)
+    columns = columns_in(shares)
     everything = {name: _all(shares, name, columns[name]) for name in columns}
     selects = {
         NEWEST: f"select grade_key, deleted, share from ({everything[GRADE_VERSIONS]}) as versions "
@@ -134,16 +157,16 @@ def made_one(shares: Sequence[Share]) -> dict[str, str]:
 
 
 def _rows(share: Share, table: str) -> int:
-    return share.manifest.tables[table].rows if table in share.manifest.tables else 0
+    return share.tables[table].rows if table in share.tables else 0
 
 
 def _all(shares: Sequence[Share], table: str, columns: Mapping[str, str]) -> str:
     """The rows of all shares, with the number of the share, nulls where a share has not grown a column yet."""
     parts = []
     for number, share in enumerate(shares):
-        if table not in share.manifest.tables:
+        if table not in share.tables:
             continue
-        has = share.manifest.tables[table].columns
+        has = share.tables[table].columns
         listed = ", ".join(
             quoted(column) if column in has else f"cast(null as {kind}) as {quoted(column)}"
             for column, kind in columns.items()

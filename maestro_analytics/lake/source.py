@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import polars as pl
 
 from maestro_analytics.errors import EmptyStore, LakeError
-from maestro_analytics.warehouse.connection import frame, open_published_file
+from maestro_analytics.warehouse.connection import open_published_file
 
-PARQUET_TYPES = ("VARCHAR", "DOUBLE", "TIMESTAMP WITH TIME ZONE", "BOOLEAN", "VARCHAR[]")
-"""What Spark, DuckDB, Trino and pandas all read alike; the warehouse has no other (no unsigned, no huge integers)."""
+COLUMN_TYPES = ("VARCHAR", "DOUBLE", "TIMESTAMP WITH TIME ZONE", "BOOLEAN", "VARCHAR[]")
+"""What every reader of Delta Lake reads alike; the warehouse has no other, and Delta Lake has no unsigned integers."""
 
 GRADE_VERSIONS = "lake_grade_versions"
 CSAT_VERSIONS = "lake_csat_versions"
@@ -34,14 +33,14 @@ class Source:
     """A snapshot to publish: a connection that sees it, and where it comes from.
 
     Attributes:
-        origin: tells data folders apart; see `Manifest.origin`.
-        refresh: the newest row of `state.refreshes`.
+        origin: tells data folders apart; see `Publication.origin`.
+        refreshed_at: when the newest refresh began.
         host: the account's API host, which names its folder where nothing else does.
     """
 
     connection: duckdb.DuckDBPyConnection
     origin: str
-    refresh: dict[str, str | None]
+    refreshed_at: str = ""
     host: str = ""
 
 
@@ -56,16 +55,11 @@ def published(path: Path) -> Iterator[Source]:
         raise EmptyStore(path=path)
     connection = open_published_file(path)
     try:
-        host, origin = connection.execute(
-            "select max(host), left(sha256(concat_ws(' ', max(host), epoch_us(min(started_at)))), 16) "
-            "from state.account left join state.refreshes on true"
+        host, origin, refreshed_at = connection.execute(
+            "select coalesce(max(host), ''), left(sha256(concat_ws(' ', max(host), epoch_us(min(started_at)))), 16), "
+            "coalesce(max(started_at)::varchar, '') from state.account left join state.refreshes on true"
         ).fetchall()[0]
-        newest = frame(
-            connection,
-            "select refresh_id, started_at, finished_at, since, until, status, published_at "
-            "from state.account left join state.refreshes on true order by refresh_id desc limit 1",
-        ).cast(pl.String)
-        yield Source(connection, origin, newest.row(0, named=True), host or "")
+        yield Source(connection, origin, refreshed_at, host)
     finally:
         connection.close()
 
@@ -79,7 +73,7 @@ def tables_of(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]
     ).fetchall()
     tables: dict[str, dict[str, str]] = {}
     for table, column, kind in rows:
-        if kind not in PARQUET_TYPES:
+        if kind not in COLUMN_TYPES:
             raise LakeError(f'{table}."{column}" is {kind}, which not every reader of a lake knows.')
         tables.setdefault(table, {})[column] = kind
     return tables

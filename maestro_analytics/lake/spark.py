@@ -10,7 +10,7 @@ import polars as pl
 from maestro_analytics.errors import EngineMissing, InvalidArgument
 from maestro_analytics.lake.dialect import Params, Variables, carried_over
 from maestro_analytics.lake.duck import DuckEngine
-from maestro_analytics.lake.shares import Share
+from maestro_analytics.lake.shares import Files
 from maestro_analytics.warehouse.sql_files import variables as variables_of
 
 if TYPE_CHECKING:
@@ -82,13 +82,11 @@ class SparkEngine:
         # a text that holds ${...} is that text
         self._session.conf.set("spark.sql.variable.substitute", "false")
 
-    def hold(self, name: str, share: Share, table: str) -> None:
-        """Make a share's table known as `name`."""
-        files = share.manifest.tables[table]
-        paths = [share.storage.spark_path(file.key) for part in files.parts for file in part.files]
-        if paths:
+    def hold(self, name: str, files: Files) -> None:
+        """Make a table's files known as `name`."""
+        if files.names:
             # with a schema given, columns are found by name and those that a file lacks are null
-            frame = self._session.read.schema(_schema(files.columns)).parquet(*paths)
+            frame = self._session.read.schema(_schema(files.columns)).parquet(*files.for_spark())
         else:
             frame = self._session.createDataFrame([], _schema(files.columns))
         self._know(name, frame)

@@ -1,39 +1,36 @@
-"""Tables of a DuckDB database -> Parquet files of a lake, only what changed since the last write.
+"""Tables of a DuckDB database -> Delta tables of a lake, only the months that changed since the last write.
 
-    ACCOUNT/manifest.json                                    what readers go by
-    ACCOUNT/tables/total_scores/month=2026-01/part-*.parquet one table by month of date_graded, UTC
-    ACCOUNT/tables/agents/part-*.parquet                     one that has no date_graded
-    ACCOUNT/shares/NAME/...                                  the same again, for each machine that holds a period only
+    ACCOUNT/total_scores   a Delta table, partitioned by `month` of date_graded, UTC
+    ACCOUNT/agents         one that has no date_graded and no partitions
+    ACCOUNT/publications   which versions of them belong together, see publications.py
 
-A write reads one snapshot of the published database. Each (table, month) whose fingerprint differs from the manifest's
-is written again under new names; then the manifest moves, which is the moment at which readers see all of it. Files of
-the manifest before it stay, for readers that are at work; older ones go.
+Where machines hold a period of the account each, the tables are also partitioned by `share`. A write reads one snapshot
+of the published database and commits each table that changed, then the table `publications`, which is the moment at
+which readers through `open_lake` see all of it.
 """
+
+# Identifiers come from our own schemas or a file's header and are quoted; values are parameters.
+# ruff: noqa: S608
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
+import pyarrow as pa
 
-from maestro_analytics.errors import InvalidArgument, LakeBusy, LakeError
-from maestro_analytics.lake import manifest as manifests
-from maestro_analytics.lake.claim import Claim
-from maestro_analytics.lake.fingerprints import Content, contents
-from maestro_analytics.lake.manifest import File, Manifest, Part, TableFiles
+from maestro_analytics.errors import InvalidArgument, LakeError
+from maestro_analytics.lake.months import MONTH_OF, NOTHING, months_of
+from maestro_analytics.lake.place import Place, place_of
+from maestro_analytics.lake.publications import PUBLICATIONS, SHARE, Publication, PublishedTable, published_in
 from maestro_analytics.lake.source import Source, tables_of, versions_of
-from maestro_analytics.lake.storage import Storage, storage_of
+from maestro_analytics.lake.target import KEPT_HOURS, MONTH, Target, columns_of
+from maestro_analytics.warehouse.connection import quoted
 
-FILE_BYTES = 256 << 20
-"""A file that grows past this is closed and another begun: large enough for scans, small enough for tasks."""
-
-SHARES = "shares"
+BATCH_ROWS = 100_000
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -43,22 +40,19 @@ class Written:
     """What a write did.
 
     Attributes:
-        place: the folder that was written.
-        generation: of the manifest that stands now.
-        rows: table -> rows in the lake.
-        parts_written, parts_kept: months (or whole tables) that were written, and that had not changed.
-        files_written, bytes_written: of the Parquet files of this write.
+        place: the account's folder.
+        publication: number of the publication that stands now.
+        rows: table -> rows in the lake, of this share.
+        parts_written, parts_kept: months (or tables without months) that were replaced, and that had not changed.
     """
 
     place: str
     account: str
     share: str
-    generation: int
+    publication: int
     rows: dict[str, int]
     parts_written: int
     parts_kept: int
-    files_written: int
-    bytes_written: int
 
 
 def write_lake(
@@ -68,7 +62,7 @@ def write_lake(
     account: str | None = None,
     share: str = "",
     take_over: bool = False,
-    file_bytes: int = FILE_BYTES,
+    kept_hours: int = KEPT_HOURS,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Written:
     """Publish the tables of `source` into the lake at `to`.
@@ -78,10 +72,10 @@ def write_lake(
         account: the account's folder in the lake; the API host where none is given.
         share: for one of several machines that each hold a period of the same account; readers see them as one.
         take_over: replace what another data folder wrote to the same place.
-        file_bytes: size at which a file is closed and another begun.
+        kept_hours: how long files that a later version replaced stay, for readers at work.
 
     Raises:
-        LakeBusy: another writer is at work on the same folder; nothing was published.
+        LakeBusy: another writer published the same tables meanwhile; nothing was published by this one.
         LakeError: the place cannot be used, or holds the tables of another data folder.
     """
     if account is None and not source.host:
@@ -91,134 +85,108 @@ def write_lake(
     for kind, name in (("account", account), ("share", share or "x")):
         if not FOLDER_NAME.fullmatch(name):
             raise InvalidArgument(f"{name!r} cannot name a folder of a lake ({kind}): use letters, digits and . _ -")
-    folder = storage_of(to).within(account)
-    storage = folder.within(SHARES).within(share) if share else folder
-    with Claim(storage, now=now) as claim:
-        before = manifests.read_manifest(storage)
-        if others := _written_the_other_way(folder, share):
-            raise LakeError(
-                f"{folder.place} holds the account {others} already, and this write has "
-                f"{'a' if share else 'no'} --share. Choose one way for an account, or move away what is there."
-            )
-        if before is not None and before.origin != source.origin and not take_over:
-            raise LakeError(
-                f"{storage.place} holds the tables of another data folder (written {before.written_at[:16]} UTC). "
-                "Write this one under another --account, under a --share of its own if both are periods of one "
-                "account, or replace that one with --take-over."
-            )
-        writing = _Writing(source.connection, storage, before, file_bytes)
+    folder = place_of(to).within(account)
+    with folder.reached():
+        # opened before anything is written: whoever publishes this share meanwhile makes the last commit below fail
+        record = Target(folder.within(PUBLICATIONS), share)
+        publications = published_in(record.table) if record.table else []
+        before = next((one for one in publications if one.share == share), None)
+        _refuse_what_is_not_ours(folder, publications, before, share, source.origin, take_over)
+        moment = now()
+        number = max(int(moment.timestamp() * 1e6), before.number + 1 if before else 0)
+        after = Publication(share, number, source.origin, moment, source.refreshed_at)
         wanted = tables_of(source.connection) | (versions_of(source.connection) if share else {})
-        tables = {name: writing.table(name, columns) for name, columns in wanted.items()}
-        if before is not None and (before.tables, before.origin, before.refresh) == (
-            tables,
-            source.origin,
-            source.refresh,
-        ):
-            return writing.result(before)
-        after = Manifest(
-            account=account,
-            share=share,
-            generation=(before.generation if before else 0) + 1,
-            origin=source.origin,
-            written_at=now().isoformat(timespec="seconds"),
-            refresh=source.refresh,
-            tables=tables,
+        targets = {name: Target(folder.within(name), share) for name in wanted}
+        written = kept = 0
+        for name, target in targets.items():
+            earlier = before.tables.get(name) if before else None
+            after.tables[name], replaced, left = _write_table(source, target, name, wanted[name], earlier, number)
+            written, kept = written + replaced, kept + left
+        if before and replace(after, number=before.number, written_at=before.written_at) == before:
+            after = before
+        else:
+            record.commit(lambda: after.frame().to_arrow(), number, partition_by=[SHARE] * bool(share))
+            record.vacuum(kept_hours)
+            for name in targets:
+                if after.tables[name].written_by == number:
+                    targets[name].vacuum(kept_hours, [one for one in publications if one is not before])
+    return Written(
+        place=str(folder),
+        account=account,
+        share=share,
+        publication=after.number,
+        rows={name: table.rows for name, table in after.tables.items()},
+        parts_written=written,
+        parts_kept=kept,
+    )
+
+
+def _refuse_what_is_not_ours(
+    folder: Place,
+    publications: list[Publication],
+    before: Publication | None,
+    share: str,
+    origin: str,
+    take_over: bool,
+) -> None:
+    if any(bool(one.share) != bool(share) for one in publications):
+        raise LakeError(
+            f"{folder} holds the account {'as a whole' if share else 'in shares'} already, and this write has "
+            f"{'a' if share else 'no'} --share. Choose one way for an account, or move away what is there."
         )
-        claim.confirm()
-        if manifests.read_manifest(storage) != before:
-            raise LakeBusy(place=storage.place, who="another writer has published meanwhile, and")
-        storage.put(manifests.KEY, after.model_dump_json(indent=1).encode())
-        still_read = after.keys | (before.keys if before else set())
-        for key in storage.keys("tables"):
-            if key not in still_read:
-                storage.remove(key)
-    return writing.result(after)
-
-
-def _written_the_other_way(folder: Storage, share: str) -> str | None:
-    if share:
-        return "as a whole" if folder.read(manifests.KEY) is not None else None
-    shares = folder.within(SHARES)
-    return "in shares" if any(shares.within(name).read(manifests.KEY) for name in shares.folders()) else None
-
-
-class _Writing:
-    """One write: the parts that it makes, and those that it keeps."""
-
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, storage: Storage, before: Manifest | None, file_bytes: int
-    ) -> None:
-        self._connection = connection
-        self._storage = storage
-        self._before = before
-        self._file_bytes = file_bytes
-        generation = (before.generation if before else 0) + 1
-        self._name = f"part-{generation:06d}-{secrets.token_hex(4)}"
-        self._made: list[Part] = []
-        self._kept = 0
-
-    def table(self, name: str, columns: dict[str, str]) -> TableFiles:
-        earlier = self._before.tables.get(name) if self._before else None
-        # columns are only ever added at the end; where that does not hold, nothing of before can be kept
-        grew = earlier is not None and list(columns.items())[: len(earlier.columns)] == list(earlier.columns.items())
-        kept = {part.month: part for part in earlier.parts} if earlier and grew else {}
-        parts = []
-        for content in contents(self._connection, name, columns):
-            part = kept.get(content.month)
-            if part is not None and part.fingerprint == content.fingerprint and part.rows == content.rows:
-                self._kept += 1
-            else:
-                part = self._write(name, columns, content)
-            parts.append(part)
-        return TableFiles(columns=columns, parts=tuple(parts))
-
-    def _write(self, table: str, columns: dict[str, str], content: Content) -> Part:
-        folder = f"tables/{table}" + (f"/month={content.month}" if content.month else "")
-        with self._storage.staging() as staging:
-            target = staging / "rows"
-            # a path and a size are no parameters of COPY; both are ours
-            self._connection.execute(
-                f"copy ({content.select(table)}) to '{str(target).replace(chr(39), chr(39) * 2)}' "
-                f"(format parquet, compression zstd, file_size_bytes {self._file_bytes})",
-                content.bounds,
-            )
-            files = []
-            for number, file in enumerate(sorted(target.glob("*.parquet"))):
-                key = f"{folder}/{self._name}-{number}.parquet"
-                described = File(key=key, rows=self._rows(file), bytes=file.stat().st_size, sha256=_sha256(file))
-                self._storage.add(file, key)
-                files.append(described)
-        if sum(file.rows for file in files) != content.rows:
-            raise LakeError(f"{table} {content.month or ''}: {content.rows} rows were to be written, not as many were.")
-        part = Part(
-            month=content.month,
-            rows=content.rows,
-            fingerprint=content.fingerprint,
-            width=len(columns),
-            files=tuple(files),
-        )
-        self._made.append(part)
-        return part
-
-    def _rows(self, file: Path) -> int:
-        counted = self._connection.execute("select sum(num_rows) from parquet_file_metadata($1)", [str(file)])
-        return int(counted.fetchall()[0][0])
-
-    def result(self, manifest: Manifest) -> Written:
-        files = [file for part in self._made for file in part.files]
-        return Written(
-            place=self._storage.place,
-            account=manifest.account,
-            share=manifest.share,
-            generation=manifest.generation,
-            rows={name: table.rows for name, table in manifest.tables.items()},
-            parts_written=len(self._made),
-            parts_kept=self._kept,
-            files_written=len(files),
-            bytes_written=sum(file.bytes for file in files),
+    if before is not None and before.origin != origin and not take_over:
+        raise LakeError(
+            f"{folder} holds the tables of another account or data folder (written "
+            f"{before.written_at:%Y-%m-%dT%H:%M} UTC). Write this one under another --account, under a --share of its "
+            "own if both are periods of one account, or replace that one with --take-over."
         )
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _write_table(
+    source: Source,
+    target: Target,
+    name: str,
+    columns: dict[str, str],
+    earlier: PublishedTable | None,
+    number: int,
+) -> tuple[PublishedTable, int, int]:
+    """Commit what changed of a table; what is published of it then, and how many parts were replaced and kept."""
+    by_month = MONTH_OF in columns
+    partition_by = [SHARE] * bool(target.share) + [MONTH] * by_month
+    if taken := set(partition_by) & {column.lower() for column in columns}:
+        raise LakeError(f"{name} has a column {taken.pop()!r}, by which a lake is partitioned.")
+    known = columns_of(target.table) if target.table else {}
+    retyped = [column for column, kind in columns.items() if known.get(column, kind) != kind]
+    if retyped and target.share:
+        raise LakeError(
+            f"{target.place}: {retyped[0]!r} is {known[retyped[0]]} in other shares. Write the account anew."
+        )
+    if retyped or (earlier and target.written_by != earlier.written_by):
+        # another type, or a write that was not published stopped here: nothing of before can be kept
+        earlier = None
+    months = months_of(source.connection, name, columns)
+    changed = [month for month in months if earlier is None or not earlier.has(month)]
+    gone = set(earlier.months) - {month.name for month in months} if earlier else set()
+    if earlier and not changed and not gone:
+        if set(columns) <= set(known):
+            return earlier, 0, len(months)
+        # no month has a value in the column that the table grew; without months the table is written as one
+        changed = [] if by_month else months
+
+    def rows() -> pa.RecordBatchReader:
+        listed = ", ".join([quoted(column) for column in columns] + [f"?::varchar as {key}" for key in partition_by])
+        selects, values = [], []
+        for month in changed or [NOTHING]:
+            selects.append(f"select {listed} from {quoted(name)} where {month.condition}")
+            values += [target.share] * bool(target.share) + [month.name] * by_month + list(month.bounds or ())
+        return source.connection.sql(" union all ".join(selects), params=values).to_arrow_reader(BATCH_ROWS)
+
+    version = target.commit(
+        rows,
+        number,
+        partition_by=partition_by,
+        months={month.name for month in changed} | gone if earlier and by_month else None,
+        schema_mode="overwrite" if retyped else "merge",
+    )
+    held = {month.name: (month.rows, month.fingerprint) for month in months}
+    return PublishedTable(version, number, held), len(changed) + len(gone), len(months) - len(changed)

@@ -282,7 +282,7 @@ def _coaching(rows: dict[str, list[dict[str, Any]]], dice: random.Random, people
 def source() -> Iterator[Source]:
     """A small contact centre in a database of its own, to be changed at will."""
     connection = _database(tickets=60)
-    yield Source(connection, origin="here", refresh={"started_at": "2026-05-01"})
+    yield Source(connection, origin="here", refreshed_at="2026-05-01")
     connection.close()
 
 
@@ -290,7 +290,7 @@ def source() -> Iterator[Source]:
 def centre() -> Iterator[Source]:
     """The contact centre that the engines are compared on; nobody changes it."""
     connection = _database(tickets=260)
-    yield Source(connection, origin="here", refresh={"started_at": "2026-05-01"})
+    yield Source(connection, origin="here", refreshed_at="2026-05-01")
     connection.close()
 
 

@@ -4,15 +4,17 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import boto3
+import polars as pl
 import pytest
 
 from maestro_analytics.errors import InvalidArgument, LakeBusy, LakeError, NotALake
 from maestro_analytics.lake import open_lake, write_lake
-from maestro_analytics.lake.claim import Claim
-from maestro_analytics.lake.manifest import read_manifest
-from maestro_analytics.lake.storage import storage_of
+from maestro_analytics.lake.place import place_of
+from maestro_analytics.lake.shares import Files
+from maestro_analytics.lake.target import Target
 
 SECRET = "s3cr3t-never-to-be-seen"
 
@@ -54,17 +56,9 @@ def bucket(endpoint, monkeypatch):
     client.delete_bucket(Bucket="lake")
 
 
-def keys(client) -> set[str]:
-    """What lies in the bucket, but for the empty folder markers that pyarrow leaves where it deleted an object."""
-    found = {entry["Key"] for entry in client.list_objects_v2(Bucket="lake").get("Contents", [])}
-    return {key for key in found if not key.endswith("/")}
-
-
 def test_a_lake_in_a_bucket_answers_as_the_database_does(source, bucket):
     write_lake(source, "s3://lake/qa/", account="acme")
 
-    storage = storage_of("s3://lake/qa/acme")
-    assert keys(bucket) == {f"qa/acme/{key}" for key in read_manifest(storage).keys | {"manifest.json"}}
     with open_lake("s3://lake/qa") as lake:
         for query in (
             "select count(*) as n, sum(question_score) as points, max(date_graded) as newest from individual_answers",
@@ -87,31 +81,48 @@ def test_a_column_that_a_table_grew_is_read_from_a_bucket_too(source, bucket):
         assert lake.sql(query).equals(source.connection.sql(query).pl())
 
 
-def test_only_what_changed_travels_and_older_snapshots_go(source, bucket):
+def test_a_stock_reader_reads_the_table_in_the_bucket(source, bucket):
     write_lake(source, "s3://lake/qa", account="acme")
-    first = keys(bucket)
+    found = pl.scan_delta("s3://lake/qa/acme/todos", storage_options={"allow_http": "true"}).sort("id").collect()
+    assert found.equals(source.connection.sql("from todos order by id").pl())
+
+
+def test_files_that_later_versions_replaced_are_vacuumed(source, bucket):
+    write_lake(source, "s3://lake/qa", account="acme")
     for _ in range(2):
         source.connection.execute("delete from todos where id = (select min(id) from todos)")
-        assert write_lake(source, "s3://lake/qa", account="acme").files_written == 1
+        assert write_lake(source, "s3://lake/qa", account="acme", kept_hours=0).parts_written == 1
+    listed = bucket.list_objects_v2(Bucket="lake", Prefix="qa/acme/todos/part-")
+    assert listed["KeyCount"] == 1
 
-    assert len(keys(bucket) - first) == 2
-    assert len(first - keys(bucket)) == 1
 
+def test_of_two_writers_in_a_bucket_at_once_one_publishes_and_the_other_is_told(source, bucket, monkeypatch):
+    """The other writer publishes its rows right before the first commit of this one to the same table."""
+    write_lake(source, "s3://lake/qa", account="acme")
+    other = replace(source, connection=source.connection.cursor())
+    source.connection.execute("delete from todos where id = 'd0'")
+    commit = Target.commit
 
-def test_two_writers_in_a_bucket_are_kept_apart(source, bucket):
-    storage = storage_of("s3://lake/qa/acme")
-    with Claim(storage) as claim:
-        with pytest.raises(LakeBusy):
-            write_lake(source, "s3://lake/qa", account="acme")
-        claim.confirm()
-    assert keys(bucket) == set()
+    def overtaken(target, *arguments, **options):
+        monkeypatch.setattr(Target, "commit", commit)
+        write_lake(other, "s3://lake/qa", account="acme")
+        return commit(target, *arguments, **options)
+
+    monkeypatch.setattr(Target, "commit", overtaken)
+    with pytest.raises(LakeBusy, match="another writer has written to s3://lake/qa/acme/todos meanwhile"):
+        write_lake(source, "s3://lake/qa", account="acme")
+
+    query = "select * from todos order by id"
+    with open_lake("s3://lake/qa") as lake:
+        assert lake.sql(query).equals(source.connection.sql(query).pl())
 
 
 def test_what_is_written_holds_no_credential(source, bucket):
     write_lake(source, "s3://lake/qa", account="acme")
-    manifest = bucket.get_object(Bucket="lake", Key="qa/acme/manifest.json")["Body"].read().decode()
-    assert SECRET not in manifest
-    assert "an-id" not in manifest
+    for entry in bucket.list_objects_v2(Bucket="lake", Prefix="qa/acme/todos/_delta_log/")["Contents"]:
+        content = bucket.get_object(Bucket="lake", Key=entry["Key"])["Body"].read().decode()
+        assert SECRET not in content
+        assert "an-id" not in content
 
 
 def test_a_bucket_that_is_not_there_is_one_line(source, bucket):
@@ -119,7 +130,7 @@ def test_a_bucket_that_is_not_there_is_one_line(source, bucket):
         write_lake(source, "s3://no-such-bucket/qa", account="acme")
     assert "\n" not in str(refusal.value)
     assert SECRET not in str(refusal.value)
-    with pytest.raises(NotALake, match="no manifest"):
+    with pytest.raises(NotALake, match="no Delta table"):
         open_lake("s3://lake/nothing-here")
 
 
@@ -128,12 +139,10 @@ def test_a_bucket_that_is_not_there_is_one_line(source, bucket):
 )
 def test_an_address_with_more_than_a_bucket_and_a_folder_is_refused_and_not_repeated(address):
     with pytest.raises(InvalidArgument) as refusal:
-        storage_of(address)
+        place_of(address)
     assert SECRET not in str(refusal.value)
 
 
 def test_spark_is_given_the_addresses_that_its_connector_for_buckets_reads(bucket):
-    assert (
-        storage_of("s3://lake/qa").within("acme").spark_path("tables/a/b.parquet")
-        == "s3a://lake/qa/acme/tables/a/b.parquet"
-    )
+    files = Files(place_of("s3://lake/qa").within("acme"), {}, ("month=2026-01/b.parquet",), 0)
+    assert files.for_spark() == ["s3a://lake/qa/acme/month=2026-01/b.parquet"]

@@ -60,14 +60,14 @@ def test_a_written_lake_is_shown_and_answers(run, data_folder, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     written = json.loads(done.stdout)
     assert written["schema_version"] == 1
-    assert (written["account"], written["generation"], written["rows"]["todos"]) == ("qa.example.com", 1, 1)
+    assert (written["account"], written["rows"]["todos"]) == ("qa.example.com", 1)
 
-    shown = json.loads(run(data_folder, "lake", "show", str(tmp_path / "lake"), "--json").stdout)
-    [share] = shown["shares"]
-    assert share["refresh"]["started_at"].startswith("2026-05-01 08:00:00")
-    [part] = share["tables"]["todos"]["parts"]
-    frame = pl.read_parquet(f"{share['place']}/{part['files'][0]['key']}")
-    assert frame["coaching_session_ids"].to_list() == [["s1"]]
+    shown = {
+        row["table"]: row for row in json.loads(run(data_folder, "lake", "show", "lake", "--json").stdout)["tables"]
+    }
+    assert shown["todos"]["refreshed_at"].startswith("2026-05-01 08:00:00")
+    assert [shown["todos"][name] for name in ("rows", "months", "files")] == [1, 0, 1]
+    assert pl.read_delta(shown["todos"]["place"])["coaching_session_ids"].to_list() == [["s1"]]
 
     asked = run(
         data_folder,
@@ -92,7 +92,7 @@ def test_a_second_write_says_that_all_is_as_it_was(run, data_folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
-        (("lake", "show", "nowhere"), 2, "NotALake: .*nowhere is no lake: it has no manifest.json"),
+        (("lake", "show", "nowhere"), 2, "NotALake: .*nowhere is no lake: no Delta table"),
         (("lake", "sql", "select 1", "--at", "data"), 2, "NotALake: "),
         (("lake", "write", "--to", "ftp://host/lake"), 2, "InvalidArgument: .*ftp:// is not known"),
         (("lake", "write", "--to", "lake", "--account", "a/b"), 2, "InvalidArgument: 'a/b' cannot name a folder"),

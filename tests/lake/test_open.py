@@ -1,6 +1,5 @@
 """Opening a lake: which account, what is published meanwhile, and one clear line for each thing that can be wrong."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ import polars as pl
 import pytest
 
 import maestro_analytics as ma
-from maestro_analytics.errors import InvalidArgument, LakeError, MaestroError, NewerLake, NotALake, UnknownName
+from maestro_analytics.errors import InvalidArgument, LakeError, MaestroError, NotALake, UnknownName
 from maestro_analytics.lake import open_lake, write_lake
 
 COUNT = "select count(*) from todos"
@@ -41,40 +40,48 @@ def test_of_several_accounts_one_must_be_named(source, tmp_path):
         open_lake(tmp_path, account="initech")
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (None, "no manifest.json"),
-        ("not json", "not that of a lake"),
-        ('{"format": "something else", "format_version": 1}', "not that of a lake"),
-        ('{"format": "maestro-analytics lake", "format_version": 1}', "damaged at account"),
-    ],
-)
-def test_a_path_that_is_no_lake_says_why(tmp_path, content, reason):
-    if content is not None:
-        (tmp_path / "manifest.json").write_text(content)
-    with pytest.raises(NotALake, match=reason) as refusal:
-        open_lake(tmp_path)
-    assert "\n" not in str(refusal.value)
+def test_a_path_that_is_no_lake_is_one_line(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a file").write_text("x")
+    for place in ("nowhere", "empty", "a file"):
+        with pytest.raises(LakeError, match=r"is no lake: no Delta table|cannot be used") as refusal:
+            open_lake(tmp_path / place)
+        assert "\n" not in str(refusal.value)
+    with pytest.raises(InvalidArgument, match=r"the path of a lake can have none of \[ \] \^ \| \\"):
+        open_lake(tmp_path / "odd [name]")
 
 
-def test_a_lake_of_a_newer_version_is_refused_by_readers_and_writers(source, tmp_path):
+@pytest.mark.parametrize("manifest", ["acme/manifest.json", "acme/shares/2025/manifest.json"])
+def test_a_lake_of_the_format_before_delta_lake_is_named_with_the_command_that_writes_it_anew(
+    source, tmp_path, manifest
+):
+    file = tmp_path / manifest
+    file.parent.mkdir(parents=True)
+    file.write_text('{"format": "maestro-analytics lake", "format_version": 1}')
+    for path, account in ((tmp_path, None), (tmp_path, "acme"), (tmp_path / "acme", None)):
+        with pytest.raises(NotALake) as refusal:
+            open_lake(path, account=account)
+        assert "is in the format before Delta Lake" in str(refusal.value)
+        assert f"`maestro-analytics lake write --to {tmp_path} --account acme` writes it anew" in str(refusal.value)
     write_lake(source, tmp_path, account="acme")
-    manifest = tmp_path / "acme" / "manifest.json"
-    manifest.write_text(json.dumps({"format": "maestro-analytics lake", "format_version": 2, "tables": "elsewhere"}))
-    with pytest.raises(NewerLake, match="format 2 by a newer maestro-analytics; this one reads up to 1"):
-        open_lake(tmp_path)
-    with pytest.raises(NewerLake):
-        write_lake(source, tmp_path, account="acme")
-    assert json.loads(manifest.read_text())["tables"] == "elsewhere"
-
-
-def test_a_manifest_with_entries_of_a_later_hand_is_read(source, tmp_path):
-    write_lake(source, tmp_path, account="acme")
-    manifest = tmp_path / "acme" / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"note": "hello"}))
     with open_lake(tmp_path) as lake:
         assert lake.sql(COUNT).item() > 0
+
+
+def test_a_missing_extra_is_one_line(tmp_path):
+    """A path in which deltalake cannot be found, as after a plain `pip install maestro-analytics`."""
+    code = (
+        "import importlib.util, sys; find = importlib.util.find_spec\n"
+        "import maestro_analytics.extras as extras\n"
+        "extras.find_spec = lambda name: None if name == 'deltalake' else find(name)\n"
+        "from maestro_analytics.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "lake", "sql", "select 1", "--at", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        "SettingsError: a lake needs deltalake, which is not installed: run `pip install 'maestro-analytics[lake]'`.\n"
+    )
 
 
 def test_a_reader_sees_one_moment_until_it_hops(source, tmp_path, engine):
@@ -85,16 +92,16 @@ def test_a_reader_sees_one_moment_until_it_hops(source, tmp_path, engine):
         source.connection.execute("delete from todos where id = 'd0'")
         write_lake(source, tmp_path, account="acme")
         assert lake.sql(COUNT).item() == before
+        assert pl.scan_delta(tmp_path / "acme/todos").collect().height == before - 1
         assert lake.reload() is True
         assert lake.sql(COUNT).item() == before - 1
 
 
-def test_a_reader_that_slept_through_two_writes_is_told_to_reload(source, tmp_path, engine):
+def test_a_reader_whose_files_were_vacuumed_is_told_to_reload(source, tmp_path, engine):
     write_lake(source, tmp_path, account="acme")
     with open_lake(tmp_path, spark=engine) as lake:
-        for todo in ("d0", "d1"):
-            source.connection.execute("delete from todos where id = $1", [todo])
-            write_lake(source, tmp_path, account="acme")
+        source.connection.execute("delete from todos where id = 'd0'")
+        write_lake(source, tmp_path, account="acme", kept_hours=0)
         with pytest.raises(LakeError, match=r"published anew since it was opened.*\.reload\(\)"):
             lake.sql("select * from todos")
         lake.reload()
@@ -104,10 +111,12 @@ def test_a_reader_that_slept_through_two_writes_is_told_to_reload(source, tmp_pa
 def test_a_file_that_somebody_removed_is_not_taken_for_a_new_write(source, tmp_path):
     write_lake(source, tmp_path, account="acme")
     with open_lake(tmp_path) as lake:
-        shutil.rmtree(tmp_path / "acme" / "tables" / "todos")
+        shutil.rmtree(tmp_path / "acme" / "todos")
         with pytest.raises(Exception, match="todos") as failure:
             lake.sql("select * from todos")
         assert not isinstance(failure.value, MaestroError)
+    with pytest.raises(LakeError, match=r"acme/todos is gone, which had been published 20"):
+        open_lake(tmp_path)
 
 
 def test_a_table_of_no_rows_and_a_table_that_an_older_lake_lacks_are_empty(source, tmp_path, engine):
@@ -137,7 +146,7 @@ def test_columns_that_a_table_grew_are_null_in_the_months_before(source, tmp_pat
 
 
 def test_a_folder_of_any_name_can_hold_a_lake(source, tmp_path, engine):
-    folder = tmp_path / "it's [odd] {x} 100% *new?"
+    folder = tmp_path / "it's (odd) {x} 100% *new? grün"
     write_lake(source, folder, account="acme")
     with open_lake(folder, spark=engine) as lake:
         assert lake.sql(COUNT).item() == source.connection.sql(COUNT).fetchall()[0][0]

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import duckdb
 import pytest
+from deltalake import DeltaTable
 
 from maestro_analytics.errors import LakeError
 from maestro_analytics.lake import Source, open_lake, write_lake
+from maestro_analytics.lake.target import Target
 from maestro_analytics.warehouse.state import create_all
 
 
@@ -24,7 +26,7 @@ def machine():
             "insert into state.exports (seq, kind, status, requested_at) values (1, 'raw', 'landed', $1::timestamptz)",
             [asked_at],
         )
-        return Source(connection, origin=name, refresh={"started_at": asked_at})
+        return Source(connection, origin=name, refreshed_at=asked_at)
 
     yield make
     for connection in connections:
@@ -111,7 +113,7 @@ def test_what_each_machine_lists_in_full_comes_from_the_newest(machine, tmp_path
 def test_a_survey_that_two_machines_hold_stands_as_it_was_asked_for_last(machine, tmp_path, engine):
     """The machine that was refreshed last asked for the survey before the other did; one ticket names no helpdesk."""
     old, new = machine("old", "2026-02-01"), machine("new", "2026-03-01")
-    old = replace(old, refresh={"started_at": "2026-09-09"})
+    old = replace(old, refreshed_at="2026-09-09")
     for source, score in ((old, 1.0), (new, 5.0)):
         source.connection.execute(
             "insert into csat (source, gradable_id, csat_score) values (null, 't', $1), ('chat', 't', $1)", [score]
@@ -142,17 +144,78 @@ def test_a_column_that_only_one_machine_has_is_null_in_the_others(machine, tmp_p
         ]
 
 
-def test_machines_write_their_shares_at_the_same_time(machine, tmp_path):
-    """Each share is claimed for itself, so a machine never waits for another."""
-    from maestro_analytics.lake.claim import Claim
-    from maestro_analytics.lake.storage import storage_of
-
+@pytest.mark.parametrize("table", ["total_scores", "publications"])
+@pytest.mark.parametrize("first_time", [True, False], ids=["first", "later"])
+def test_machines_write_their_shares_at_the_same_time(machine, tmp_path, monkeypatch, table, first_time):
+    """The second publishes all of its share right before the first commits to a table, which has grown a column."""
     first, second = machine("first", "2026-02-01"), machine("second", "2026-03-01")
-    with Claim(storage_of(tmp_path).within("acme/shares/first")):
-        assert write_lake(second, tmp_path, account="acme", share="second").generation == 1
-    assert write_lake(first, tmp_path, account="acme", share="first").generation == 1
+    if not first_time:
+        for source in (first, second):
+            write_lake(source, tmp_path, account="acme", share=source.origin)
+    for source in (first, second):
+        source.connection.execute(f"alter table total_scores add column {source.origin} varchar")
+        add_grade(source, source.origin, 3.0, "2026-01-10", questions=2)
+    commit = Target.commit
+
+    def overtaken(target, *arguments, **options):
+        if target.place.root.endswith(table):
+            monkeypatch.setattr(Target, "commit", commit)
+            write_lake(second, tmp_path, account="acme", share="second")
+        return commit(target, *arguments, **options)
+
+    monkeypatch.setattr(Target, "commit", overtaken)
+    write_lake(first, tmp_path, account="acme", share="first")
+
     with open_lake(tmp_path) as lake:
-        assert [share.manifest.share for share in lake.shares] == ["first", "second"]
+        assert [share.publication.share for share in lake.shares] == ["first", "second"]
+        assert lake.sql("select grade_key, first, second from total_scores order by 1").rows() == [
+            ("first", None, None),
+            ("second", None, None),
+        ]
+        assert lake.sql("select count(*) from individual_answers").item() == 4
+
+
+def test_a_share_is_a_partition_and_each_machine_replaces_only_its_own(machine, tmp_path):
+    first, second = machine("first", "2026-02-01"), machine("second", "2026-03-01")
+    for source in (first, second):
+        add_grade(source, source.origin, 3.0, "2026-01-10", questions=1)
+        write_lake(source, tmp_path, account="acme", share=source.origin)
+    before = set(DeltaTable(tmp_path / "acme/total_scores").file_uris())
+    first.connection.execute("update total_scores set rubric_score = 9")
+    write_lake(first, tmp_path, account="acme", share="first")
+
+    table = DeltaTable(tmp_path / "acme/total_scores")
+    assert table.metadata().partition_columns == ["share", "month"]
+    assert sorted(table.to_pyarrow_table().select(["share", "rubric_score"]).to_pylist(), key=str) == [
+        {"share": "first", "rubric_score": 9.0},
+        {"share": "second", "rubric_score": 3.0},
+    ]
+    assert ["share=second" in file for file in before & set(table.file_uris())] == [True]
+
+
+def test_a_share_of_which_a_later_write_stopped_half_way_is_read_as_it_was_published(machine, tmp_path, monkeypatch):
+    first, second = machine("first", "2026-02-01"), machine("second", "2026-03-01")
+    for source in (first, second):
+        add_grade(source, source.origin, 3.0, "2026-01-10", questions=1)
+        write_lake(source, tmp_path, account="acme", share=source.origin)
+    first.connection.execute("update total_scores set rubric_score = 9")
+
+    commit = Target.commit
+
+    def stopped(target, *arguments, **options):
+        if target.place.root.endswith("publications"):
+            raise KeyboardInterrupt
+        return commit(target, *arguments, **options)
+
+    monkeypatch.setattr(Target, "commit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_lake(first, tmp_path, account="acme", share="first")
+    monkeypatch.setattr(Target, "commit", commit)
+    second.connection.execute("update total_scores set rubric_score = 5")
+    write_lake(second, tmp_path, account="acme", share="second", kept_hours=0)
+
+    with open_lake(tmp_path) as lake:
+        assert lake.sql("select rubric_score from total_scores order by 1")["rubric_score"].to_list() == [3.0, 5.0]
 
 
 def test_an_account_is_a_whole_or_in_shares_and_not_both(machine, tmp_path):

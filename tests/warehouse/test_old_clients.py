@@ -6,7 +6,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from filelock import FileLock
 
 from maestro_analytics.warehouse import open
 from maestro_analytics.warehouse.sql_files import texts
@@ -42,28 +41,9 @@ print(duckdb.__version__, len(relations))
 
 
 @pytest.fixture(scope="session")
-def client_of():
+def client_of(installed_beside):
     """The folder of an older DuckDB, installed beside this environment when a test first needs it."""
-
-    def install(version: str) -> Path:
-        folder = Path(sys.prefix) / f"duckdb-{version}"
-        with FileLock(folder.with_suffix(".lock")):
-            if not (folder / "duckdb").is_dir():
-                command = [
-                    sys.executable,
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "--no-deps",
-                ]
-                done = subprocess.run([*command, "--target", str(folder), f"duckdb=={version}"], check=False)
-                if done.returncode:
-                    pytest.skip(f"duckdb {version} cannot be installed here")
-        return folder
-
-    return install
+    return lambda version: installed_beside(f"duckdb-{version}", f"duckdb=={version}")
 
 
 @pytest.fixture(scope="module")
