@@ -19,6 +19,7 @@ def test_a_wheel_carries_every_module_query_view_and_notebook(tmp_path):
         names = set(wheel.namelist())
 
     expected = {str(path.relative_to(ROOT)) for path in (ROOT / "maestro_analytics").rglob("*.py")}
+    expected |= {f"maestro_analytics/analysis/report/{name}" for name in ("style.css", "search.js")}
     expected |= {f"maestro_analytics/_sql/{path.relative_to(ROOT / 'sql')}" for path in (ROOT / "sql").rglob("*.sql")}
     expected |= {f"maestro_analytics/_notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert expected - names == set()

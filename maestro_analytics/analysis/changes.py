@@ -78,7 +78,7 @@ def changes(
     Source: sql/queries/grader_cells.sql, agent_scores.sql, question_scores.sql, team_members.sql. Errors: see
     `Filters`; InvalidArgument where `against` is not before `since`.
     """
-    choice, older = _periods(store, Choice.of(store, filters), against)
+    choice, older = two_periods(store, Choice.of(store, filters), against)
     if older is None:
         table = pl.DataFrame(schema=CHANGES)
     elif by == "agent":
@@ -89,7 +89,9 @@ def changes(
         table = _paired(store, choice, older, by=by, confidence=confidence)
     table = _judged(table, by=by, min_n=min_n, confidence=confidence)
     caveat = (
-        "" if older is None else f"Against {older.period}. A rubric or kind of ticket that changed is a change too."
+        ""
+        if older is None
+        else f"The period before: {older.period}. A rubric or kind of ticket that changed is a change too."
     )
     return Answer.of(
         table.select(list(CHANGES)).cast(CHANGES).sort("change", "id", nulls_last=True),  # type: ignore[arg-type]
@@ -99,7 +101,7 @@ def changes(
     )
 
 
-def _periods(store: Store, choice: Choice, against: datetime | date | str | None) -> tuple[Choice, Choice | None]:
+def two_periods(store: Store, choice: Choice, against: datetime | date | str | None) -> tuple[Choice, Choice | None]:
     """The newer period and the older one; None where there are no dated grades."""
     newest = scored_cells(store, choice)["day"].max()
     if not isinstance(newest, date):

@@ -37,6 +37,17 @@ MORE = 0.15
 """So much larger a share among the coached says that sessions were given for it."""
 RECOMMENDED = ("matched", "adjusted (ANCOVA)", NO_ZEROS, NO_NEWCOMERS, IMPUTED)
 NAIVE = ("before and after", "against all uncoached")
+METHOD_WORDS = {
+    "matched": "beside agents of equal scores",
+    NO_ZEROS: "the same, without auto-fails",
+    NO_NEWCOMERS: "the same, without newcomers",
+    "adjusted (ANCOVA)": "beside all agents, scores before evened out",
+    IMPUTED: "against the scores that were to be expected",
+    PLACEBO: "counter-check: weeks before the session",
+    "before and after": "before and after",
+    "against all uncoached": "against all who were not coached",
+}
+"""What people read in the place of a method's name."""
 EFFECTS = {
     "method": pl.String, "recommended": pl.Boolean, "n": pl.Int64, "n_na": pl.Int64, "agents": pl.Int64,
     "controls": pl.Int64, "effect": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "pre_gap": pl.Float64,

@@ -13,7 +13,7 @@ from maestro_analytics.analysis.benchmark import judged_by_benchmarks
 from maestro_analytics.analysis.filters import Filters, Store
 from maestro_analytics.analysis.statistics import process
 from maestro_analytics.analysis.statistics.day_clusters import day_correlation
-from maestro_analytics.analysis.trends import Every, charted_rows
+from maestro_analytics.analysis.trends import Every, charted_rows, without_unfinished
 
 
 def grader_drift(
@@ -34,6 +34,7 @@ def grader_drift(
         signal               String   "outside the limits" or ""
         slope, slope_lo, slope_hi   Float64  percent points per 30 days over the whole period, with its interval
         points               Int64    periods of the grader
+        finished             Boolean  false for the newest period, unless `until` says that it has ended
         method, reliable, reason      reliable: at least 12 periods
 
     Source: sql/queries/benchmarks.sql. Errors: see `Filters`.
@@ -62,10 +63,10 @@ def grader_drift(
     )
     columns = (
         "group", "period", "n", "n_na", "bias", "value", "centre", "lo", "hi", "signal", "slope", "slope_lo",
-        "slope_hi", "points", "method", "reliable", "reason",
+        "slope_hi", "points", "finished", "method", "reliable", "reason",
     )  # fmt: skip
     return Answer.of(
-        charted.with_columns(bias=table["bias"]).select(columns),
+        without_unfinished(charted.with_columns(bias=table["bias"]), choice, every=every).select(columns),
         choice,
         question="Does a grader become stricter or more lenient with time? Percent points against benchmarks.",
         caveat="A drift of the benchmarks themselves looks like one of every grader the other way.",

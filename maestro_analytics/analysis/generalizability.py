@@ -22,6 +22,14 @@ DESIGNS = {
     "absolute": pl.Float64, "enough": pl.Boolean, "method": pl.String, "reliable": pl.Boolean, "reason": pl.String,
 }  # fmt: skip
 METHOD = "mixed model of agent and grader; agent with grader, and day, by moments"
+SOURCE_WORDS = {
+    "agent": "the agent",
+    "grader": "how strict the grader is",
+    "agent with grader": "this grader with this agent",
+    "day": "the grader's day",
+    "single grade": "the ticket, and chance",
+}
+"""What people read in the place of a source's name."""
 GRADERS, GRADES = (1, 2, 3, 5, 10), (1, 5, 10, 20, 40, 80)
 DEPENDABLE = 0.8
 FEWEST = {"agents": 10, "graders": 5, "grades": 100}

@@ -40,27 +40,18 @@ def score_trend(
         group_id         String   of the rubric, team or person; null for "all"
         agents           Int64    agents with a scored grade
         n, n_na, mean, lo, hi, sd, method, reliable, reason   as in `team_scores`; percent
+        finished         Boolean  false for the newest period, unless `until` says that it has ended
 
     Source: sql/queries/adjusted_trend.sql; by rubric sql/queries/score_trend.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = _grouped(store, choice, every=every, by=by)
     table = by_cluster(frame, ["period", "group"], min_n=min_n, confidence=confidence, first=["group_id"])
+    table = table.with_columns(finished=finished(table, choice, every=every))
     columns = (
-        "period",
-        "group",
-        "group_id",
-        "agents",
-        "n",
-        "n_na",
-        "mean",
-        "lo",
-        "hi",
-        "sd",
-        "method",
-        "reliable",
-        "reason",
-    )
+        "period", "group", "group_id", "agents", "n", "n_na", "mean", "lo", "hi", "sd", "finished", "method",
+        "reliable", "reason",
+    )  # fmt: skip
     return Answer.of(
         table.select(columns).sort("group", "period"),
         choice,
@@ -89,6 +80,7 @@ def control_chart(
         sigma_z                 Float64  by how much the limits are widened; 1: not at all
         signal                  String   "outside the limits" or ""; none for unreliable rows
         points                  Int64    periods of the group
+        finished                Boolean  false for the newest period, unless `until` says that it has ended
         method, reliable, reason         reliable: at least 12 periods, and the period has ended
 
     Source: sql/queries/adjusted_trend.sql, score_counts.sql; by rubric score_trend.sql. Errors: see `Filters`.
@@ -101,7 +93,7 @@ def control_chart(
         table["total"], table["n"], counts, scores, series=_codes(table["group"]), false_alarms=false_alarms
     )
     charted = charted_rows(table, chart, scale=1.0, method=f"limits from own grades, {_alarms(false_alarms)}")
-    charted = _without_unfinished(charted, choice, every=every)
+    charted = without_unfinished(charted, choice, every=every)
     return _control_answer(
         charted, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.", false_alarms
     )
@@ -131,7 +123,7 @@ def pass_rate_chart(
     table = summed(frame, ["group", "period"], "passed").filter(pl.col("n") > 0).sort("group", "period")
     chart = process.binomial_p(table["passed"], table["n"], series=_codes(table["group"]), false_alarms=false_alarms)
     charted = charted_rows(table, chart, scale=100.0, method=f"Laney p', binomial, {_alarms(false_alarms)}")
-    charted = _without_unfinished(charted, choice, every=every)
+    charted = without_unfinished(charted, choice, every=every)
     question = f"In which {every}s is a pass rate (at least {threshold:g} %) unusual? Percent."
     return _control_answer(charted, choice, question, false_alarms)
 
@@ -171,17 +163,23 @@ def _score_counts(store: Store, choice: Choice, table: pl.DataFrame, *, by: Grou
     return np.asarray(filled, dtype=float), np.asarray(lowest + 2.0 * np.arange(width), dtype=float)
 
 
-def _without_unfinished(charted: pl.DataFrame, choice: Choice, *, every: Every) -> pl.DataFrame:
-    """No signal of unreliable rows, nor of the newest period, of which grades may be missing still."""
-    if not charted.height:
-        return charted
-    newest = charted["period"].max()
+def finished(table: pl.DataFrame, choice: Choice, *, every: Every) -> pl.Series:
+    """Whether each row's period has ended; of the newest grades may be missing still, unless `until` is its end."""
+    newest = table["period"].max()
+    if newest is None:
+        return pl.Series("finished", [], dtype=pl.Boolean)
     end = pl.select(pl.lit(newest).dt.offset_by({"week": "1w", "month": "1mo"}[every])).item()
     ended = choice.until is not None and choice.until.astimezone(ZoneInfo(choice.week_zone)).date() >= end
-    unfinished = (pl.col("period") == newest) & pl.lit(not ended)
+    return table.select(finished=(pl.col("period") < newest) | pl.lit(ended)).to_series()
+
+
+def without_unfinished(charted: pl.DataFrame, choice: Choice, *, every: Every) -> pl.DataFrame:
+    """No signal of unreliable rows, nor of the newest period, of which grades may be missing still."""
+    charted = charted.with_columns(finished=finished(charted, choice, every=every))
+    unfinished = ~pl.col("finished")
     return charted.with_columns(
         reason=pl.when((pl.col("reason") == "") & unfinished)
-        .then(pl.lit(f"the newest {every} may not have ended: say until= to count it"))
+        .then(pl.lit(f"the newest {every} may not have ended: it is not judged"))
         .otherwise("reason")
     ).with_columns(
         reliable=pl.col("reason") == "",

@@ -79,6 +79,23 @@ class Browser:
         shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
 
+    def printed(self) -> bytes:
+        """The page on A4 paper, as PDF."""
+        paper = {"paperWidth": 8.27, "paperHeight": 11.69, "preferCSSPageSize": True, "printBackground": False}
+        return base64.b64decode(self._call("Page.printToPDF", **paper)["data"])
+
+    def press(self, key: str) -> None:
+        """Press a key, as `KeyboardEvent.key` names it."""
+        code = {"Tab": 9, "Enter": 13}[key]
+        pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        typed = {"text": "\r"} if key == "Enter" else {}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **pressed, **typed)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **pressed)
+
+    def write(self, text: str) -> None:
+        """Type text where the focus is."""
+        self._call("Input.insertText", text=text)
+
     def close(self) -> None:
         self._socket.close()
         self._process.terminate()

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 
 import altair as alt
 import polars as pl
@@ -11,23 +12,31 @@ from simulated_database import START, grade_rows
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
-from maestro_analytics.analysis.charts.theme import plain
+from maestro_analytics.analysis.charts.labels import standing_first
+from maestro_analytics.analysis.charts.theme import plain, strength
+from maestro_analytics.analysis.emoji import without_emoji
 
 DRAWN = {
-    "agreement": "question_agreement",
-    "caterpillar": "agent_ranking",
-    "control": "control_chart",
-    "csat": "csat_link",
-    "disagreement": "grader_pairs",
-    "effects": "coaching_effect",
-    "event_study": "coaching_timeline",
-    "group_scores": "team_scores",
-    "heat_map": "points_lost_by_team",
-    "pareto": "points_lost",
-    "precision": "sampling_plan",
-    "severity": "grader_severity",
-    "trend": "score_trend",
-    "waiting": "time_to_coach_curve",
+    "agreement": analysis.question_agreement,
+    "calibration": analysis.calibration_sessions,
+    "caterpillar": analysis.agent_ranking,
+    "control": analysis.control_chart,
+    "coverage": analysis.grading_coverage,
+    "csat": analysis.csat_link,
+    "dependability": partial(analysis.generalizability, of="designs"),
+    "disagreement": analysis.grader_pairs,
+    "effects": analysis.coaching_effect,
+    "event_study": analysis.coaching_timeline,
+    "group_scores": analysis.team_scores,
+    "heat_map": analysis.points_lost_by_team,
+    "movers": analysis.changes,
+    "pareto": analysis.points_lost,
+    "pilot": analysis.power,
+    "precision": analysis.sampling_plan,
+    "severity": analysis.grader_severity,
+    "sources": analysis.generalizability,
+    "trend": analysis.score_trend,
+    "waiting": analysis.time_to_coach_curve,
 }
 
 
@@ -42,8 +51,8 @@ def test_every_chart_has_its_answer_here():
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_a_chart_draws_its_answer_with_the_number_behind_it(store, name):
     """No more than the asked width of plot, and every picture says how many values are in it."""
-    picture = svg(getattr(charts, name)(getattr(analysis, DRAWN[name])(store)))
-    words = " ".join(re.findall(r"<text[^>]*>([^<]*)<", picture))
+    picture = svg(getattr(charts, name)(DRAWN[name](store)))
+    words = " ".join(re.findall(r"<(?:text|tspan)[^>]*>([^<]+)", picture))
     assert "n=" in words or name in ("disagreement", "event_study", "heat_map", "precision")
     assert picture.count("<path") > 5
     assert "NaN" not in picture
@@ -51,16 +60,52 @@ def test_a_chart_draws_its_answer_with_the_number_behind_it(store, name):
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_an_empty_answer_gives_a_chart_that_says_why(store, name):
-    answer = getattr(analysis, DRAWN[name])(store, since="2030-01-01", until="2030-02-01")
+    answer = DRAWN[name](store, since="2030-01-01", until="2030-02-01")
     words = " ".join(re.findall(r"<(?:text|tspan)[^>]*>([^<]*)<", svg(getattr(charts, name)(answer))))
     assert "2030-01-01" in words
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_a_chart_fits_a_phone(sandbox, name):
-    picture = svg(getattr(charts, name)(getattr(analysis, DRAWN[name])(sandbox[0]), width=340))
+    picture = svg(getattr(charts, name)(DRAWN[name](sandbox[0]), width=330))
     width = float(re.search(r'<svg[^>]* width="([\d.]+)"', picture)[1])
-    assert width < 430
+    assert width < 365
+
+
+def test_the_strength_of_a_colour_fits_the_values():
+    """The strongest colour is that of the largest gaps, be they 3 points or 40; a number on it can be read."""
+    for largest in (3.0, 40.0):
+        opacity, top = strength("size", pl.Series([largest * at / 100 for at in range(-100, 101)]))
+        assert top == pytest.approx(largest, abs=1.0)
+        scale = opacity.to_dict()["scale"]
+        assert [0, top] == scale["domain"]
+        assert max(scale["range"]) <= 0.5
+
+
+def test_all_who_stand_out_are_drawn_or_the_caption_says_how_many_are_not():
+    frame = pl.DataFrame(
+        {"value": [float(at) for at in range(100)], "stands_out": ["below"] * 8 + [""] * 84 + ["above"] * 8}
+    )
+    drawn, words = standing_first(frame, "value", 20, what="agents")
+    assert (20, 16) == (drawn.height, drawn.filter(pl.col("stands_out") != "").height)
+    assert "among them all 16 who stand out" in words
+    drawn, words = standing_first(frame, "value", 10, what="agents")
+    assert [0.0, 1.0, 2.0, 3.0, 4.0, 95.0, 96.0, 97.0, 98.0, 99.0] == drawn["value"].to_list()
+    assert "6 who stand out are not drawn" in words
+
+
+def test_emoji_are_replaced_by_a_sign_that_every_font_has():
+    frame = plain(pl.DataFrame({"name": ["VIP 🌟", "👩🏽‍💻 Ada", "5 ☎️ calls", "plain"]}))
+    assert ["VIP ◆", "◆ Ada", "5 ◆ calls", "plain"] == frame["name"].to_list()
+    assert frame["name"].to_list() == [without_emoji(text) for text in ("VIP 🌟", "👩🏽‍💻 Ada", "5 ☎️ calls", "plain")]
+
+
+def test_an_unfinished_week_is_hollow_and_dashed(store):
+    drawn = charts.trend(analysis.score_trend(store, by="all")).to_dict()
+    layers = drawn["spec"]["layer"]
+    assert ["datum.finished", "datum.finished", "datum.tail", "!datum.finished"] == [
+        layer["transform"][0]["filter"] for layer in layers if "transform" in layer
+    ]
 
 
 def test_names_of_the_vendor_are_text_and_nothing_else(holding):

@@ -8,7 +8,8 @@ import pty
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -19,9 +20,11 @@ from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
 from maestro_analytics.analysis import report as reports
 from maestro_analytics.analysis.notebooks import notebooks_folder
+from maestro_analytics.analysis.report.contents import CONTENTS
+from maestro_analytics.analysis.report.page import article
 from maestro_analytics.cli import main
 
-KINDS = ("agents", "graders", "questions", "coaching")
+KINDS = ("overview", "changes", "agents", "graders", "questions", "coaching", "grading")
 
 
 @dataclass
@@ -87,6 +90,7 @@ def test_one_csv_cannot_hold_everything_but_a_folder_can(data_folder, tmp_path, 
     done = run("report", "all", "--format", "csv", "--output", str(tmp_path / "out"), data=data_folder)
     assert 0 == done.returncode
     names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"overall.csv", "changes_by_agent.csv", "changes_by_grader.csv", "dependability.csv"} <= names
     assert {"agent_ranking.csv", "points_lost.csv", "coaching_effect.csv", "grader_severity.csv"} <= names
 
 
@@ -97,7 +101,7 @@ def test_the_page_is_one_file_without_network(data_folder, tmp_path, run):
     page = path.read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert page.count("<svg ") == 6
-    assert "<script" not in page
+    assert 1 == page.count("<script") == page.count("script-src 'sha256-")
     assert not [word for word in page.split('"') if word.startswith(("http:", "https:")) and "w3.org" not in word]
     assert not list(path.parent.glob("*.part"))
 
@@ -175,6 +179,81 @@ def test_sections_can_be_had_in_python(store):
     assert parts[0].blocks[0].answer.schema == analysis.points_lost(store).schema
 
 
+def test_what_would_take_too_long_is_left_out_with_a_sentence(store):
+    piece = next(piece for piece in CONTENTS["grading"][1] if piece.name == "score_sources")
+    block = replace(piece, most_grades=100).asked(store, 10, {"team": "Billing"})
+    assert 0 == block.answer.height
+    assert "Left out: with" in block.answer.about.reason
+    assert "a shorter period, or one team" in article(block)
+
+
+def test_what_people_are_told_has_a_title_of_its_own_and_plain_words():
+    pieces = [piece for _, some in CONTENTS.values() for piece in some]
+    titles = [piece.title for piece in pieces]
+    assert len(titles) == len(set(titles))
+    assert len(pieces) == len({piece.name for piece in pieces})
+    told = " ".join(
+        f"{piece.title} {piece.words.measured} {piece.words.reading} {piece.words.action} {piece.words.limits} "
+        + " ".join(column.heading for column in piece.columns)
+        for piece in pieces
+    )
+    for term in ("Krippendorff", "ANCOVA", "shrunk", "Kaplan", "alpha", "EWMA", "bootstrap", "--", "command"):
+        assert term.lower() not in told.lower()
+
+
+def test_every_picture_comes_with_a_table_and_says_in_words_what_it_shows():
+    for piece in (piece for _, some in CONTENTS.values() for piece in some):
+        assert piece.columns, piece.name
+        assert piece.says is not None, piece.name
+
+
+def test_those_who_stand_out_below_come_first_and_the_table_has_everyone(store):
+    block = reports.sections(store, "agents")[0].blocks[0]
+    shown = block.frame
+    assert block.answer.height == shown.height
+    below = shown.filter(pl.col("stands_out") == "below").height
+    assert below > 0
+    assert ["below"] * below == shown["stands_out"].head(below).to_list()
+    assert shown["shrunk"].head(below).is_sorted()
+    page = reports.page(reports.sections(store, "agents"))
+    assert all(f">{name}</th>" in page for name in shown["agent_name"])
+
+
+def test_the_score_of_everyone_is_held_against_the_period_before(holding):
+    """Ten agents with two grades in each period: all rise by 4 points, one of them by 8."""
+    rows = [
+        (agent, day, 76.0 + 2 * (agent % 5) + (day >= 28) * (8 if agent == 9 else 4) + turn)
+        for agent in range(10)
+        for day in (27, 55)
+        for turn in (-1, 1)
+    ]
+    grades = grade_rows(
+        gradable_id=[f"t{at}" for at in range(len(rows))],
+        agent_id=[str(agent) for agent, _, _ in rows],
+        rubric_score=[score for _, _, score in rows],
+        date_reported_as=[START + timedelta(days=day) for _, day, _ in rows],
+    )
+    score, passed = reports.sections(holding(grades), "overview")[0].blocks[0].answer.iter_rows(named=True)
+    assert ("score", 80.0, 84.4, "up") == (
+        score["measure"], round(score["before"], 9), round(score["after"], 9), score["changed"],
+    )  # fmt: skip
+    assert score["lo"] == pytest.approx(4.4 - 2.2622 * 0.4, abs=1e-3)
+    assert (20, 20, 10) == (score["n_before"], score["n"], score["agents"])
+    assert [(START + timedelta(days=day)).date() for day in (28, 55, 0, 27)] == [
+        score[name] for name in ("starts", "ends", "starts_before", "ends_before")
+    ]
+    assert ("pass rate", 50.0, 90.0, "up") == tuple(passed[name] for name in ("measure", "before", "after", "changed"))
+
+
+def test_the_newest_week_may_not_have_ended_and_is_never_flagged(store):
+    for answer in (analysis.score_trend(store), analysis.control_chart(store), analysis.grader_drift(store)):
+        newest = answer.filter(pl.col("period") == answer["period"].max())
+        assert not newest["finished"].any()
+        if "signal" in answer.columns:
+            assert newest["signal"].to_list() == [""] * newest.height
+        assert answer.filter(pl.col("period") < answer["period"].max())["finished"].all()
+
+
 def test_min_n_decides_what_is_reliable(store):
     strict = reports.sections(store, "agents", min_n=1000)[0].blocks[0].answer
     assert not strict["reliable"].any()
@@ -237,8 +316,6 @@ def test_importing_the_package_stays_light():
 
 
 def test_a_table_is_shown_without_the_charts_and_every_chart_is_one():
-    from maestro_analytics.analysis.report.contents import CONTENTS
-
     named = {piece.draw for _, pieces in CONTENTS.values() for piece in pieces} - {None}
     assert named <= set(charts.__all__)
     code = "import sys, maestro_analytics.analysis.report; print('altair' in sys.modules)"

@@ -17,6 +17,12 @@
     effects        coaching_effect
     event_study    coaching_timeline
     waiting        time_to_coach_curve
+    movers         changes
+    coverage       grading_coverage
+    sources        generalizability
+    dependability  generalizability(of="designs")
+    calibration    calibration_sessions
+    pilot          power
     precision      sampling_plan
     csat           csat_link
 
@@ -24,24 +30,32 @@
 """
 
 from maestro_analytics.analysis.charts.agents import caterpillar, control, group_scores, trend
+from maestro_analytics.analysis.charts.changes import movers
 from maestro_analytics.analysis.charts.coaching import effects, event_study, waiting
 from maestro_analytics.analysis.charts.graders import disagreement, severity
+from maestro_analytics.analysis.charts.grading import calibration, coverage, dependability, pilot, sources
 from maestro_analytics.analysis.charts.planning import csat, precision
 from maestro_analytics.analysis.charts.questions import agreement, heat_map, pareto
 
 __all__ = [
     "agreement",
+    "calibration",
     "caterpillar",
     "control",
+    "coverage",
     "csat",
+    "dependability",
     "disagreement",
     "effects",
     "event_study",
     "group_scores",
     "heat_map",
+    "movers",
     "pareto",
+    "pilot",
     "precision",
     "severity",
+    "sources",
     "trend",
     "waiting",
 ]

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import names, told_apart, with_n, within
+from maestro_analytics.analysis.charts.labels import names, standing_first, told_apart, with_n, within
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
     FAINT,
@@ -25,20 +25,22 @@ from maestro_analytics.analysis.charts.theme import (
     tips,
 )
 
+UNFINISHED = "Hollow and dashed: a week or month that may not have ended."
 STANDING = {"above": BLUE, "below": ORANGE, "": GREY}
 STANDING_WORDS = {"above": "above the mean of all", "below": "below the mean of all", "": "not settled"}
 
 
-def caterpillar(ranking: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> Any:
+def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> Any:
     """Agents with their shrunk means and intervals, from `agent_ranking`; the raw mean is a hollow ring.
 
-    Of more than `show` agents the first and last half are drawn.
+    Lowest first. Of more than `show` agents those who stand out are drawn before the others.
     """
-    question = "Agents: what is left when noise is taken out"
+    question = "Which agents stand out from the others"
     if not ranking.height:
         return empty(ranking, question=question, width=width)
     whole, show = plain(ranking), fitting(show, width)
-    drawn = pl.concat([whole.head(show - show // 2), whole.tail(show // 2)]) if whole.height > show else whole
+    drawn, left = standing_first(whole, "shrunk", show, what="agents")
+    drawn = drawn.reverse()  # those who stand out below first, as the tables have it
     drawn = told_apart(drawn, "agent_name", "person_id", to="agent", most=26)
     drawn = drawn.with_columns(agent=with_n("agent"), standing=pl.col("stands_out").replace_strict(STANDING_WORDS))
     centre = float(np.average(whole["shrunk"], weights=whole["n"]))
@@ -61,9 +63,11 @@ def caterpillar(ranking: pl.DataFrame, *, show: int = 30, width: int = WIDTH) ->
     )
     rings = base.mark_point(filled=False, size=42, color=FAINT, opacity=0.9).encode(x=alt.X("mean:Q", scale=scale), y=y)
     rule = lines_at([centre], scale)
-    detail = "Dot: shrunk mean with 95 % interval. Ring: raw mean. Dashed: mean of all."
-    if whole.height > show:
-        detail += f" The first {show - show // 2} and last {show // 2} of {whole.height} agents."
+    detail = (
+        "Dot: best guess of an agent's score; bar: where it may lie (95 %). Ring: the plain average. Dashed: the "
+        "average "
+        f"of all. Grey: it is not settled on which side of it they are.{left}"
+    )
     chart = alt.layer(rule, bars, rings, dots).properties(width=inner, height=alt.Step(20))
     return finished(chart, question=question, detail=detail, width=width)
 
@@ -100,10 +104,10 @@ def group_scores(scores: pl.DataFrame, *, group: str = "team", show: int = 14, w
     )
     chart = alt.layer(bars, dots).properties(width=inner, height=alt.Step(24))
     if group == "team" and "rubric_name" in drawn.columns and drawn["rubric_name"].n_unique() > 1:
-        chart = chart.facet(row=alt.Row("rubric_name:N", header=_row_header()), spacing=14).resolve_scale(
-            y="independent"
-        )
-    detail = "Intervals allow for agents differing."
+        chart = chart.facet(
+            row=alt.Row("rubric_name:N", header=_row_header(drawn["rubric_name"], inner)), spacing=14
+        ).resolve_scale(y="independent")
+    detail = "Dot: the average; bar: where it may lie (95 %), given that the agents of a team differ."
     if drawn.height < scores.height:
         detail += f" Drawn are the best and the worst: {drawn.height} of {scores.height}."
     return finished(chart, question=question, detail=detail, width=width)
@@ -114,18 +118,22 @@ def trend(scores: pl.DataFrame, *, show: int = 6, width: int = WIDTH) -> Any:
     question = "How scores move"
     if not scores.height:
         return empty(scores, question=question, width=width)
-    drawn, groups, note = _busiest(plain(scores), show)
+    drawn, groups, note = _busiest(_with_tail(plain(scores)), show)
     columns = 1 if width < PHONE or len(groups) == 1 else 2
     scale = span(drawn["lo"], drawn["hi"], drawn["mean"])
     base = alt.Chart(drawn).encode(x=alt.X("period:T", title=None, axis=_dates()))
     band = base.mark_area(opacity=0.18, color=BLUE).encode(
         y=alt.Y("lo:Q", scale=scale, title="score, percent"), y2=alt.Y2("hi:Q")
     )
-    line = base.mark_line(color=BLUE, point=alt.OverlayMarkDef(size=24, color=BLUE)).encode(
-        y=alt.Y("mean:Q", scale=scale), tooltip=tips("group", "period", "n", "mean", "lo", "hi", "reason")
+    y = alt.Y("mean:Q", scale=scale)
+    tip = tips("group", "period", "n", "mean", "lo", "hi", "reason")
+    line = base.transform_filter("datum.finished").mark_line(color=BLUE).encode(y=y)
+    dots = base.transform_filter("datum.finished").mark_point(filled=True, opacity=1, size=30, color=BLUE)
+    chart = _facets(
+        alt.layer(band, line, dots.encode(y=y, tooltip=tip), *_unfinished(base, y, tip)), groups, columns, width
     )
-    chart = _facets(alt.layer(band, line), groups, columns, width)
-    return finished(chart, question=question, detail=f"Mean with 95 % interval.{note}", width=width)
+    detail = f"Dot: the average of a week or month; band: where it may lie (95 %). {UNFINISHED}{note}"
+    return finished(chart, question=question, detail=detail, width=width)
 
 
 def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
@@ -134,34 +142,69 @@ def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
     From `control_chart`, `pass_rate_chart` or `grader_drift`.
     """
     drift = "slope" in points.columns
-    question = "Which graders drift" if drift else "Which periods are unusual, by each one's own measure"
+    question = "Graders who become stricter or more lenient" if drift else "Unusual weeks"
     if not points.height:
         return empty(points, question=question, width=width)
-    frame = plain(points).with_columns(
+    frame = _with_tail(plain(points)).with_columns(
         kind=pl.when(pl.col("signal") == "").then(pl.lit("usual")).otherwise(pl.lit("unusual"))
     )
     drawn, groups, note = _busiest(frame, show if width >= PHONE else min(show, 4), first=pl.col("signal") != "")
     columns = min(1 if width < PHONE else 3, len(groups))
-    inside = drawn.with_columns(pl.col("lo", "hi").clip(*((-30, 30) if drift else (0, 120))))
-    scale = span(drawn["value"], inside["lo"], inside["hi"])
+    # Weeks with a grade or two have limits so wide that nothing else could be seen beside them: they are cut.
+    scale = span(drawn["value"], *_usual(drawn["lo"], drawn["hi"]))
     base = alt.Chart(drawn).encode(x=alt.X("period:T", title=None, axis=_dates()))
-    limits = base.mark_area(opacity=0.14, color=GREY, interpolate="step").encode(
+    limits = base.mark_area(opacity=0.14, color=GREY, interpolate="step", clip=True).encode(
         y=alt.Y("lo:Q", scale=scale, title="points off" if drift else "percent"), y2=alt.Y2("hi:Q")
     )
     centre = base.mark_line(color=FAINT, strokeDash=[4, 4], strokeWidth=1).encode(y=alt.Y("centre:Q", scale=scale))
-    line = base.mark_line(color=BLUE, strokeWidth=1.5).encode(y=alt.Y("value:Q", scale=scale))
-    dots = base.mark_point(filled=True, opacity=1).encode(
-        y=alt.Y("value:Q", scale=scale),
-        color=alt.Color(
-            "kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[BLUE, ORANGE]), legend=_legend(width)
-        ),
-        size=alt.Size("kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[18, 90]), legend=None),
-        tooltip=tips("group", "period", "n", "value", "lo", "hi", "signal", "reason"),
+    line = base.transform_filter("datum.finished").mark_line(color=BLUE, strokeWidth=1.5)
+    line = line.encode(y=alt.Y("value:Q", scale=scale))
+    dots = (
+        base.transform_filter("datum.finished")
+        .mark_point(filled=True, opacity=1)
+        .encode(
+            y=alt.Y("value:Q", scale=scale),
+            color=alt.Color(
+                "kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[BLUE, ORANGE]), legend=_legend(width)
+            ),
+            size=alt.Size("kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[18, 90]), legend=None),
+            tooltip=tips("group", "period", "n", "value", "lo", "hi", "signal", "reason"),
+        )
     )
-    chart = _facets(alt.layer(limits, centre, line, dots), groups, columns, width)
-    return finished(
-        chart, question=question, detail=f"Band: the limits of usual noise. Dashed: the mean.{note}", width=width
+    tail = _unfinished(base, alt.Y("value:Q", scale=scale), tips("group", "period", "n", "value", "reason"))
+    chart = _facets(alt.layer(limits, centre, line, dots, *tail), groups, columns, width)
+    unusual = frame.filter(pl.col("signal") != "")["group"].n_unique()
+    shown = drawn.filter(pl.col("signal") != "")["group"].n_unique()
+    if unusual > shown:
+        note += f" {unusual - shown} with something unusual are not drawn; the table has everyone."
+    detail = (
+        f"Dot: {'the running average of the gap' if drift else 'the average of a week or month'}; large and orange "
+        "where "
+        f"it is unusual. Band: what is usual by chance. Dashed: the average of all weeks. {UNFINISHED}{note}"
     )
+    return finished(chart, question=question, detail=detail, width=width)
+
+
+def _with_tail(frame: pl.DataFrame) -> pl.DataFrame:
+    """`tail` marks an unfinished period and the one before it, between which the line is dashed."""
+    if "finished" not in frame.columns:
+        frame = frame.with_columns(finished=pl.lit(True))
+    frame = frame.sort("group", "period")
+    return frame.with_columns(tail=~pl.col("finished") | ~pl.col("finished").shift(-1).over("group").fill_null(True))
+
+
+def _unfinished(base: Any, y: alt.Y, tip: list[alt.Tooltip]) -> list[Any]:
+    """A dashed line to a hollow dot: a period that has not ended."""
+    line = base.transform_filter("datum.tail").mark_line(color=BLUE, strokeWidth=1.5, strokeDash=[3, 3]).encode(y=y)
+    dot = base.transform_filter("!datum.finished").mark_point(filled=False, size=40, color=BLUE, opacity=1)
+    return [line, dot.encode(y=y, tooltip=tip)]
+
+
+def _usual(lo: pl.Series, hi: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The limits of most periods."""
+    ends = lo.cast(pl.Float64).quantile(0.1), hi.cast(pl.Float64).quantile(0.9)
+    first, second = (pl.Series([end] if end is not None else [], dtype=pl.Float64) for end in ends)
+    return first, second
 
 
 def _facets(layer: Any, groups: list[str], columns: int, width: int) -> Any:
@@ -191,8 +234,8 @@ def _legend(width: int) -> alt.Legend:
     return alt.Legend(orient="top", direction="vertical" if width < PHONE else "horizontal", title=None)
 
 
-def _row_header() -> alt.Header:
-    return alt.Header(labelAngle=0, labelAnchor="start", labelOrient="top", title=None)
+def _row_header(rubrics: pl.Series, room: int) -> alt.Header:
+    return alt.Header(labelAngle=0, labelAnchor="start", labelOrient="top", title=None, **within(rubrics, room))
 
 
 def _dates() -> alt.Axis:

@@ -22,6 +22,7 @@ from maestro_analytics.analysis.charts.theme import (
     span,
     tips,
 )
+from maestro_analytics.analysis.coaching_effect import METHOD_WORDS, NAIVE
 
 
 def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
@@ -33,11 +34,11 @@ def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
     frame = frame.with_columns(
         kind=pl.when("recommended")
         .then(pl.lit("recommended"))
-        .when(pl.col("method").is_in(["matched", "adjusted (ANCOVA)"]))
-        .then(pl.lit("cross-check"))
-        .otherwise(pl.lit("misleading")),
-        name=with_n("method"),
-    )
+        .when(pl.col("method").is_in(NAIVE))
+        .then(pl.lit("misleading"))
+        .otherwise(pl.lit("cross-check")),
+        name=pl.col("method").replace(METHOD_WORDS),
+    ).with_columns(name=with_n("name"))
     order = frame["name"].to_list()
     scale = span(frame["lo"], frame["hi"], pl.Series([0.0]))
     axis, inner = names(frame["name"], width, share=0.52)
@@ -57,7 +58,14 @@ def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
     )  # fmt: skip
     zero = lines_at([0.0], scale)
     chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
-    return finished(chart, question=question, detail="With 95 % interval; n: sessions. Dashed: no effect.", width=width)
+    return finished(
+        chart,
+        question=question,
+        detail="Dot: points that a session adds; bar: where that may lie (95 %); n: sessions. Dashed: no effect. "
+        "Blue: the "
+        "answer. Green: cross-checks. Orange: what dashboards show, which misleads.",
+        width=width,
+    )
 
 
 def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
@@ -69,10 +77,11 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
     scale = span(frame["lo"], frame["hi"], frame["mean"])
     colour = alt.Color(
         "group:N",
-        scale=alt.Scale(domain=["coached", "matched controls"], range=[BLUE, ORANGE]),
+        scale=alt.Scale(domain=["coached", "equal scores, not coached"], range=[BLUE, ORANGE]),
         legend=alt.Legend(orient="top", title=None),
     )
     frame = frame.with_columns(
+        group=pl.col("group").replace("matched controls", "equal scores, not coached"),
         side=pl.when(pl.col("week") < 0).then(pl.lit("before")).otherwise(pl.lit("after")),
         at=pl.col("week") + pl.when(pl.col("group") == "coached").then(-0.09).otherwise(0.09),
     )
@@ -95,7 +104,11 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
     zero = lines_at([0.0], weeks)
     sessions = int(frame.filter(pl.col("group") == "coached")["n"].max() or 0)  # type: ignore[arg-type]
     overlapping = int(frame.filter(pl.col("group") == "coached")["overlapping"].max() or 0)  # type: ignore[arg-type]
-    detail = f"Up to {sessions} sessions a week, 95 % intervals. What counts is the gap after the dashed line."
+    detail = (
+        f"Dot: the average score; bar: where it may lie (95 %); up to {sessions} sessions a week. What counts is the "
+        "gap "
+        "after the dashed line, the day of the session."
+    )
     if overlapping:
         detail += f" {overlapping} have another session nearby."
     chart = alt.layer(zero, bars, line, dots).properties(width=width - 80, height=260)
@@ -104,11 +117,13 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
 
 def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, width: int = WIDTH) -> Any:
     """The share of low grades still waiting for coaching (Kaplan-Meier), from `time_to_coach_curve`."""
-    question = "How long low grades wait for coaching"
+    question = "How many low grades still wait, day by day"
     if not curve.height:
         return empty(curve, question=question, width=width)
     frame = plain(curve)
-    groups = frame.group_by("group").agg(pl.col("n").max()).sort(["n", "group"], descending=[True, False]).head(show)
+    groups = frame.group_by("group").agg(pl.col("n").max()).sort(["n", "group"], descending=[True, False])
+    left = f" Drawn are the {show} of {groups.height} with most low grades." if groups.height > show else ""
+    groups = groups.head(show)
     frame = frame.join(groups.select("group"), on="group").filter(pl.col("days") <= most_days)
     ends = (
         frame.group_by("group")
@@ -137,4 +152,11 @@ def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, widt
     )
     half = lines_at([50.0], scale, axis="y")
     chart = alt.layer(half, band, line).properties(width=width - 80, height=240)
-    return finished(chart, question=question, detail="Kaplan-Meier with 95 % band. Dashed: half of them.", width=width)
+    return finished(
+        chart,
+        question=question,
+        detail=f"Line: how many of 100 low grades still wait, day after day; band: where that may lie (95 %). "
+        "Dashed: half of "
+        f"them.{left}",
+        width=width,
+    )

@@ -7,12 +7,20 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import names, told_apart, with_n, within, without_domain
+from maestro_analytics.analysis.charts.labels import (
+    names,
+    signed,
+    standing_first,
+    told_apart,
+    with_n,
+    within,
+    without_domain,
+)
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
-    CELL_INK,
     FAINT,
     GREY,
+    GRID,
     INK,
     ORANGE,
     PHONE,
@@ -23,9 +31,11 @@ from maestro_analytics.analysis.charts.theme import (
     lines_at,
     plain,
     span,
+    strength,
     tips,
 )
 
+GIVES_MORE, GIVES_LESS = "gives more", "gives less"
 UNSETTLED = "not settled"
 VERDICTS = {"strict": ORANGE, "lenient": BLUE, UNSETTLED: GREY}
 
@@ -33,14 +43,14 @@ VERDICTS = {"strict": ORANGE, "lenient": BLUE, UNSETTLED: GREY}
 def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> Any:
     """Graders by adjusted severity with intervals, from `grader_severity`; the raw gap is a hollow ring.
 
-    Of more than `show` graders the strictest and most lenient half are drawn. One panel for each component.
+    Of more than `show` graders those who stand out are drawn first. One panel for each component.
     """
     question = "Strict and lenient graders, on the same agents, rubrics and months"
     whole = plain(graders).filter(pl.col("adjusted").is_not_null())
     if not whole.height:
         return empty(graders, question=question, width=width)
     show = fitting(show, width)
-    drawn = pl.concat([whole.head(show - show // 2), whole.tail(show // 2)]) if whole.height > show else whole
+    drawn, left = standing_first(whole, "adjusted", show, what="graders")
     drawn = drawn.with_columns(who=without_domain(drawn["grader"]))
     drawn = told_apart(drawn, "who", "grader", to="name", most=26).with_columns(
         name=with_n("name"),
@@ -76,7 +86,9 @@ def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> An
     return finished(
         chart,
         question=question,
-        detail="Points against the mean grader. Dot: adjusted, with 95 % interval. Ring: the raw gap of a dashboard.",
+        detail="Points above or below the average grader. Dot: on the same agents, rubrics and months; bar: where it "
+        "may "
+        f"lie (95 %). Ring: what a dashboard shows. Grey: not settled.{left}",
         width=width,
     )
 
@@ -94,11 +106,12 @@ def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> 
     lines = pl.DataFrame({"grader": kept, "who": without_domain(kept)})
     lines = told_apart(lines, "who", "grader", to="row", most=14 if width < PHONE else 24).drop("who")
     frame = frame.join(lines, on="grader").join(lines.rename({"grader": "other", "row": "column"}), on="other")
+    opacity, largest = strength("size", frame["bias"])
     frame = frame.with_columns(
-        text=pl.when(pl.col("bias").round(0) > 0)
-        .then(pl.format("+{}", pl.col("bias").round(0).cast(pl.Int64)))
-        .otherwise(pl.format("{}", pl.col("bias").round(0).cast(pl.Int64))),
-        strong=pl.col("bias").abs() > 6,
+        text=signed("bias"),
+        size=pl.col("bias").abs().fill_null(0.0),
+        direction=pl.when(pl.col("bias") > 0).then(pl.lit(GIVES_MORE)).otherwise(pl.lit(GIVES_LESS)),
+        settled=pl.col("reliable") & ((pl.col("lo") > 0) | (pl.col("hi") < 0)).fill_null(False),
     )
     order = frame.group_by("row").agg(pl.col("bias").mean()).sort("bias", "row")["row"].to_list()
     base = alt.Chart(frame).encode(
@@ -108,22 +121,23 @@ def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> 
         y=alt.Y("row:N", sort=order, title=None,
                 axis=alt.Axis(ticks=False, domain=False, **within(frame["row"], width * 0.3))),
     )  # fmt: skip
-    cells = base.mark_rect(stroke="#ffffff", strokeWidth=1, cornerRadius=2).encode(
+    cells = base.mark_rect(stroke=GRID, strokeWidth=1, cornerRadius=2).encode(
         color=alt.Color(
-            "bias:Q",
-            scale=alt.Scale(domain=[-12, 0, 12], range=[ORANGE, "#f3f4f6", BLUE], clamp=True, interpolate="rgb"),
-            legend=alt.Legend(title="points more (+) or less (-)", orient="bottom", gradientLength=200),
+            "direction:N",
+            scale=alt.Scale(domain=[GIVES_LESS, GIVES_MORE], range=[ORANGE, BLUE]),
+            legend=alt.Legend(orient="bottom", title=None),
         ),
-        opacity=alt.condition("datum.reliable", alt.value(1), alt.value(0.45)),
+        opacity=opacity,
         tooltip=tips("grader", "other", "n", "bias", "lo", "hi", "mad", "reason"),
     )
-    text = base.mark_text(fontSize=11).encode(
-        text=alt.Text("text:N"),
-        color=alt.condition("datum.strong && datum.reliable", alt.value("#ffffff"), alt.value(CELL_INK)),
-    )
+    settled = base.transform_filter("datum.settled").mark_text(fontSize=12, fontWeight=700, color=INK)
+    unsettled = base.transform_filter("!datum.settled").mark_text(fontSize=12, color=INK)
+    texts = [each.encode(text=alt.Text("text:N")) for each in (unsettled, settled)]
     side = min(34.0, (width * 0.66 - 20) / max(len(order), 1))
-    chart = alt.layer(cells, text).properties(width=side * len(order), height=alt.Step(28))
-    left = f" The {show} who graded most together." if busiest.height > show else ""
-    return finished(
-        chart, question=question, detail=f"Rows: this grader gives ... Pale: fewer than 10 tickets.{left}", width=width
+    chart = alt.layer(cells, *texts).properties(width=side * len(order), height=alt.Step(28))
+    left = f" Drawn are the {show} of {busiest.height} who graded most together." if busiest.height > show else ""
+    detail = (
+        "Number: how many points the grader of the row gives more (+) or less (-) than the one of the column. Bold: "
+        f"settled. The stronger the colour, the larger the gap; strongest from {largest:.0f} on.{left}"
     )
+    return finished(chart, question=question, detail=detail, width=width)

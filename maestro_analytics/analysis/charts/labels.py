@@ -86,6 +86,31 @@ def short(column: str, *, most: int) -> pl.Expr:
     return pl.when(line.str.len_chars() > most).then(line.str.head(most - 1) + pl.lit("…")).otherwise(line)
 
 
+def standing_first(frame: pl.DataFrame, value: str, show: int, *, what: str) -> tuple[pl.DataFrame, str]:
+    """The `show` rows to draw, in the order of `frame`, and what a caption says of the others.
+
+    Those that stand out come first; of too many, the furthest down and the furthest up. Then those that are furthest
+    from the middle.
+
+    Args:
+        value: the column of what is drawn, by which a row is far down or up.
+    """
+    if frame.height <= show:
+        return frame, ""
+    stands = pl.col("stands_out") != ""
+    place = pl.col(value).rank("ordinal")
+    end = pl.min_horizontal(place, pl.len() + 1 - place)
+    at = frame.with_row_index("at").sort(~stands, end, "at").head(show)["at"].sort()
+    drawn = frame[at]
+    out, standing = frame.filter(stands).height, drawn.filter(stands).height
+    left = f" Drawn are {show} of {frame.height} {what}"
+    if standing < out:
+        left += f"; {out - standing} who stand out are not drawn."
+    else:
+        left += f", among them all {out} who stand out." if out else "."
+    return drawn, left + " The table has all."
+
+
 def without_domain(graders: pl.Series) -> pl.Series:
     """Graders as they are, or their e-mail addresses without the domain where that leaves them different."""
     short_ones = graders.str.replace("@.*$", "")
@@ -95,6 +120,12 @@ def without_domain(graders: pl.Series) -> pl.Series:
 def with_n(name: str) -> pl.Expr:
     """A name with the number of values behind it."""
     return pl.format("{}  (n={})", name, "n")
+
+
+def signed(column: str) -> pl.Expr:
+    """Whole numbers with their sign; an empty text where there is none."""
+    whole = pl.col(column).round(0).cast(pl.Int64)
+    return pl.when(whole > 0).then(pl.format("+{}", whole)).otherwise(pl.format("{}", whole)).fill_null("")
 
 
 def names(labels: pl.Series, width: int, *, share: float = 0.5) -> tuple[alt.Axis, int]:

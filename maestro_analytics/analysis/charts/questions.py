@@ -9,11 +9,11 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import names, short, told_apart, with_n, within
+from maestro_analytics.analysis.charts.labels import names, short, signed, told_apart, with_n, within
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
-    CELL_INK,
     GREY,
+    GRID,
     INK,
     ORANGE,
     PHONE,
@@ -23,8 +23,11 @@ from maestro_analytics.analysis.charts.theme import (
     lines_at,
     plain,
     span,
+    strength,
     tips,
 )
+
+MORE_OFTEN, LESS_OFTEN = "more often", "less often"
 
 
 def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
@@ -58,18 +61,19 @@ def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
             color=alt.Color(
                 "vital:N",
                 scale=alt.Scale(domain=["first 80 % of the loss", "the rest"], range=[BLUE, GREY]),
-                legend=alt.Legend(orient="top", title=None),
+                legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
             ),
             tooltip=tips("question", "section_name", "n", "points_lost", "share", "cumulative_share", "failure_rate"),
         )
-        notes = base.mark_text(align="left", dx=4, color=INK, fontSize=11).encode(text=alt.Text("note:N"))
+        notes = base.mark_text(align="left", dx=4, color=INK, fontSize=12).encode(text=alt.Text("note:N"))
         heading = f"{rubric['rubric'].to_list()[0]}  (n={max(rubric['n'].to_list())} grades)"
         lines = textwrap.wrap(heading, max(16, int(inner / 8)))
         title = alt.TitleParams(lines, anchor="start", frame="group", fontSize=12, color=INK)
         panels.append(alt.layer(bars, notes).properties(width=inner, height=alt.Step(21), title=title))
-    detail = "Within each rubric, costliest first; at a bar's end the cumulative share." + (
-        f" {hidden} small ones are left out." if hidden else ""
-    )
+    detail = (
+        "Bar: points lost. At its end: how much of all the rubric's lost points this question and those above it make "
+        "up. Blue: those that make up the first 80 %."
+    ) + (f" {hidden} questions that cost less are not drawn." if hidden else "")
     return finished(alt.vconcat(*panels, spacing=18), question=question, detail=detail, width=width)
 
 
@@ -96,34 +100,36 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
     known = frame.unique(["rubric_id", "question_id"]).select("rubric_id", "question_id", "name")
     order = costly.join(known, on=["rubric_id", "question_id"], maintain_order="left")["name"].to_list()
     axis, inner = names(frame["name"], width)
+    opacity, largest = strength("size", frame["gap"])
     frame = frame.with_columns(
-        text=pl.when(pl.col("gap").round(0) > 0)
-        .then(pl.format("+{}", pl.col("gap").round(0).cast(pl.Int64)))
-        .otherwise(pl.format("{}", pl.col("gap").round(0).cast(pl.Int64))),
-        strong=(pl.col("gap").abs() > 12) & (pl.col("stands_out") != ""),
+        text=signed("gap"),
+        size=pl.col("gap").abs().fill_null(0.0),
+        direction=pl.when(pl.col("gap") > 0).then(pl.lit(MORE_OFTEN)).otherwise(pl.lit(LESS_OFTEN)),
     )
     base = alt.Chart(frame).encode(
-        x=alt.X("team_name:N", title=None, axis=alt.Axis(orient="top", labelAngle=-35, ticks=False, domain=False,
-                                                        labelAlign="left", **within(frame["team_name"], 140))),
+        x=alt.X("team_name:N", title=None, axis=alt.Axis(orient="top", ticks=False, domain=False, labelAlign="left",
+                                                        labelAngle=-90 if width < PHONE else -35,
+                                                        **within(frame["team_name"], 140))),
         y=alt.Y("name:N", sort=order, title=None, axis=axis),
     )  # fmt: skip
-    cells = base.mark_rect(cornerRadius=2, stroke="#ffffff", strokeWidth=1).encode(
+    cells = base.mark_rect(cornerRadius=2, stroke=GRID, strokeWidth=1).encode(
         color=alt.Color(
-            "gap:Q",
-            scale=alt.Scale(domain=[-25, 0, 25], range=[BLUE, "#f3f4f6", ORANGE], clamp=True, interpolate="rgb"),
-            legend=alt.Legend(title="against everyone, percent points", orient="bottom",
-                              gradientLength=min(260, inner), titleLimit=width),
+            "direction:N",
+            scale=alt.Scale(domain=[MORE_OFTEN, LESS_OFTEN], range=[ORANGE, BLUE]),
+            legend=alt.Legend(orient="bottom", title=None, direction="vertical" if width < PHONE else "horizontal"),
         ),
-        opacity=alt.condition("datum.stands_out != ''", alt.value(1), alt.value(0.45)),
+        opacity=opacity,
         tooltip=tips("team", "question", "rubric_name", "n", "failure_rate", "lo", "hi", "gap",
         "stands_out", "reason"),
     )  # fmt: skip
-    text = base.mark_text(fontSize=11).encode(
-        text=alt.Text("text:N"), color=alt.condition("datum.strong", alt.value("#ffffff"), alt.value(CELL_INK))
-    )
-    chart = alt.layer(cells, text).properties(width=inner, height=alt.Step(24))
+    settled = base.transform_filter("datum.stands_out != ''").mark_text(fontSize=12, fontWeight=700, color=INK)
+    unsettled = base.transform_filter("datum.stands_out == ''").mark_text(fontSize=12, color=INK)
+    chart = alt.layer(cells, *(each.encode(text=alt.Text("text:N")) for each in (unsettled, settled)))
+    chart = chart.properties(width=inner, height=alt.Step(24))
     detail = (
-        f"Share of answers that lost points, against everyone graded; pale: not settled. The {len(order)} costliest "
+        "Number: of 100 answers, how many more (+) or fewer (-) than everyone's lost points. Bold: more than chance. "
+        "The "
+        f"stronger the colour, the larger the gap; strongest from {largest:.0f} on. The {len(order)} costliest "
         "questions."
     )
     if teams.height < apart.height:
@@ -137,26 +143,28 @@ def agreement(questions: pl.DataFrame, *, show: int = 16, width: int = WIDTH) ->
     frame = plain(questions).filter(pl.col("alpha").is_not_null())
     if not frame.height:
         return empty(questions, question=question, width=width)
+    whole = frame.height
     frame = _labelled(frame.sort("alpha", "question_id").head(show), width, across=True).with_columns(
         name=with_n("name"),
         verdict=pl.when(pl.col("alpha") >= 0.8)
-        .then(pl.lit("firm"))
+        .then(pl.lit("agree well"))
         .when(pl.col("alpha") >= 0.667)
-        .then(pl.lit("tentative"))
-        .otherwise(pl.lit("weak")),
+        .then(pl.lit("so so"))
+        .otherwise(pl.lit("disagree")),
     )
     order = frame["name"].to_list()
+    left = f" Drawn are the {show} least agreed of {whole} questions." if whole > show else ""
     scale = span(frame["lo"], frame["hi"], frame["alpha"], pl.Series([0.0, 1.0]))
-    axis, inner = names(frame["name"], width, share=0.6)
+    axis, inner = names(frame["name"], width, share=0.56)
     y = alt.Y("name:N", sort=order, title=None, axis=axis)
     colour = alt.Color(
         "verdict:N",
-        scale=alt.Scale(domain=["firm", "tentative", "weak"], range=[BLUE, GREY, ORANGE]),
-        legend=alt.Legend(orient="top", title=None),
+        scale=alt.Scale(domain=["agree well", "so so", "disagree"], range=[BLUE, GREY, ORANGE]),
+        legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
     )
     base = alt.Chart(frame)
     bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-        x=alt.X("lo:Q", scale=scale, title="Krippendorff's alpha"),
+        x=alt.X("lo:Q", scale=scale, title="agreement: 0 is chance, 1 is full"),
         x2=alt.X2("hi:Q"), y=y, color=colour,
     )  # fmt: skip
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
@@ -168,7 +176,9 @@ def agreement(questions: pl.DataFrame, *, show: int = 16, width: int = WIDTH) ->
     return finished(
         chart,
         question=question,
-        detail="0 is chance, 1 full agreement; 95 % intervals over tickets. Dotted: .667 (tentative) and .80 (firm).",
+        detail="Dot: agreement beyond chance; bar: where it may lie (95 %). Dotted lines: .67 and .80; from .80 on "
+        "graders "
+        f"agree well, below .67 they do not.{left}",
         width=width,
     )
 

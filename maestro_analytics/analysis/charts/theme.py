@@ -9,6 +9,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from maestro_analytics.analysis.emoji import emoji_replaced
+
 INK = "#1b1f24"
 FAINT = "#6b7280"
 GRID = "#e2e5e9"
@@ -17,7 +19,6 @@ BLUE = "#0072b2"
 ORANGE = "#d55e00"
 GREEN = "#009e73"
 GREY = "#8a929c"
-CELL_INK = "#20242a"
 PALETTE = {
     "ink": INK,
     "faint": FAINT,
@@ -26,6 +27,7 @@ PALETTE = {
     "orange": ORANGE,
     "green": GREEN,
     "grey": GREY,
+    "card": PAPER,
 }
 """What the report turns into custom properties of its page, so that the same picture can be seen in light and dark."""
 
@@ -79,11 +81,11 @@ def finished(chart: Any, *, question: str, detail: str = "", width: int = WIDTH)
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """What altair is given: an ordinary frame, without what a picture cannot hold.
+    """What altair is given: an ordinary frame, without what a picture cannot hold, and with a sign for emoji.
 
     A control character in a name (pasted from a word processor, say) is no XML, and ends the process that draws it.
     """
-    return pl.DataFrame(frame).with_columns(pl.col(pl.String).str.replace_all(NO_XML, "\ufffd"))
+    return pl.DataFrame(frame).with_columns(emoji_replaced(pl.col(pl.String).str.replace_all(NO_XML, "\ufffd")))
 
 
 def empty(frame: pl.DataFrame, *, question: str, width: int) -> Any:
@@ -115,6 +117,18 @@ def lines_at(values: list[float], scale: alt.Scale, *, axis: str = "x", dash: tu
 def tips(*columns: str) -> list[alt.Tooltip]:
     """What the pointer is told. (For a name alone altair hashes its whole schema to find the class: 5 ms each.)"""
     return [alt.Tooltip(column) for column in columns]
+
+
+def strength(gap: str, *values: pl.Series) -> tuple[alt.Opacity, float]:
+    """A cell's strength of colour by the size of `gap`, and the size from which on it is strongest.
+
+    It is strongest where all but a few of these values end, and never so strong that the number in it is hard to read,
+    on light ground or dark.
+    """
+    sizes = np.abs(np.concatenate([column.cast(pl.Float64).drop_nulls().to_numpy() for column in values]))
+    largest = max(float(np.ceil(np.quantile(sizes, 0.98))) if len(sizes) else 1.0, 1.0)
+    scale = alt.Scale(domain=[0, largest], range=[0.03, 0.5], clamp=True)
+    return alt.Opacity(f"{gap}:Q", scale=scale, legend=None), largest
 
 
 def fitting(show: int, width: int) -> int:

@@ -7,12 +7,23 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from html import escape
 
-from maestro_analytics.analysis.report.page import NO_NETWORK
-from maestro_analytics.analysis.report.style import STYLE
+from maestro_analytics.analysis.report.html import NO_NETWORK, style
 from maestro_analytics.text import clean, one_line
 
 CARD_STYLE = """
 header, main { max-width:1020px; }
+.reading { color:var(--faint); margin:0 0 14px; font-size:.92rem; max-width:70ch; }
+.caveat { color:var(--faint); font-size:.86rem; margin:12px 0 0; max-width:75ch; }
+.number { text-align:right; white-space:nowrap; min-width:0; }
+@media (max-width:640px) {
+  thead { display:none; }
+  table, tbody, tr, td { display:block; }
+  tr { border-bottom:1px solid var(--edge); padding:8px 0; }
+  td.text, td.number { display:flex; justify-content:space-between; gap:16px; border:0; padding:2px 0; min-width:0;
+    text-align:right; white-space:normal; }
+  td::before { content:attr(data-label); color:var(--faint); text-align:left; flex:none; }
+  td:empty { display:none; }
+}
 main { margin-top:20px; }
 article > h2 { margin:0 0 4px; }
 article > h3 { margin-top:18px; }
@@ -86,7 +97,7 @@ def document(title: str, lines: Iterable[str], body: str, *, up: str = "", searc
         f'<meta http-equiv="Content-Security-Policy" content="{allowed}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>{named}</title>\n<style>{STYLE}{CARD_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{named}</title>\n<style>{style()}{CARD_STYLE}</style>\n</head>\n<body>\n"
         f"<header>{above}<h1>{named}</h1><p>{'<br>'.join(text(line) for line in lines)}</p></header>\n"
         f"<main>\n{body}</main>\n{script}</body>\n</html>\n"
     )

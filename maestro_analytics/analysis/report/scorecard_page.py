@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from maestro_analytics.analysis.report import drawings
+from maestro_analytics.analysis.report.html import NARROW, WIDE
 from maestro_analytics.analysis.report.markup import (
     article,
     caveat,
@@ -21,7 +22,6 @@ from maestro_analytics.analysis.report.markup import (
     table,
     text,
 )
-from maestro_analytics.analysis.report.page import NARROW, WIDE
 from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scorecards
 from maestro_analytics.analysis.report.ticket_links import ticket_link
 from maestro_analytics.analysis.report.wording import against_everyone, changed, interval, places, stands

@@ -67,7 +67,7 @@ def show(parts: list[Section], *, to: TextIO, rows: int = 15) -> None:
         page.note(line)
     for part in parts:
         for block in part.blocks:
-            if block.piece.columns:
+            if block.piece.columns and block.piece.on_terminal:
                 _show_block(page, block, rows)
 
 
