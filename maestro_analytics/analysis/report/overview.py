@@ -26,6 +26,7 @@ def drawn(own: Section, others: Sequence[Section]) -> str:
     tiles = [*_measures(now), *_grading(blocks.get("grading_coverage"))]
     about = _periods(now) if now.answer.height else now.answer.about.reason
     trend_shown = picture(trend) + numbers(trend) if trend.answer.height else ""
+    caveats = f"{now.answer.about.caveat} {trend.answer.about.caveat}"
     first = [line for line in (_changed(blocks), _costliest(blocks), _grader(blocks)) if line]
     return (
         f'<section id="{own.name}"><h2>{html.text(own.title)}</h2>\n<article id="overall">'
@@ -34,7 +35,7 @@ def drawn(own: Section, others: Sequence[Section]) -> str:
         + (f'<h3 class="part">Look at this first</h3><ol class="first">{"".join(first)}</ol>' if first else "")
         + f'<h3 class="part" id="score_trend">{html.text(trend.piece.title)}</h3>'
         f'<p class="measured">{html.text(trend.says)}</p>{trend_shown}'
-        f'<p class="footnote">{html.text(f"{now.answer.about.caveat} {trend.answer.about.caveat}")}</p></article></section>\n'
+        f'<p class="footnote">{html.text(caveats)}</p></article></section>\n'
     )
 
 
