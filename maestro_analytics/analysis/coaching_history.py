@@ -22,15 +22,15 @@ METHOD = "t of two means, spread drawn towards that of all sessions"
 def coaching_history(store: Store, *, min_n: int = 5, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
     """Which coaching sessions did each agent have, and which scores followed?
 
-    One row per session, the newest first of each person: the mean of the 28 days before it and of the 28 days from it
-    on. `since` and `until` choose sessions (by meeting, else by creation); the grades around them are all counted.
+    One row per session, the newest first of each person: the mean of the 28 days up to its day and of the 28 days
+    after it. `since` and `until` choose sessions (by meeting, else by creation); the grades around them are all counted.
     Where several rubrics were used, scores are rid of the differences between them.
 
     Columns
         person_id, agent_name, coaching_session_id, name, coach_name
         held_at              Datetime  UTC, of the meeting, else of its record
         coaching_points      Int64     coaching points talked about
-        n_before, n          Int64     scored grades in the 28 days before, and in those from it on
+        n_before, n          Int64     scored grades in the 28 days up to its day, and after it
         n_na                 Int64     grades without a score in both
         before, after        Float64   mean, percent
         change, lo, hi       Float64   after minus before, percent points, with its interval

@@ -1,4 +1,5 @@
--- One row per coaching session: the person's scores in the 28 days before it and in the 28 days from it on.
+-- One row per coaching session: the person's scores in the 28 days up to its day, and in the 28 days after that day.
+-- Its own day (UTC) counts as before: a session is often held for a low grade of the same day.
 -- Counts and sums of score_percent as if every rubric had the mean of all grades. A session counts on the day of its
 -- meeting, and on the day it was created where the vendor gives no meeting date; deleted sessions are in no row.
 -- Filters: the variables of the view filtered_grades, which choose the grades; team and agent choose the sessions too.
@@ -34,7 +35,8 @@ held as (
         ids.person_id,
         sessions.name,
         sessions.coach_name,
-        coalesce(sessions.meeting_date, sessions.created_at) as held_at
+        coalesce(sessions.meeting_date, sessions.created_at) as held_at,
+        (floor(epoch(coalesce(sessions.meeting_date, sessions.created_at)) / 86400) + 1) * 86400 as day_after
     from coaching_sessions as sessions
     join agent_ids as ids on ids.agent_id = sessions.agent_id
     where not coalesce(sessions.is_deleted, false)
@@ -43,13 +45,13 @@ held as (
 around as (
     select
         held.coaching_session_id,
-        moved.date_reported_as >= held.held_at as is_after,
+        epoch(moved.date_reported_as) >= held.day_after as is_after,
         moved.score
     from held
     join moved
         on moved.person_id = held.person_id
-        and epoch(moved.date_reported_as) >= epoch(held.held_at) - 28 * 86400
-        and epoch(moved.date_reported_as) < epoch(held.held_at) + 28 * 86400
+        and epoch(moved.date_reported_as) >= held.day_after - 28 * 86400
+        and epoch(moved.date_reported_as) < held.day_after + 28 * 86400
 ),
 summed as (
     select
@@ -72,7 +74,7 @@ named as (
         held.name,
         held.coach_name,
         held.held_at,
-        (epoch(newest.observed_until) - epoch(held.held_at)) / 86400 as days_observed,
+        (epoch(newest.observed_until) - held.day_after) / 86400 as days_observed,
         coalesce(points.coaching_points, 0) as coaching_points,
         coalesce(summed.n_before, 0) as n_before,
         coalesce(summed.n, 0) as n,

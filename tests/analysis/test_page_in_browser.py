@@ -166,3 +166,64 @@ def test_every_id_is_there_once_and_every_link_leads_somewhere(page, browser):
     assert browser.run(
         "[...document.querySelectorAll('nav a')].every(a => document.querySelector(a.getAttribute('href')))"
     )
+
+
+@pytest.fixture(scope="module")
+def site_pages(sandbox, browser, tmp_path_factory):
+    """The index, a team and the scorecard of the agent with most to tell, of a believable centre."""
+    folder = tmp_path_factory.mktemp("site")
+    addresses = {"zendesk": "https://acme.zendesk.com/agent/tickets/{gradable_id}"}
+    pages = list(reports.write_site(sandbox[0], folder, addresses=addresses))
+    fullest = max((page for page in pages if page.parent.name == "agents"), key=lambda page: page.stat().st_size)
+    return {"index": pages[-1], "team": pages[-2], "scorecard": fullest}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
+@pytest.mark.parametrize("name", ["index", "team", "scorecard"])
+def test_a_page_of_the_site_can_be_read(site_pages, browser, name, width, dark):
+    browser.requests.clear()
+    browser.show(site_pages[name], width=width, dark=dark)
+    assert [width, width] == browser.run("[document.scrollingElement.scrollWidth, innerWidth]")
+    assert [] == browser.run(OVERLAPS)
+    assert [] == browser.run(CONTRAST.replace("'h3,", "'h2, dd, dt, li, blockquote, a, span, h3,"))
+    assert [] == browser.run(SMALL)
+    assert [] == browser.run(CUT)
+    assert [site_pages[name].absolute().as_uri()] == browser.requests
+    assert [] == browser.complaints
+
+
+SMALL = """
+(() => [...document.querySelectorAll('svg text')].filter(t => t.getBoundingClientRect().width)
+  .map(t => [t.textContent, parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a])
+  .filter(([, size]) => size < 11).map(([text]) => text))()
+"""
+"""Texts of pictures that are shown smaller than 11 pixels."""
+
+CUT = """
+(() => [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth + 1)
+  .map(box => box.textContent.slice(0, 80)))()
+"""
+"""Tables that are wider than their place."""
+
+
+def test_the_search_box_leaves_the_agents_that_match_and_says_how_many(site_pages, browser):
+    browser.show(site_pages["index"], width=1280)
+    shown = "[...document.querySelectorAll('tbody[data-searched] tr')].filter(row => !row.hidden).length"
+    everyone = browser.run(shown)
+    name = browser.run("document.querySelector('tbody[data-searched] a').textContent")
+    browser.run(
+        f"(() => {{ const box = document.querySelector('input'); box.value = {name.upper()!r}; "
+        "box.dispatchEvent(new Event('input')); })()"
+    )
+    assert 1 <= browser.run(shown) < everyone == 40
+    assert f"of {everyone}" in browser.run("document.querySelector('[data-found]').textContent")
+
+
+def test_a_picture_of_the_scorecard_has_the_words_that_say_the_same(site_pages, browser):
+    browser.show(site_pages["scorecard"], width=1280)
+    words = browser.run("[...document.querySelectorAll('figure')].map(f => f.getAttribute('aria-label'))")
+    assert 2 == len(words)
+    assert "agents lie between" in words[0]
+    assert "weeks from" in words[1]
+    assert browser.run("[...document.querySelectorAll('figure svg')].every(s => s.getAttribute('aria-hidden'))")

@@ -38,7 +38,7 @@ def peers(values: Sequence[float], own: Row, *, width: int) -> str:
         if count
     )
     x = across(own["shrunk"])
-    colour = {"above": "var(--blue)", "below": "var(--orange)"}.get(own["stands_out"], "var(--ink)")
+    colour = {"above": "var(--blue)", "below": "var(--low)"}.get(own["stands_out"], "var(--ink)")
     interval = ""
     if own["shrunk_lo"] is not None:
         ends = across(own["shrunk_lo"]), across(own["shrunk_hi"])

@@ -11,6 +11,8 @@ from maestro_analytics.analysis.report.html import NO_NETWORK, style
 from maestro_analytics.text import clean, one_line
 
 CARD_STYLE = """
+:root { --low:#a84a00; }
+@media (prefers-color-scheme: dark) { :root { --low:#f28e4b; } }
 header, main { max-width:1020px; }
 .reading { color:var(--faint); margin:0 0 14px; font-size:.92rem; max-width:70ch; }
 .caveat { color:var(--faint); font-size:.86rem; margin:12px 0 0; max-width:75ch; }
@@ -46,7 +48,7 @@ li small { color:var(--faint); }
 h4 { font-size:.95rem; margin:16px 0 6px; }
 input[type=search] { font:inherit; color:var(--ink); background:var(--card); border:1px solid var(--edge);
   border-radius:8px; padding:6px 10px; width:100%; max-width:24em; }
-.below { color:var(--orange); font-weight:600; } .above { color:var(--blue); font-weight:600; }
+.below { color:var(--low); font-weight:600; } .above { color:var(--blue); font-weight:600; }
 [hidden] { display:none !important; }
 @media (max-width:640px) { table a { overflow-wrap:anywhere; } }
 @media print { h2, h3, h4, thead { break-after:avoid; } tr, li, blockquote { break-inside:avoid; }

@@ -259,7 +259,7 @@ def _coaching(cards: Scorecards, card: Scorecard) -> str:
     ]
     headings = [
         ("Day", "text day"), ("Session", "text"), ("Coach", "text"), ("Points talked about", "number"),
-        ("28 days before, %", "number"), ("28 days from it on, %", "number"), ("Change, points", "number"),
+        ("28 days before, %", "number"), ("28 days after, %", "number"), ("Change, points", "number"),
         *([("Note", "text")] if noted else []),
     ]  # fmt: skip
     if not rows:
