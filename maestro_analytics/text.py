@@ -13,7 +13,12 @@ GAP = "  "
 
 def clean(text: object) -> str:
     """The text with its line breaks; what steers a terminal or hides text is replaced."""
-    return _STEERING.sub("\ufffd", str(text).replace("\r\n", "\n").replace("\r", "\n")).strip()
+    return harmless(str(text).replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def harmless(text: str) -> str:
+    """The text as it is, but for what steers a terminal or turns the direction of writing."""
+    return _STEERING.sub("\ufffd", text)
 
 
 def one_line(text: object) -> str:
@@ -42,10 +47,10 @@ def table_lines(
     texts = [[one_line(cell) for cell in row] for row in rows]
     columns = list(zip(headings, *texts, strict=True))
     room = width - len(GAP) * (len(headings) - 1)
-    natural = [max(_cells(cell) for cell in column) for column in columns]
-    words = [max(_cells(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    natural = [max(cells_of(cell) for cell in column) for column in columns]
+    words = [max(cells_of(word) for cell in column for word in cell.split() or [""]) for column in columns]
     numbers_whole = [
-        max([_cells(cell) for cell in column[1:]] + [low]) if right else low
+        max([cells_of(cell) for cell in column[1:]] + [low]) if right else low
         for column, low, right in zip(columns, words, to_the_right, strict=True)
     ]
     least = next((each for each in (natural, numbers_whole, words) if sum(each) <= room), None)
@@ -65,7 +70,7 @@ def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
     line = ""
     for word in text.split():
         longer = f"{line} {word}" if line else word
-        if line and _cells(longer) > width:
+        if line and cells_of(longer) > width:
             lines.append(line)
             longer = indent + word
         line = longer
@@ -73,7 +78,7 @@ def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
 
 
 def _records(headings: Sequence[str], rows: Sequence[Sequence[str]], *, width: int) -> list[str]:
-    beside = max(_cells(heading) for heading in headings) + len(GAP)
+    beside = max(cells_of(heading) for heading in headings) + len(GAP)
     lines: list[str] = []
     for number, row in enumerate(rows):
         lines += [""] if number else []
@@ -109,11 +114,11 @@ def _row(cells: Sequence[str], widths: Sequence[int], to_the_right: Sequence[boo
 
 
 def _padded(text: str, width: int, *, right: bool = False) -> str:
-    space = " " * (width - _cells(text))
+    space = " " * (width - cells_of(text))
     return space + text if right else text + space
 
 
-def _cells(text: str) -> int:
+def cells_of(text: str) -> int:
     """Columns of a terminal that the text takes: two for an emoji or a Chinese letter."""
     if text.isascii():
         return len(text)

@@ -23,8 +23,8 @@ def coaching_history(store: Store, *, min_n: int = 5, confidence: float = 0.95, 
     """Which coaching sessions did each agent have, and which scores followed?
 
     One row per session, the newest first of each person: the mean of the 28 days up to its day and of the 28 days
-    after it. `since` and `until` choose sessions (by meeting, else by creation); the grades around them are all counted.
-    Where several rubrics were used, scores are rid of the differences between them.
+    after it. `since` and `until` choose sessions (by meeting, else by creation); the grades around them all
+    count. Where several rubrics were used, scores are rid of the differences between them.
 
     Columns
         person_id, agent_name, coaching_session_id, name, coach_name

@@ -23,6 +23,7 @@ from maestro_analytics.cli import (
     doctor,
     erase,
     exit_codes,
+    explain,
     export,
     lake,
     land,
@@ -37,6 +38,7 @@ from maestro_analytics.cli import (
 )
 from maestro_analytics.cli.exit_codes import exit_code, machine_fault
 from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
+from maestro_analytics.text import harmless
 
 STARTED_AT = datetime.now(UTC)
 
@@ -62,7 +64,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for room in (refresh, land, reconcile, maintenance, prune, erase, query, report, push, export, lake, doctor, sandbox):
+ROOMS = (
+    refresh, land, reconcile, maintenance, prune, erase, query, explain, report, push, export, lake, doctor, sandbox,
+)  # fmt: skip
+for room in ROOMS:
     room.register(app)
 
 
@@ -120,7 +125,7 @@ def _end(error: BaseException, code: int, *, said: bool = False) -> None:
     if isinstance(error, OSError):
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or message
     if not said:
-        print(f"{type(error).__name__}: {message}", file=sys.stderr)
+        print(harmless(f"{type(error).__name__}: {message}"), file=sys.stderr)
     if "--json" in sys.argv and not JsonOutput.is_printed:
         told = [{"error": type(error).__name__, "message": message}]
         moments = {"started_at": STARTED_AT.isoformat(), "finished_at": datetime.now(UTC).isoformat()}

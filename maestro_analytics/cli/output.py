@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -18,6 +18,7 @@ from maestro_analytics.cli.values import rows_of, text_of
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.extras import require
 from maestro_analytics.permissions import write_whole
+from maestro_analytics.text import cells_of, harmless, table_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +27,9 @@ CSV_MOMENT = "%Y-%m-%dT%H:%M:%S%.fZ"
 
 SCHEMA_VERSION = 1
 """The version of the JSON objects that `--json` prints."""
+
+MOST_ROWS = 200
+"""How many rows of a table people are shown."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
@@ -126,8 +130,9 @@ def check_destination(form: Format, output: Path | None, *, for_spreadsheets: bo
 def write(frame: pl.DataFrame, form: Format, *, output: Path | None = None, for_spreadsheets: bool = False) -> None:
     """Write `frame` to standard output, or to the file `output`."""
     if form is Format.TABLE and output is None:
-        print(_table(frame))
-        print(f"{frame.height} rows", file=sys.stderr)
+        print(_table(frame, width=get_terminal_size().columns if sys.stdout.isatty() else None))
+        more = f", of which {MOST_ROWS} are shown" if frame.height > MOST_ROWS else ""
+        print(f"{frame.height} rows{more}", file=sys.stderr)
         return
     write_content(_content(frame, form, for_spreadsheets=for_spreadsheets), output)
 
@@ -175,11 +180,12 @@ def csv_text(frame: pl.DataFrame, *, for_spreadsheets: bool = False) -> str:
     return BOM + without_formulas(flat).write_csv(datetime_format=CSV_MOMENT)
 
 
-def _table(frame: pl.DataFrame) -> str:
+def _table(frame: pl.DataFrame, *, width: int | None = None) -> str:
+    """The first `MOST_ROWS` rows; where that is wider than `width`, cells wrap, or each row becomes a list."""
     import polars as pl
 
     with pl.Config(
-        tbl_rows=200,
+        tbl_rows=MOST_ROWS,
         tbl_cols=-1,
         tbl_hide_dataframe_shape=True,
         tbl_hide_column_data_types=True,
@@ -187,4 +193,12 @@ def _table(frame: pl.DataFrame) -> str:
         tbl_width_chars=-1,
     ):
         # Text of the vendor must not steer the terminal: neither cells, nor what lists hold, nor column names.
-        return re.sub(r"[\x00-\x08\x0B-\x1F\x7F-\x9F]", "\ufffd", str(frame))
+        shown = harmless(str(frame))
+    if width is None or not frame.width or max(cells_of(line) for line in shown.splitlines()) <= width:
+        return shown
+    numbers = [dtype.is_numeric() for dtype in frame.schema.values()]
+    columns = [
+        ["null" if value is None else text_of(value) for value in column.to_list()] for column in frame.head(MOST_ROWS)
+    ]
+    rows = list(zip(*columns, strict=True))
+    return "\n".join(table_lines(frame.columns, rows, width=width, to_the_right=numbers))
