@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings", "extras", "kinds", "permissions", "text"}
+FOUNDATION = {"errors", "settings", "extras", "kinds", "permissions", "text", "values"}
 
 MAY_IMPORT = {
     "errors": set(),
@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "kinds": set(),
     "permissions": set(),
     "settings": {"errors"},
+    "values": set(),
     "text": set(),
     "sandbox": set(),
     "tables": {"errors", "kinds"},
@@ -22,6 +23,7 @@ MAY_IMPORT = {
     "warehouse": FOUNDATION | {"tables", "exports", "api"},
     "push": FOUNDATION | {"api", "warehouse", "tables", "analysis", "account"},
     "analysis": FOUNDATION | {"warehouse", "tables"},
+    "assistant": FOUNDATION | {"warehouse", "analysis"},
     "lake": FOUNDATION | {"warehouse", "tables"},
     "client": FOUNDATION | {"api", "exports", "tables", "push"},
     "account": FOUNDATION | {"api", "exports", "tables", "warehouse"},
@@ -38,6 +40,7 @@ MAY_IMPORT = {
         "tables",
         "warehouse",
         "analysis",
+        "assistant",
         "push",
         "lake",
         "sandbox",

@@ -28,6 +28,7 @@ from maestro_analytics.cli import (
     lake,
     land,
     maintenance,
+    mcp,
     prune,
     push,
     query,
@@ -65,7 +66,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ROOMS = (
-    refresh, land, reconcile, maintenance, prune, erase, query, explain, report, push, export, lake, doctor, sandbox,
+    refresh, land, reconcile, maintenance, prune, erase, query, explain, report, mcp, push, export, lake, doctor,
+    sandbox,
 )  # fmt: skip
 for room in ROOMS:
     room.register(app)

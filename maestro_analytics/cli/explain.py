@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from maestro_analytics.cli.output import AsJson, emit_json
-from maestro_analytics.cli.values import rows_of
 from maestro_analytics.text import one_line, table_lines, wrapped
+from maestro_analytics.values import rows_of
 
 if TYPE_CHECKING:
     import polars as pl

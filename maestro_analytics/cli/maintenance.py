@@ -11,7 +11,7 @@ import typer
 
 from maestro_analytics.cli.exit_codes import PARTIAL, exit_code, worst
 from maestro_analytics.cli.output import AsJson, Format, check_destination, emit_json, write
-from maestro_analytics.cli.values import rows_of
+from maestro_analytics.values import rows_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from maestro_analytics.cli.values import rows_of, text_of
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.extras import require
 from maestro_analytics.permissions import write_whole
 from maestro_analytics.text import cells_of, harmless, table_lines
+from maestro_analytics.values import rows_of, text_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -26,7 +26,7 @@ def sql(
     output: Annotated[Path | None, typer.Option(help="A file, not standard output.")] = None,
     for_spreadsheets: ForSpreadsheets = False,
 ) -> None:
-    """Ask the published database. It is opened read-only, and never in the way of a refresh.
+    """Ask the published database. It is never in the way of a refresh, and SQL that writes is refused.
 
     \b
     Examples:
@@ -41,10 +41,12 @@ def sql(
 
     import maestro_analytics as ma
     from maestro_analytics.errors import InvalidArgument
+    from maestro_analytics.warehouse.read_only import check_reads_only
 
     text = sys.stdin.read() if query == "-" else query
     form = form or format_of(output)
     check_destination(form, output, for_spreadsheets=for_spreadsheets)
+    check_reads_only(text)
     with ma.open() as qa:
         try:
             frame = qa.sql(text)

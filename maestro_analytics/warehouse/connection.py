@@ -89,12 +89,18 @@ def configure_session(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyC
     return connection
 
 
-def frame(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> pl.DataFrame:
-    """The rows of a query, all fetched: a half-fetched result blocks the next call, and a relation runs again."""
+def frame(
+    connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None, *, limit: int | None = None
+) -> pl.DataFrame:
+    """The rows of a query, all fetched: a half-fetched result blocks the next call, and a relation runs again.
+
+    Args:
+        limit: no more rows than this are fetched; None for all.
+    """
     relation = connection.sql(query, params=params)
     if relation is None:
         return pl.DataFrame()
-    return to_polars(connection, relation)
+    return to_polars(connection, relation if limit is None else relation.limit(limit))
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> Any:

@@ -14,6 +14,7 @@ import polars as pl
 from maestro_analytics.errors import EmptyStore, InvalidArgument
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse.connection import Parameters, frame, open_published_file
+from maestro_analytics.warehouse.read_only import restrict
 from maestro_analytics.warehouse.sql_files import add_missing_views, query_with_variables
 from maestro_analytics.warehouse.status import Overview, overview
 
@@ -28,22 +29,31 @@ class Store:
 
     Args:
         path: the published file.
+        is_restricted: whether its queries may read this file only, and no other file of the machine.
 
     Raises:
         EmptyStore: the file does not exist.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_restricted: bool = False) -> None:
         self.path = path.absolute()
+        self._is_restricted = is_restricted
         self._turn = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._opened_as: tuple[int, int, int] | None = None
         self.reload()
 
-    def sql(self, query: str, params: Parameters = None) -> pl.DataFrame:
-        """The rows of any SQL query, as polars. `params` are bound to `?` (a list) or `$name` (a mapping)."""
+    def sql(self, query: str, params: Parameters = None, *, limit: int | None = None) -> pl.DataFrame:
+        """The rows of any SQL query, as polars, or the first `limit` of them.
+
+        `params` are bound to `?` (a list) or `$name` (a mapping).
+        """
         with self._turn:
-            return frame(self._session, query, params)
+            return frame(self._session, query, params, limit=limit)
+
+    def interrupt(self) -> None:
+        """End the query that another thread runs; it raises `duckdb.InterruptException` there."""
+        self._session.interrupt()
 
     def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
         """The rows of `sql/queries/NAME.sql`; its variables are set for this query only. None leaves one unset.
@@ -78,6 +88,8 @@ class Store:
                 return False
             fresh = open_published_file(self.path)
             add_missing_views(fresh)
+            if self._is_restricted:
+                restrict(fresh)
             if self._connection is not None:
                 self._connection.close()
             self._connection, self._opened_as = fresh, newest
@@ -123,20 +135,21 @@ class Store:
         return self._connection
 
 
-def open(path: Path | str | None = None) -> Store:
+def open(path: Path | str | None = None, *, is_restricted: bool = False) -> Store:
     """Open the published database read-only.
 
     Args:
         path: the database file. Default: that of the data folder in the settings. If only the sandbox has been
             refreshed there, the sandbox's database is opened, and a warning is logged.
+        is_restricted: see `Store`.
 
     Raises:
         EmptyStore: nothing has been refreshed yet.
     """
     if path is not None:
-        return Store(Path(path))
+        return Store(Path(path), is_restricted=is_restricted)
     settings = Settings.from_environment()
     if not settings.database.exists() and settings.sandbox_database.exists():
         log.warning("%s does not exist: using the sandbox's data in %s", settings.database, settings.sandbox_database)
-        return Store(settings.sandbox_database)
-    return Store(settings.database)
+        return Store(settings.sandbox_database, is_restricted=is_restricted)
+    return Store(settings.database, is_restricted=is_restricted)
