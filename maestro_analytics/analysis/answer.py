@@ -18,8 +18,9 @@ class About:
         question: what it answers.
         period: the period in words, with all filters.
         time_axis: the column that places a row in time, and the time zone of weeks.
-        caveat: what it does not show.
+        caveat: what it does not show; begins with `left_out`.
         reason: why it is empty; an empty text when it is not.
+        left_out: how many grades of time that no export covers are left out, or counted; an empty text without any.
     """
 
     question: str
@@ -27,6 +28,12 @@ class About:
     time_axis: str
     caveat: str = ""
     reason: str = ""
+    left_out: str = ""
+
+    @property
+    def own_caveat(self) -> str:
+        """The caveat without `left_out`, for a page that says so once for all its answers."""
+        return self.caveat.removeprefix(self.left_out).strip()
 
     @property
     def lines(self) -> list[str]:
@@ -61,9 +68,8 @@ class Answer(pl.DataFrame):
         caveat = " ".join(text for text in (choice.left_out, caveat) if text)
         if reason is None:
             reason = "" if frame.height else f"nothing to count: no rows ({choice.words})"
-        answer.about = About(
-            question, choice.words, f"{time_axis} (days and weeks in {choice.week_zone})", caveat, reason
-        )
+        axis = f"{time_axis} (days and weeks in {choice.week_zone})"
+        answer.about = About(question, choice.words, axis, caveat, reason, choice.left_out)
         return answer
 
     def __str__(self) -> str:

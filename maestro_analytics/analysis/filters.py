@@ -168,10 +168,8 @@ def _left_out(uncovered: list[dict[str, Any]], counted: bool) -> str:
     last = max(each["last_moment"] for each in uncovered)
     one = grades == 1
     days = f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
-    what = f"{grades:,} grade{'' if one else 's'} of {days}, which no export covers,"
-    if counted:
-        return f"{what} {'is' if one else 'are'} counted: of that time only what was changed later is there."
-    return f"{what} {'is' if one else 'are'} left out; include_uncovered=True counts {'it' if one else 'them'}."
+    what = f"{grades:,} grade{'' if one else 's'} of {days}, which no export covers, {'is' if one else 'are'}"
+    return f"{what} {'counted' if counted else 'left out'}: of that time only what was changed later is there."
 
 
 @cache

@@ -13,7 +13,9 @@ EARLIER = {
     "date_graded": "2025-12-01T10:00:00Z",
     "rubric_score": "10",
 }
-LEFT_OUT = "1 grade of 2025-12-01, which no export covers, is left out; include_uncovered=True counts it."
+LEFT_OUT = (
+    "1 grade of 2025-12-01, which no export covers, is left out: of that time only what was changed later is there."
+)
 COUNTED = (
     "1 grade of 2025-12-01, which no export covers, is counted: of that time only what was changed later is there."
 )

@@ -183,7 +183,8 @@ def with_something_to_say(block: Block, rows: list[list[str]]) -> list[int]:
 
 
 def heading_lines(part: Section) -> list[str]:
-    """What holds for the whole report, from any section: the period and the time axis."""
+    """What holds for the whole report, from any section: the period, the time axis, and the grades left out."""
     # The overview's first answer is about the newest period alone.
     about = part.blocks[-1 if part.name == "overview" else 0].answer.about
-    return [f"Period: {about.period}", f"Time axis: {about.time_axis}", "Intervals are 95 %."]
+    lines = [f"Period: {about.period}", f"Time axis: {about.time_axis}", "Intervals are 95 %.", about.left_out]
+    return [line for line in lines if line]

@@ -26,7 +26,7 @@ def drawn(own: Section, others: Sequence[Section]) -> str:
     tiles = [*_measures(now), *_grading(blocks.get("grading_coverage"))]
     about = _periods(now) if now.answer.height else now.answer.about.reason
     trend_shown = picture(trend) + numbers(trend) if trend.answer.height else ""
-    caveats = f"{now.answer.about.caveat} {trend.answer.about.caveat}"
+    caveats = f"{now.answer.about.own_caveat} {trend.answer.about.own_caveat}"
     first = [line for line in (_changed(blocks), _costliest(blocks), _grader(blocks)) if line]
     return (
         f'<section id="{own.name}"><h2>{html.text(own.title)}</h2>\n<article id="overall">'

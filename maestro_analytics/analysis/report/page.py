@@ -59,9 +59,8 @@ def article(block: Block) -> str:
     ]
     pieces.append(f'<div class="guide">{"".join(guide)}</div>' if guide else "")
     method = f"Method: {words.method}" if words.method else ""
-    pieces.append(
-        _paragraph("footnote", " ".join(text for text in (method, about.caveat if words.with_caveat else "") if text))
-    )
+    caveat = about.own_caveat if words.with_caveat else ""
+    pieces.append(_paragraph("footnote", " ".join(text for text in (method, caveat) if text)))
     return f'<article id="{block.name}">{"".join(pieces)}</article>\n'
 
 

@@ -183,7 +183,7 @@ def _costs(cards: Scorecards, card: Scorecard, addresses: Mapping[str, str]) -> 
     body = f'<ol class="plain">{items}</ol>' if items else nothing("No points were lost.")
     about = cards.answers["points_lost_by_agent"].about
     reading = "The questions that took most points from this agent, with what graders wrote there last."
-    return article("Questions that cost most", reading, body + caveat(about.caveat), mark="costs")
+    return article("Questions that cost most", reading, body + caveat(about.own_caveat), mark="costs")
 
 
 def _strengths(card: Scorecard) -> str:
@@ -220,7 +220,7 @@ def _tickets(cards: Scorecards, card: Scorecard, addresses: Mapping[str, str]) -
         "The lowest show what went wrong once; the typical ones, nearest to the agent's usual score, what is done "
         "daily."
     )
-    body = (parts or nothing(f"No scored grade ({cards.period})")) + caveat(about.caveat)
+    body = (parts or nothing(f"No scored grade ({cards.period})")) + caveat(about.own_caveat)
     return article("Tickets to listen to", reading, body, mark="tickets")
 
 

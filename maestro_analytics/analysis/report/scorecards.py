@@ -169,9 +169,7 @@ def scorecards(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -> 
         if name != "everyone"
     }
     everyone = answers.pop("everyone").to_dicts()
-    return Scorecards(
-        answers, everyone, people, members, choice.week_zone, choice.left_out.partition(";")[0], by_person
-    )
+    return Scorecards(answers, everyone, people, members, choice.week_zone, choice.left_out, by_person)
 
 
 def person_called(store: Store, name: str) -> str:

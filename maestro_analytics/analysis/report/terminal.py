@@ -88,7 +88,7 @@ def _show_block(page: Page, block: Block, rows: int) -> None:
     page.table(headings, cut)
     if hidden > 0:
         page.note(f"The first {first} and the last {rows // 3} of {len(whole)} rows: --format csv has all.")
-    page.note(block.answer.about.caveat)
+    page.note(block.answer.about.own_caveat)
 
 
 def show_scorecard(cards: Scorecards, card: Scorecard, *, to: TextIO, links: Mapping[str, str]) -> None:
