@@ -54,6 +54,7 @@ from maestro_analytics.exports import (
 from maestro_analytics.exports.lifecycle import check_clock, clock_ahead
 from maestro_analytics.exports.windows import MARGIN
 from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWED
+from maestro_analytics.moments import in_utc
 from maestro_analytics.push.mirror import PUBLISHING
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.reader import read_export
@@ -172,7 +173,7 @@ def moment_of(value: datetime | date | str | None) -> datetime | None:
     """A datetime, a date or ISO 8601 text as an aware datetime.
 
     Raises:
-        InvalidArgument: the text is neither a date nor a moment.
+        InvalidArgument: the text is neither a date nor a moment, or outside of the years 1 to 9999.
     """
     if isinstance(value, str):
         try:
@@ -181,7 +182,9 @@ def moment_of(value: datetime | date | str | None) -> datetime | None:
             raise InvalidArgument(f"{value!r} is no date: write 2026-01-31 or 2026-01-31T09:00:00Z.") from None
     elif isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
-    return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+    if value is None:
+        return None
+    return in_utc(value, name="the moment") if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def run(

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings", "extras", "kinds", "permissions", "text", "values"}
+FOUNDATION = {"errors", "settings", "extras", "kinds", "moments", "permissions", "text", "values"}
 
 MAY_IMPORT = {
     "errors": set(),
     "extras": {"errors"},
     "kinds": set(),
+    "moments": {"errors"},
     "permissions": set(),
     "settings": {"errors"},
     "values": set(),

@@ -109,7 +109,10 @@ def two_periods(store: Store, choice: Choice, against: datetime | date | str | N
     zone = ZoneInfo(choice.week_zone)
     end = choice.until or datetime.combine(newest + timedelta(days=1), time(), zone)
     since = choice.since or datetime.combine(newest - timedelta(days=DAYS - 1), time(), zone)
-    start = moment(against, zone=choice.week_zone, name="against") or since - (end - since)
+    try:
+        start = moment(against, zone=choice.week_zone, name="against") or since - (end - since)
+    except OverflowError:
+        raise InvalidArgument(f"no period as long lies before since ({since.isoformat()}): give against") from None
     if start >= since:
         raise InvalidArgument(f"against ({start.isoformat()}) must be before since ({since.isoformat()})")
     return replace(choice, since=since), replace(choice, since=start, until=since)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, get_type_hints
 from zoneinfo import ZoneInfo, available_timezones
 
 from maestro_analytics.errors import InvalidArgument, UnknownName
+from maestro_analytics.moments import in_utc
 
 if TYPE_CHECKING:
     import polars as pl
@@ -194,10 +195,10 @@ def moment(value: datetime | date | str | None, *, zone: str, name: str) -> date
                 f"{name} must be a date or an ISO 8601 moment such as 2026-01-31, not {value!r}"
             ) from None
     if not isinstance(value, datetime):
-        return datetime.combine(value, time(), ZoneInfo(zone)).astimezone(UTC)
+        return in_utc(datetime.combine(value, time(), ZoneInfo(zone)), name=name)
     if value.tzinfo is None:
         raise InvalidArgument(f"{name} has no time zone: write datetime(..., tzinfo=UTC), or a date")
-    return value.astimezone(UTC)
+    return in_utc(value, name=name)
 
 
 def _readable(value: datetime) -> str:

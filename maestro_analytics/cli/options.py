@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import overload
 
 from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.moments import in_utc
 
 
 @overload
@@ -21,7 +22,7 @@ def moment(text: str | None, *, option: str) -> datetime | None:
     A date is its midnight in UTC, and a moment without an offset is UTC.
 
     Raises:
-        InvalidArgument: the text is neither.
+        InvalidArgument: the text is neither, or outside of the years 1 to 9999.
     """
     if text is None:
         return None
@@ -34,7 +35,7 @@ def moment(text: str | None, *, option: str) -> datetime | None:
         raise InvalidArgument(
             f"{option} {text!r} is no date and no moment: write 2026-01-31 or 2026-01-31T09:00:00Z (UTC)."
         ) from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else in_utc(parsed, name=option)
 
 
 def choices(text: str | None, *, option: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -176,13 +176,14 @@ def period_of(
         since: default: for each kind the earliest moment that a finished run fetched (`first_since`), else 90 days ago.
 
     Raises:
-        InvalidArgument: the period is empty, or `since` is before 2010.
+        InvalidArgument: the period is empty, or `since` or `until` is before 2010.
     """
     end = min(until or now, now - MARGIN).replace(microsecond=0)
-    if since is not None and since < EARLIEST_SINCE:
-        raise InvalidArgument(f"--since {since:%Y-%m-%d} is before 2010, when there was no data: check the year.")
+    for option, bound in (("--since", since), ("--until", until)):
+        if bound is not None and bound < EARLIEST_SINCE:
+            raise InvalidArgument(f"{option} {bound.date()} is before 2010, when there was no data: check the year.")
     starts = {
-        kind: (since or first_since.get(kind) or end - FIRST_PERIOD).replace(microsecond=0)
+        kind: (since or first_since.get(kind) or max(end - FIRST_PERIOD, EARLIEST_SINCE)).replace(microsecond=0)
         for kind in WINDOWED
         if kind in kinds
     }

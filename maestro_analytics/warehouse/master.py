@@ -28,6 +28,7 @@ from maestro_analytics.warehouse.connection import (
 from maestro_analytics.warehouse.landing import coverage
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.landing.lists import slices_of
+from maestro_analytics.warehouse.layout import check_layout
 from maestro_analytics.warehouse.ledger import DuckLedger, relative
 from maestro_analytics.warehouse.lock import FolderLock
 from maestro_analytics.warehouse.state import create_all
@@ -66,7 +67,12 @@ class Master:
         self._working = threading.RLock()
         self._entering = threading.RLock()
         self.ledger = DuckLedger(self._ledger_session, folder)
-        create_all(self._connection)
+        try:
+            check_layout(self._connection, path)
+            create_all(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
 
     @classmethod
     def open(
@@ -81,7 +87,7 @@ class Master:
 
         Raises:
             AnotherRefresh: another process writes to the folder.
-            SettingsError: the folder belongs to another account host.
+            SettingsError: the folder belongs to another account host, or a newer version of this program wrote it.
             MaestroError: the master cannot be opened.
         """
         folder = data_folder.absolute()

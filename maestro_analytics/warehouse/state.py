@@ -10,8 +10,7 @@ from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import TABLES
 from maestro_analytics.warehouse.connection import quoted
-
-LAYOUT = 2
+from maestro_analytics.warehouse.layout import LAYOUT
 
 
 @dataclass(frozen=True)
@@ -297,6 +296,7 @@ def create_all(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "insert into state.account (host, layout) select null, ? where not exists (from state.account)", [LAYOUT]
     )
+    connection.execute("update state.account set layout = ? where layout is distinct from ?", [LAYOUT, LAYOUT])
     connection.execute("commit")
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from maestro_analytics.errors import EmptyStore, InvalidArgument
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse.connection import Parameters, frame, open_published_file
+from maestro_analytics.warehouse.layout import check_layout
 from maestro_analytics.warehouse.read_only import restrict
 from maestro_analytics.warehouse.sql_files import add_missing_views, query_with_variables
 from maestro_analytics.warehouse.status import Overview, overview
@@ -33,6 +34,7 @@ class Store:
 
     Raises:
         EmptyStore: the file does not exist.
+        SettingsError: a newer version of this program wrote it.
     """
 
     def __init__(self, path: Path, *, is_restricted: bool = False) -> None:
@@ -87,9 +89,14 @@ class Store:
             if newest == self._opened_as:
                 return False
             fresh = open_published_file(self.path)
-            add_missing_views(fresh)
-            if self._is_restricted:
-                restrict(fresh)
+            try:
+                check_layout(fresh, self.path)
+                add_missing_views(fresh)
+                if self._is_restricted:
+                    restrict(fresh)
+            except BaseException:
+                fresh.close()
+                raise
             if self._connection is not None:
                 self._connection.close()
             self._connection, self._opened_as = fresh, newest

@@ -130,6 +130,20 @@ def test_a_date_is_midnight_in_the_time_zone_of_the_weeks(holding):
     assert [date(2026, 1, 12)] == analysis.score_trend(store)["period"].to_list()
 
 
+@pytest.mark.parametrize("since", ["0001-01-01", "9999-12-31", datetime(1, 1, 1, tzinfo=UTC)])
+def test_the_first_and_the_last_year_are_moments_like_others(holding, since):
+    store = holding(dated(START))
+    assert analysis.agent_scores(store, since=since).height == (0 if since == "9999-12-31" else 1)
+    if since != "9999-12-31":
+        with pytest.raises(InvalidArgument, match="no period as long lies before since"):
+            analysis.changes(store, since=since)
+
+
+def test_a_day_that_begins_before_the_first_year_in_utc_is_refused(holding):
+    with pytest.raises(InvalidArgument, match="outside of the years 1 to 9999"):
+        analysis.agent_scores(holding(dated(START)), since="0001-01-01", week_zone="Asia/Tokyo")
+
+
 def test_moments_of_any_offset_are_the_same_moment(holding):
     store = holding(dated(START))
     tokyo = timezone(timedelta(hours=9))

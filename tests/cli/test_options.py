@@ -32,7 +32,17 @@ def test_anything_else_says_what_to_write(text):
         moment(text, option="--since")
 
 
-@given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-7))])))
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59.999999-12:00", "0001-01-01T00:00:00+14:00"])
+def test_a_moment_that_no_calendar_holds_in_utc_is_refused(text):
+    with pytest.raises(InvalidArgument, match=r"--until .* lies outside of the years 1 to 9999 in UTC"):
+        moment(text, option="--until")
+
+
+@given(
+    st.datetimes(
+        datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.sampled_from([UTC, timezone(timedelta(hours=-7))])
+    )
+)
 def test_every_moment_survives_its_own_text(when):
     assert moment(when.isoformat(), option="--since") == when
 

@@ -48,6 +48,8 @@ def test_an_empty_period_is_refused(since, until):
 def test_a_mistyped_year_is_refused():
     with pytest.raises(InvalidArgument, match="before 2010"):
         period(since=datetime(206, 1, 1, tzinfo=UTC))
+    with pytest.raises(InvalidArgument, match="--until 0001-01-01 is before 2010"):
+        period(until=datetime(1, 1, 1, tzinfo=UTC))
 
 
 def test_only_what_is_missing_is_wanted_unless_again():

@@ -1,0 +1,30 @@
+"""The version of the layout of a database. Light on purpose: reading the published file needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from maestro_analytics.errors import SettingsError
+from maestro_analytics.warehouse.connection import scalar
+
+LAYOUT = 2
+
+
+def check_layout(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Check that this version of the program knows the layout of a database, which may be new and empty.
+
+    Raises:
+        SettingsError: a newer version has written it.
+    """
+    has_layout = (
+        "select count(*) from duckdb_columns() where database_name = current_database() and schema_name = 'state' "
+        "and table_name = 'account' and column_name = 'layout'"
+    )
+    layout = scalar(connection, "select max(layout) from state.account") if scalar(connection, has_layout) else None
+    if layout is not None and layout > LAYOUT:
+        raise SettingsError(
+            f"{path} was written by a newer version of maestro-analytics (layout {layout}; this one knows {LAYOUT}): "
+            "update maestro-analytics."
+        )
