@@ -23,7 +23,7 @@ from maestro_analytics.analysis.statistics.intervals import (
     weighted_cluster_mean,
 )
 from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
-from maestro_analytics.analysis.summaries import FEWEST_CLUSTERS, nullable
+from maestro_analytics.analysis.summaries import FEWEST_CLUSTERS, WIDEST, nullable
 from maestro_analytics.errors import InvalidArgument
 
 Changing = Literal["agent", "team", "question", "grader"]
@@ -267,6 +267,12 @@ def _counted(cells: pl.DataFrame, key: str) -> pl.DataFrame:
 def _judged(table: pl.DataFrame, *, by: Changing, min_n: int, confidence: float) -> pl.DataFrame:
     """Adds changed, method, reliable and reason."""
     fewer = pl.min_horizontal("n", "n_before")
+    # A change cannot be larger than the scale.
+    known = pl.col("hi") - pl.col("lo") <= 2 * WIDEST
+    table = table.with_columns(
+        lo=pl.when(known).then(pl.col("lo").clip(-WIDEST)),
+        hi=pl.when(known).then(pl.col("hi").clip(upper_bound=WIDEST)),
+    )
     reason = (
         pl.when(fewer < min_n)
         .then(pl.format(f"{{}} grades in one of the periods: fewer than {min_n}", fewer))

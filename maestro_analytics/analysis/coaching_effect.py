@@ -35,6 +35,8 @@ WARNINGS = {
 }
 MORE = 0.15
 """So much larger a share among the coached says that sessions were given for it."""
+FEWEST_SESSIONS = 3
+"""Below it there is no interval."""
 RECOMMENDED = ("matched", "adjusted (ANCOVA)", NO_ZEROS, NO_NEWCOMERS, IMPUTED)
 NAIVE = ("before and after", "against all uncoached")
 METHOD_WORDS = {
@@ -191,9 +193,9 @@ def _row(effect: Effect, recommended: str, left_out: int, min_sessions: int) -> 
                 reason = "another row is recommended; see the caveat"
             if not reason and effect.method == IMPUTED:
                 reason = WARNINGS[IMPUTED]
+    ends = (effect.effect.lo, effect.effect.hi) if effect.coached >= FEWEST_SESSIONS else (np.nan, np.nan)
     value, lo, hi, gap = (
-        None if np.isnan(number) else number
-        for number in (effect.effect.value, effect.effect.lo, effect.effect.hi, effect.gap_before)
+        None if np.isnan(number) else number for number in (effect.effect.value, *ends, effect.gap_before)
     )
     return {
         "method": effect.method,

@@ -81,6 +81,8 @@ def generalizability(
         ),
         "" if all(np.isfinite(list(variances.values()))) else "too few repeated grades",
     )
+    if not reason and not sum(variances.values()):
+        reason = "all scores are equal"
     shared: dict[str, object] = {"n": n, "n_na": n_na, "method": METHOD, "reliable": not reason, "reason": reason}
     rows = _sources(variances, levels) if of == "sources" else _designs(variances)
     table = pl.DataFrame([row | shared for row in rows], schema=SOURCES if of == "sources" else DESIGNS)
@@ -124,7 +126,12 @@ def _variances(store: Store, choice: Choice, scored: pl.DataFrame) -> tuple[dict
 def _sources(variances: dict[str, float], levels: dict[str, int]) -> list[dict[str, object]]:
     whole = sum(variances.values())
     return [
-        {"source": source, "levels": levels[source], "sd": variance**0.5, "share": 100 * variance / whole}
+        {
+            "source": source,
+            "levels": levels[source],
+            "sd": variance**0.5,
+            "share": 100 * variance / whole if whole else None,
+        }
         for source, variance in variances.items()
     ]
 
@@ -135,7 +142,8 @@ def _reliability(variances: dict[str, float], graders: int, grades: float, *, ab
     noise = variances["agent with grader"] / graders + single / grades
     if absolute:
         noise += variances["grader"] / graders
-    return variances["agent"] / (variances["agent"] + noise)
+    whole = variances["agent"] + noise
+    return variances["agent"] / whole if whole else float("nan")
 
 
 def _designs(variances: dict[str, float]) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import compare_agents
 from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg
-from maestro_analytics.analysis.summaries import summed, with_mean
+from maestro_analytics.analysis.summaries import on_scale, summed, with_mean
 
 METHOD = "mixed model of agent, grader, rubric and month; shrunk; ranks from joint draws"
 MOST_DRAWN, FEWEST_DRAWS = 1_000_000, 250
@@ -58,12 +58,14 @@ def agent_ranking(
     choice = Choice.of(store, filters)
     # No threshold is needed here: with that of the other scores, a report asks once for all.
     frame = rubric_adjusted(store.query("agent_scores", **choice.variables, threshold=80.0)).filter(pl.col("n") > 0)
-    table = with_mean(summed(frame, ["person_id"], first=["agent_name"]), min_n=min_n, confidence=confidence)
+    labels = ["agent_name", "highest"]
+    table = with_mean(summed(frame, ["person_id"], first=labels), min_n=min_n, confidence=confidence)
     draws = max(FEWEST_DRAWS, min(1000, MOST_DRAWN // max(table.height, 1)))
     compared = compare_agents(store, choice, confidence=confidence, draws=draws, seed=seed, simultaneous=simultaneous)
     reason = pl.col("reason")
     table = (
         table.join(compared.agents, on="person_id", how="left", nulls_equal=True)
+        .with_columns(**on_scale("mean", "lo", "hi"), **on_scale("shrunk", "shrunk_lo", "shrunk_hi"))
         .with_columns(
             reason=pl.when(reason != "")
             .then(reason)

@@ -54,6 +54,8 @@ def sampling_plan(
     table = table.join(dates, on="person_id", how="left").sort("person_id")
     scored = table.filter(pl.col("n") > 0)
     pooled = shrinkage.shrink(scored["n"], scored["mean"].fill_null(0), scored["sd"].fill_null(0)).within_sd
+    if not pooled:  # no agent has two grades that differ
+        pooled = np.nan
     freedom = (table["n"].to_numpy() - 1).clip(0)
     own = table["sd"].fill_null(0).to_numpy()
     sd = np.sqrt((freedom * own**2 + min_n * pooled**2) / (freedom + min_n))
@@ -69,25 +71,29 @@ def sampling_plan(
     table = table.with_columns(
         sd=nullable(sd),
         half_width_now=nullable(now),
-        needed=pl.Series(needed).cast(pl.Int64),
+        needed=nullable(needed).cast(pl.Int64),
         per_week=pl.when(pl.col("n") > 0).then(pl.col("n") / pl.max_horizontal(weeks, pl.lit(1.0))),
     ).with_columns(more=(pl.col("needed") - pl.col("n")).clip(0))
     table = table.with_columns(
         weeks_to_go=pl.when(pl.col("per_week") > 0).then(pl.col("more") / pl.col("per_week")),
         method=pl.lit("normal, own and common spread blended" + (", finite population" if volume is not None else "")),
-        reason=pl.when(pl.col("more") > 0)
+        reason=pl.when(pl.col("more").is_null())
+        .then(pl.lit("no agent has two grades that differ: nothing says how much grades vary"))
+        .when(pl.col("more") > 0)
         .then(pl.format(f"{{}} more grades for +- {half_width:g} points", "more"))
         .otherwise(pl.lit("")),
-    ).with_columns(reliable=pl.col("more") == 0)
+    ).with_columns(reliable=pl.col("reason") == "")
     columns = (
         "person_id", "agent_name", "n", "n_na", "mean", "sd", "half_width_now", "needed", "more", "per_week",
         "weeks_to_go", "method", "reliable", "reason",
     )  # fmt: skip
     return Answer.of(
-        table.select(columns).sort(["more", "person_id"], descending=[True, False]),
+        table.select(columns).sort(["more", "person_id"], descending=[True, False], nulls_last=True),
         choice,
         question=f"How many grades does each agent need for +- {half_width:g} points?",
-        caveat="Grades must be a fair sample of an agent's tickets: picking the bad ones makes any number useless.",
+        caveat="Grades must be a fair sample of an agent's tickets: picking the bad ones makes any number useless. Of "
+        f"means of as many grades as needed, {100 * confidence:g} % lie within +- {half_width:g} points of the truth; "
+        "the interval that agent_scores shows must find the spread first: it is wider for about half of the agents.",
     )
 
 

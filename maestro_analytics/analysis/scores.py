@@ -13,6 +13,7 @@ from maestro_analytics.analysis.grader_cells import adjusted_means, day_design, 
 from maestro_analytics.analysis.summaries import (
     by_cluster,
     nullable,
+    on_scale,
     summed,
     with_clustered_share,
     with_mean,
@@ -95,7 +96,7 @@ def agent_scores(
         )
     table = _widened(table, design)
     adjusted = adjusted_means(store, choice, cells, by_rubric=by == "rubric", confidence=confidence)
-    table = table.join(adjusted, on=keys, how="left", nulls_equal=True)
+    table = table.join(adjusted, on=keys, how="left", nulls_equal=True).with_columns(**on_scale(*ADJUSTED))
     table = _with_rates(table, confidence=confidence)
     named = ["person_id", "agent_name", *(["rubric_id", "rubric_name"] if by == "rubric" else [])]
     return Answer.of(

@@ -29,6 +29,19 @@ def nullable(values: Any) -> pl.Series:
     return pl.Series(np.atleast_1d(np.asarray(values, dtype=float)), dtype=pl.Float64).fill_nan(None)
 
 
+def on_scale(mean: str, lo: str, hi: str) -> dict[str, pl.Expr]:
+    """The ends of an interval kept between 0 and what a score can be: 100, or the `highest` of a group with bonus.
+
+    Null where it is wider than all scores.
+    """
+    most = pl.max_horizontal(pl.lit(100.0), "highest", mean)
+    known = pl.col(hi) - pl.col(lo) <= WIDEST
+    return {
+        lo: pl.when(known).then(pl.max_horizontal(lo, pl.min_horizontal(pl.lit(0.0), mean))),
+        hi: pl.when(known).then(pl.min_horizontal(hi, most)),
+    }
+
+
 def agent_label(frame: pl.DataFrame) -> pl.Expr:
     """The agent's name, with the person's id where two share it; the id where there is no name."""
     people = frame.select("person_id", "agent_name").unique()
@@ -162,12 +175,19 @@ def by_cluster(
 
     Grades of one agent resemble each other, so a team's interval is wider than its number of grades suggests.
     """
-    coarse = with_mean(summed(frame, keys, *extra, first=first), min_n=min_n, confidence=confidence, what=what)
+    frame = frame if "highest" in frame.columns else frame.with_columns(highest=pl.lit(100.0))
+    labels = (*first, "highest")
+    coarse = with_mean(summed(frame, keys, *extra, first=labels), min_n=min_n, confidence=confidence, what=what)
     clusters = frame.filter(pl.col("n") > 0).group_by([*keys, cluster]).agg(pl.col("total", "n").sum())
     rows = []
     for key, group in clusters.group_by(keys):
-        _, lo, hi = intervals.cluster_mean(group["total"], group["n"], confidence=confidence)
-        enough = group.height >= FEWEST_CLUSTERS and not np.isnan(lo)
+        total, n = (group[name].to_numpy().astype(float) for name in ("total", "n"))
+        if group.height < intervals.FEWEST_FOR_SKEWNESS:
+            # A few agents of unequal numbers: t of as many as their shares are equal to.
+            _, lo, hi = intervals.weighted_cluster_mean(total / n, n, np.arange(group.height), confidence=confidence)
+        else:
+            _, lo, hi = intervals.cluster_mean(total, n, confidence=confidence)
+        enough = group.height >= FEWEST_CLUSTERS and hi - lo <= WIDEST
         rows.append((*key, group.height, lo if enough else None, hi if enough else None))
     schema = {key: frame.schema[key] for key in keys} | {"agents": pl.Int64, "lo_of": pl.Float64, "hi_of": pl.Float64}
     found = pl.DataFrame(rows, schema=schema, orient="row")
@@ -176,8 +196,7 @@ def by_cluster(
         .with_columns(
             agents=pl.col("agents").fill_null(0),
             method=pl.when(pl.col("lo_of").is_null()).then("method").otherwise(pl.lit(CLUSTERED)),
-            # A percent of points is never below 0; above 100 it may be, with bonus sections.
-            lo=pl.coalesce("lo_of", "lo").clip(0),
+            lo=pl.coalesce("lo_of", "lo"),
             hi=pl.coalesce("hi_of", "hi"),
         )
         .with_columns(
@@ -185,6 +204,6 @@ def by_cluster(
             .then(pl.format("{} agents: too few to allow for differences between them", "agents"))
             .otherwise("reason")
         )
-        .with_columns(reliable=pl.col("reason") == "")
-        .drop("lo_of", "hi_of")
+        .with_columns(reliable=pl.col("reason") == "", **on_scale("mean", "lo", "hi"))
+        .drop("lo_of", "hi_of", "highest")
     )

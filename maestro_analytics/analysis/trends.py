@@ -18,6 +18,7 @@ from maestro_analytics.analysis.summaries import agent_label, by_cluster, nullab
 Every = Literal["week", "month"]
 Group = Literal["all", "team", "agent", "rubric"]
 FEWEST_POINTS = 12
+FEWEST_GRADES = 10
 RUBRICS = "Where several rubrics were used, scores are rid of the differences between them."
 
 
@@ -93,6 +94,7 @@ def control_chart(
         table["total"], table["n"], counts, scores, series=_codes(table["group"]), false_alarms=false_alarms
     )
     charted = charted_rows(table, chart, scale=1.0, method=f"limits from own grades, {_alarms(false_alarms)}")
+    charted = _limits_on_scale(charted, highest=frame["highest"].max())
     charted = without_unfinished(charted, choice, every=every)
     return _control_answer(
         charted, choice, f"Which {every}s are unusual, by each {by}'s own measure? Percent.", false_alarms
@@ -123,9 +125,19 @@ def pass_rate_chart(
     table = summed(frame, ["group", "period"], "passed").filter(pl.col("n") > 0).sort("group", "period")
     chart = process.binomial_p(table["passed"], table["n"], series=_codes(table["group"]), false_alarms=false_alarms)
     charted = charted_rows(table, chart, scale=100.0, method=f"Laney p', binomial, {_alarms(false_alarms)}")
+    charted = _limits_on_scale(charted, highest=100.0)
     charted = without_unfinished(charted, choice, every=every)
     question = f"In which {every}s is a pass rate (at least {threshold:g} %) unusual? Percent."
     return _control_answer(charted, choice, question, false_alarms)
+
+
+def _limits_on_scale(charted: pl.DataFrame, *, highest: Any) -> pl.DataFrame:
+    """Limits kept between 0 and what a score can be; none of a group with fewer than three periods or ten grades."""
+    enough = (pl.col("points") > 2) & (pl.col("n").sum().over("group") >= FEWEST_GRADES)
+    most = pl.max_horizontal(pl.lit(max(100.0, highest or 0.0)), pl.col("value").max().over("group"))
+    return charted.with_columns(
+        lo=pl.when(enough).then(pl.col("lo").clip(0)), hi=pl.when(enough).then(pl.min_horizontal("hi", most))
+    )
 
 
 def _alarms(rate: float) -> str:

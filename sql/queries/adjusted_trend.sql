@@ -33,6 +33,7 @@ moved as (
     select
         dated.period,
         dated.person_id,
+        dated.score_percent,
         dated.score_percent + moves.points as adjusted,
         case when dated.score_percent = 0 then 1 else 0 end as is_zero
     from dated
@@ -47,6 +48,7 @@ per_period as (
         sum(adjusted) as total,
         sum(adjusted * adjusted) as squares,
         sum(adjusted * adjusted * adjusted) as cubes,
+        max(score_percent) as highest,
         sum(is_zero) as zeros,
         sum(adjusted * is_zero) as zeros_total
     from moved

@@ -30,6 +30,7 @@ per_period as (
         sum(score_percent) as total,
         sum(score_percent * score_percent) as squares,
         sum(score_percent * score_percent * score_percent) as cubes,
+        max(score_percent) as highest,
         count(case when score_percent >= coalesce(getvariable('threshold'), 80) then 1 end) as passed
     from placed
     group by period, person_id, rubric_id

@@ -58,6 +58,7 @@ def make(
     severity_sd: float = 0.0,
     nested: float = 0.0,
     mood_sd: float = 0.0,
+    mood_memory: float = 0.0,
     halo_sd: float = 0.0,
     noise: str = "normal",
     sd: float = 12.0,
@@ -74,6 +75,7 @@ def make(
         grades: of each agent, or between which numbers (log-uniform).
         nested: share of an agent's grades that come from one grader.
         mood_sd, halo_sd: spread of a grader's mood of the day, and of a grader's liking of an agent.
+        mood_memory: correlation of a mood with that of the day before.
         trend: points over the whole period; leavers: half of the agents have only the first or second half of it.
         split: the better half of the agents is graded with a rubric of its own, 6 points more lenient.
         twice_sd: each ticket is graded under two rubrics; spread of what its two grades have in common.
@@ -104,6 +106,8 @@ def make(
         rubric = np.tile([0, 1], len(ticket) // 2)
     expected = quality[agent] + severity[grader] + trend * (day / days - 0.5) + 6.0 * rubric
     mood = rng.normal(0, 1, (graders, days)) * mood_sd
+    for later in range(1, days) if mood_memory else ():
+        mood[:, later] = mood_memory * mood[:, later - 1] + (1 - mood_memory**2) ** 0.5 * mood[:, later]
     halo = rng.normal(0, 1, (graders, agents)) * halo_sd
     mean = expected + mood[grader, day] + halo[grader, agent] + (rng.normal(0, 1, len(agent)) * twice_sd)[ticket]
     if noise == "pile":

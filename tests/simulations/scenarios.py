@@ -134,7 +134,8 @@ def team_rates(rng: np.random.Generator, store: MemoryStore) -> Measures:
     store.fill(**frames, section_scores=section, individual_answers=answers)
     teams_found = analysis.team_scores(store)
     lost = analysis.points_lost_by_team(store)
-    measures = {}
+    mean = 90 * 0.8 * (1 - 1.5 / 31.5) + 70 * 0.2 * (1 - 1.5 / 31.5)
+    measures = {"mean covered": covered(teams_found, np.full(teams_found.height, mean))}
     for name, table, rate, lo, hi, truth in (
         ("pass rate", teams_found, "pass_rate", "pass_lo", "pass_hi", 100 * 0.8 * (1 - 1.5 / 31.5)),
         ("auto-fail rate", teams_found, "autofail_rate", "autofail_lo", "autofail_hi", 100 * 1.5 / 31.5),
@@ -314,6 +315,14 @@ def coverage(rng: np.random.Generator, store: MemoryStore) -> Measures:
     return {SHARE_COVERED: covered(found, np.full(found.height, 50.0)), "two teams apart": float(bool(apart))}
 
 
+def planned(rng: np.random.Generator, store: MemoryStore) -> Measures:
+    """As many grades as are needed, drawn anew: how often their mean is inside +- 5 points of the truth."""
+    made = centres.make(rng, grades=(20, 80), quality_sd=3)
+    plan = analysis.sampling_plan(store.fill(**tables(made)))
+    apart = np.array([rng.normal(0, 12, int(needed)).mean() for needed in plan["needed"]])
+    return {"inside": float((np.abs(apart) <= 5).mean())}
+
+
 def charts(rng: np.random.Generator, store: MemoryStore) -> Measures:
     """24 agents who never change over 26 weeks: how many have a signal."""
     made = centres.make(rng, grades=(40, 300), days=182, quality_sd=3, noise="pile")
@@ -331,7 +340,8 @@ def scenarios() -> Iterator[Scenario]:
     few = {"flagged": (0.0, 0.3)}
     for name, kind in {
         "normal": {}, "beta": {"noise": "beta"}, "t with 2.5 df": {"noise": "t"}, "pile": {"noise": "pile"},
-        "day": {"mood_sd": 4.0, "severity_sd": 2.0}, "nested": {"nested": 0.8, "severity_sd": 4.0},
+        "day": {"mood_sd": 4.0, "severity_sd": 2.0}, "days alike": {"mood_sd": 4.0, "mood_memory": 0.8},
+        "nested": {"nested": 0.8, "severity_sd": 4.0},
     }.items():  # fmt: skip
         yield Scenario("agent_scores", name, scores(unequal | kind), two)
     yield Scenario("agent_scores", "by='all', two rubrics", scores_of_two_rubrics, two)
@@ -340,6 +350,8 @@ def scenarios() -> Iterator[Scenario]:
         "random grading": {"severity_sd": 4.0}, "nested, 40 grades": nested,
         "nested, 120 grades": nested | {"grades": 120},
         "trend, leavers": {"trend": 12.0, "leavers": True, "severity_sd": 2.0}, "pile": {"noise": "pile"},
+        "nested, pile, 1 to 200 grades": nested | {"grades": (1, 200), "noise": "pile"},
+        "days alike": {"mood_sd": 4.0, "mood_memory": 0.8},
     }.items():  # fmt: skip
         yield Scenario("agent_ranking", f"equal agents: {name}", ranking(kind, equal=True), few)
     differ = {"flagged": (0.0, 24.0), "wrong": (0.0, 0.1), "rank covered": COVER, "shrunk covered": COVER}
@@ -352,11 +364,12 @@ def scenarios() -> Iterator[Scenario]:
     yield Scenario("agent_ranking", "12 agents with one grade", ranking_of_single_grades,
                    {"flagged": (0.0, 0.0), "reliable": (0.0, 0.0)})  # fmt: skip
     yield Scenario("team_scores, points_lost", "six equal teams", team_rates,
-                   {"pass rate covered": COVER, "auto-fail rate covered": COVER, "failure rate covered": COVER,
-                    "two teams apart": (0.0, 0.10)})  # fmt: skip
+                   {"mean covered": COVER, "pass rate covered": COVER, "auto-fail rate covered": COVER,
+                    "failure rate covered": COVER, "two teams apart": (0.0, 0.10)})  # fmt: skip
     for name, kind in {
         "iid": {}, "pile": {"noise": "pile"}, "unequal load": {"uneven": True}, "disconnected": {"clusters": 2},
-        "halo": {"halo_sd": 4.0}, "day": {"mood_sd": 4.0}, "80 % nested": {"nested": 0.8},
+        "halo": {"halo_sd": 4.0}, "day": {"mood_sd": 4.0}, "days alike": {"mood_sd": 4.0, "mood_memory": 0.8},
+        "80 % nested": {"nested": 0.8},
         "98 % nested": {"nested": 0.98},
     }.items():  # fmt: skip
         kind = {"quality_sd": 4.0, "severity_sd": 3.0} | kind
@@ -375,5 +388,6 @@ def scenarios() -> Iterator[Scenario]:
                    {SHARE_COVERED: COVER, "two teams apart": (0.0, 0.10)})  # fmt: skip
     yield Scenario("time_to_coach", "coaches differ", waiting, {SHARE_COVERED: COVER})
     yield Scenario("time_to_coach", "five days of follow-up", waiting_too_early, {"reliable": (0.0, 0.0)})
+    yield Scenario("sampling_plan", "the grades it asks for", planned, {"inside": COVER})
     yield Scenario("control_chart, pass_rate_chart", "24 stable agents, pile", charts,
                    {"control chart": (0.0, 1.5), "pass rate chart": (0.0, 1.5)})  # fmt: skip

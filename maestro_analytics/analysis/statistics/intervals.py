@@ -97,7 +97,10 @@ def clustered_wilson(
         correlation = np.clip(np.nan_to_num(correlation), 0, 1)
         effective = n_of / (1 + correlation * np.maximum(alike - 1, 0))
         one = clusters < 2
-        t = special.stdtrit(np.maximum(freedom, 1), 0.5 + confidence / 2)
+        # Clusters of unequal size say less than their number: as many count as their shares are equal to.
+        counted = np.nan_to_num(n_of**2 / squares)
+        free = np.bincount(families, np.maximum(counted - 1, 0))[families]
+        t = special.stdtrit(np.maximum(free, 1), 0.5 + confidence / 2)
         t = np.where(one, special.ndtri(0.5 + confidence / 2), t)
         effective = np.where(one, n_of, effective)
         centre = (share + t**2 / (2 * effective)) / (1 + t**2 / effective)

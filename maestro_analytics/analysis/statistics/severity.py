@@ -89,12 +89,12 @@ def grader_effects(
 
 @dataclass(frozen=True)
 class ClusteredErrors:
-    """Standard errors and degrees of freedom of `grader_effects` that allow for halo and for moods of a day.
+    """Standard errors and degrees of freedom of `grader_effects` that allow for halo and for moods.
 
     Attributes:
         error, freedom: one entry per grader.
         halo_sd: spread of what a grader gives one agent beside the grader's and the agent's effect.
-        day_sd: spread of what a grader gives on one day.
+        day_sd: spread of what a grader gives on one day; part of it may last for weeks.
     """
 
     error: Floats
@@ -103,13 +103,17 @@ class ClusteredErrors:
     day_sd: float
 
 
+SPELL_DAYS = 28
+"""A mood that passes slowly makes the days of four weeks alike, not only the grades of one day."""
+
+
 def clustered_errors(
     effects: GraderEffects, n: Floats, total: Floats, squares: Floats, *, agent: Codes, grader: Codes, day: Codes,
     other: Sequence[Codes] = (),
 ) -> ClusteredErrors:  # fmt: skip
-    """Errors of the effects when grades of one grader and agent, or of one grader and day, resemble each other.
+    """Errors of the effects when grades of one grader and agent, or of one grader and day or month, are alike.
 
-    Both variances are found from products of residuals (method of moments, corrected for the effects that were
+    The variances are found from products of residuals (method of moments, corrected for the effects that were
     fitted) and carried through the weights with which grades enter an effect; Satterthwaite's degrees of freedom.
     Cells are as for `grader_effects`, but split by `day` as well.
     """
@@ -136,14 +140,21 @@ def clustered_errors(
     pair_n = np.asarray(np.bincount(pair_of, n), dtype=float)
     sharing = 1 / agent_n[pair % agents] + 1 / grader_n[pair // agents]
     halo_freedom = max(len(pair) - agents - graders + 1, 0)
-    halo = _component_variance(residual, own, pair_of, pair_n, sharing, variance, len(pair), halo_freedom)
+    halo = _component(*_products(residual, own, pair_of, pair_n, sharing, variance), len(pair), halo_freedom, variance)
     days = int(day.max()) + 1
     dated, dated_of = np.unique(grader * days + day, return_inverse=True)
     dated_n = np.asarray(np.bincount(dated_of, n), dtype=float)
     day_freedom = max(len(dated) - graders, 0)
-    mood = _component_variance(
-        residual, own, dated_of, dated_n, 1 / grader_n[dated // days], variance, len(dated), day_freedom
-    )
+    day_products, day_pairs = _products(residual, own, dated_of, dated_n, 1 / grader_n[dated // days], variance)
+    mood = _component(day_products, day_pairs, len(dated), day_freedom, variance)
+    spells = days // SPELL_DAYS + 1
+    spell, spell_of = np.unique(grader * spells + day // SPELL_DAYS, return_inverse=True)
+    spell_n = np.asarray(np.bincount(spell_of, n), dtype=float)
+    spell_freedom = max(len(spell) - graders, 0)
+    products, pairs = _products(residual, own, spell_of, spell_n, 1 / grader_n[spell // spells], variance)
+    # Of pairs of different days: what they have in common lasts.
+    lasting = _component(products - day_products, pairs - day_pairs, len(spell), spell_freedom, variance)
+    lasting, mood = min(lasting, mood), max(mood - lasting, 0.0)
 
     contrast = np.zeros((graders, graders))
     for label in np.unique(effects.component):
@@ -153,30 +164,38 @@ def clustered_errors(
     # The weight of a pair of grader and agent: its cells' rubrics and months matter little beside.
     of_pair = pair_n * (weights[:, pair // agents] - (weights @ share.T)[:, pair % agents])
     halo_part = halo * (of_pair**2).sum(1)
-    squared = np.bincount(dated // days, dated_n**2, minlength=graders) / grader_n**2
     own_part = np.asarray(effects.error**2 / max(variance, 1e-12) * grader_n, dtype=float)
-    mood_part = mood * (contrast**2 @ squared) * np.maximum(own_part, 1.0)
-    whole = effects.error**2 + halo_part + mood_part
+
+    def of_moods(component: float, cluster_grader: Codes, size: Floats) -> Floats:
+        squared = np.bincount(cluster_grader, size**2, minlength=graders) / grader_n**2
+        return np.asarray(component * (contrast**2 @ squared) * np.maximum(own_part, 1.0), dtype=float)
+
+    mood_part = of_moods(mood, dated // days, dated_n)
+    spell_part = of_moods(lasting, spell // spells, spell_n)
+    whole = effects.error**2 + halo_part + mood_part + spell_part
     parts = (
         effects.error**4 / max(effects.degrees_of_freedom, 1.0)
         + halo_part**2 / max(halo_freedom, 1)
         + mood_part**2 / max(day_freedom, 1)
+        + spell_part**2 / max(spell_freedom, 1)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(parts > 0, whole**2 / parts, 1.0)
-    return ClusteredErrors(np.sqrt(whole), np.maximum(freedom, 1.0), halo**0.5, mood**0.5)
+    return ClusteredErrors(np.sqrt(whole), np.maximum(freedom, 1.0), halo**0.5, (mood + lasting) ** 0.5)
 
 
-def _component_variance(
-    residual: Floats, own: Floats, cluster: Codes, size: Floats, sharing: Floats, variance: float, clusters: int,
-    freedom: int,
-) -> float:  # fmt: skip
+def _products(
+    residual: Floats, own: Floats, cluster: Codes, size: Floats, sharing: Floats, variance: float
+) -> tuple[float, float]:
+    """Sum of the products of residuals of one cluster, corrected for the effects that were fitted, and their number."""
+    products = float((np.bincount(cluster, residual) ** 2 - np.bincount(cluster, own)).sum())
+    return products + variance * float(((size**2 - size) * sharing).sum()), float((size**2 - size).sum())
+
+
+def _component(products: float, pairs: float, clusters: int, freedom: int, variance: float) -> float:
     """Variance of what values of a cluster have in common, from products of their residuals; never below 0."""
-    pairs = float((size**2 - size).sum())
     if pairs <= 0 or freedom < 3 or not np.isfinite(variance):
         return 0.0
-    products = float((np.bincount(cluster, residual) ** 2 - np.bincount(cluster, own)).sum())
-    products += variance * float(((size**2 - size) * sharing).sum())
     return max(products / pairs, 0.0) * clusters / freedom
 
 
