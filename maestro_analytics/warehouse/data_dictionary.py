@@ -29,7 +29,7 @@ plain timestamps. Tables are in schema `main`, what is known about them in schem
 column when a file has one that is not listed here; `state.schema_changes` says which and when.
 
 The files in `queries/` run by hand as they are, with `set variable NAME = VALUE` before for those that take variables,
-and from Python as `qa.query("NAME", variable=value)`.
+and from Python as `qa.query("NAME", variable=value)`. Each of them runs in DuckDB 1.2 and every newer version.
 """
 
 

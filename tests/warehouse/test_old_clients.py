@@ -1,5 +1,6 @@
 """What older DuckDB versions read from the published file is what we read from it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,33 @@ def test_an_older_client_sees_the_same_tables_and_views_and_runs_every_query(ver
     assert theirs == ours
     assert ours["main.ordinary_grades"].count(b"\n") >= 4001
     assert ours["main.grade_coaching_points"].count(b"\n") == 601
+
+
+def test_the_command_line_client_sees_the_same_rows_and_the_comments(installed_beside, database, tmp_path):
+    """It comes from PyPI as `duckdb-cli`; it is the program that people type `duckdb` for."""
+    folder = installed_beside("duckdb-cli-1.5.6", "duckdb-cli==1.5.6")
+    client = folder / "duckdb_cli" / "duckdb"
+
+    def asked(query: str) -> list[dict[str, object]]:
+        command = [str(client), "-readonly", "-json", "-cmd", "set TimeZone = 'UTC'", str(database), query]
+        # What it is told in the home folder of the user must not matter.
+        given = {"HOME": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=given)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    with duckdb.connect(database, read_only=True) as ours:
+        ours.execute("set TimeZone = 'UTC'")
+        for name in ("ordinary_grades", "individual_answers", "grade_coaching_points", "team_members"):
+            query = (
+                f"select count(*) as n, md5(string_agg(t::varchar, '|' order by t::varchar)) as texts from {name} as t"
+            )
+            ((n, texts_of_all),) = ours.execute(query).fetchall()
+            assert asked(query) == [{"n": n, "texts": texts_of_all}], name
+    (comment,) = asked(
+        "select comment from duckdb_columns() where table_name = 'grades' and column_name = 'score_percent'"
+    )
+    assert str(comment["comment"]).startswith("100 * rubric_score / max_rubric_score")
 
 
 def test_a_stock_client_shows_a_comment_on_every_table_view_and_column(database):
