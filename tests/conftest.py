@@ -68,6 +68,7 @@ def installed_beside() -> Callable[..., Path]:
                     "--quiet",
                     "--disable-pip-version-check",
                     "--no-deps",
+                    "--no-compile",
                 ]
                 done = subprocess.run([*command, "--target", str(part), *requirements], check=False)
                 if done.returncode:

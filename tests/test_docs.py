@@ -31,7 +31,7 @@ def command_paths() -> list[tuple[str, ...]]:
 
 CONTRACT = {
     *("refresh", "status", "replay", "quarantine", "export", "sql", "explain", "report", "push", "lake", "compact"),
-    *("sandbox", "doctor", "lab", "reconcile", "land", "erase", "mcp", "prune"),
+    *("sandbox", "doctor", "lab", "reconcile", "land", "erase", "mcp", "dbt", "prune"),
 }
 
 

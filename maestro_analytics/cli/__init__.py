@@ -20,6 +20,7 @@ from typer.exceptions import TyperException
 import maestro_analytics
 from maestro_analytics import errors
 from maestro_analytics.cli import (
+    dbt,
     doctor,
     erase,
     exit_codes,
@@ -66,7 +67,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ROOMS = (
-    refresh, land, reconcile, maintenance, prune, erase, query, explain, report, mcp, push, export, lake, doctor,
+    refresh, land, reconcile, maintenance, prune, erase, query, explain, report, mcp, push, export, lake, dbt, doctor,
     sandbox,
 )  # fmt: skip
 for room in ROOMS:
