@@ -10,7 +10,7 @@ NOTEBOOK_DATA := .venv/notebook-data
 WORKERS ?= auto
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test lint types unit notebooks coverage bench clean
+.PHONY: demo test lint types unit notebooks gallery coverage bench clean
 
 demo: .venv/.installed
 	MAESTRO_DATA=$(DEMO_DATA) $(MAESTRO) refresh --sandbox
@@ -38,6 +38,12 @@ notebooks: .venv/.developed
 	MAESTRO_DATA=$(NOTEBOOK_DATA) $(MAESTRO) refresh --sandbox
 	MAESTRO_DATA=$(CURDIR)/$(NOTEBOOK_DATA)/sandbox PATH="$(CURDIR)/$(BIN):$$PATH" \
 	    $(BIN)/pytest --nbmake --nbmake-timeout=120 notebooks
+
+# Executed copies of the notebooks, with pictures; commit them when they say something new.
+gallery: .venv/.developed
+	rm -rf $(NOTEBOOK_DATA)
+	MAESTRO_DATA=$(NOTEBOOK_DATA) $(MAESTRO) refresh --sandbox
+	MAESTRO_DATA=$(CURDIR)/$(NOTEBOOK_DATA)/sandbox PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python gallery/make.py
 
 coverage: .venv/.developed
 	$(PYTEST) --cov=maestro_analytics --cov-report=term:skip-covered

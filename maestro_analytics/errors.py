@@ -249,13 +249,35 @@ class UnknownName(InvalidArgument):
         self.kind = kind
         self.name = name
         names = sorted(set(known))
-        self.nearest = get_close_matches(name, names, n=3, cutoff=0.4)
+        self.nearest = nearest_names(name, names)
         if self.nearest:
             hint = "Nearest: " + ", ".join(repr(near) for near in self.nearest) + "."
-        elif names:
-            hint = f"Known: {', '.join(repr(known_name) for known_name in names[:8])}" + (
-                f" and {len(names) - 8} more." if len(names) > 8 else "."
-            )
-        else:
+        elif not names:
             hint = f"The data has no {kind} at all."
+        elif len(names) <= MOST_LISTED:
+            hint = f"Known: {', '.join(repr(known_name) for known_name in names)}."
+        else:
+            hint = f"None of the {len(names)} that are known is near."
         super().__init__(f"no {kind} is called {name!r}. {hint}")
+
+
+MOST_LISTED = 8
+"""So many names are listed where none is near; of more only the number is given."""
+
+
+def nearest_names(name: str, names: Iterable[str]) -> list[str]:
+    """At most three of `names` that somebody may have meant, whatever the case; the nearest first.
+
+    Where no whole name is near, a word of it may be: "Suport" means "Support quality, all channels".
+    """
+    spelled: dict[str, list[str]] = {}
+    for known in names:
+        spelled.setdefault(known.casefold(), []).append(known)
+    near = get_close_matches(name.casefold(), spelled, n=3, cutoff=0.4)
+    if not near:
+        words: dict[str, list[str]] = {}
+        for known in spelled:
+            for word in known.split():
+                words.setdefault(word, []).append(known)
+        near = [known for word in get_close_matches(name.casefold(), words, n=3, cutoff=0.7) for known in words[word]]
+    return [known for each in dict.fromkeys(near) for known in spelled[each]][:3]

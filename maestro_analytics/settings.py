@@ -169,6 +169,11 @@ class Settings(BaseSettings):
         return self.data.absolute() / "sandbox" / "maestro.duckdb"
 
 
+def environment_with(**changed: str) -> dict[str, str]:
+    """This process's environment with some variables changed, for a program that is started from it."""
+    return {**os.environ, **changed}
+
+
 def _ticket_address(source: str, address: str) -> str:
     """The address as it is, when it leads to a ticket and to nothing else."""
     if not address.isascii() or any(letter.isspace() or not letter.isprintable() for letter in address):

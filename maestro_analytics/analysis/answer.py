@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
 import polars as pl
 
 from maestro_analytics.analysis.filters import TIME_AXIS, Choice
+from maestro_analytics.analysis.notebook_table import html_table
 
 
 @dataclass(frozen=True)
@@ -79,5 +79,4 @@ class Answer(pl.DataFrame):
         return self.__str__()
 
     def _repr_html_(self, *, _from_series: bool = False) -> str:
-        lines = "<br>".join(escape(line) for line in self.about.lines)
-        return f"{super()._repr_html_(_from_series=_from_series)}<small>{lines}</small>"
+        return html_table(pl.DataFrame(self), self.about.lines)

@@ -24,7 +24,8 @@ FORMATS = ("table", "csv", "json", "html", "xlsx")
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
     app.command("report")(report)
-    app.command("lab")(lab)
+    # What it does not know itself is for JupyterLab.
+    app.command("lab", context_settings={"ignore_unknown_options": True})(lab)
 
 
 def report(
@@ -175,20 +176,35 @@ def _workbook(parts: list[Section]) -> bytes:
 
 
 def lab(
-    folder: Annotated[Path, typer.Argument(help="where the notebooks go")] = Path("maestro-notebooks"),
-    open_lab: Annotated[bool, typer.Option("--open/--no-open", help="open JupyterLab there")] = True,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FOLDER] [JUPYTERLAB OPTIONS]",
+            help="The folder of the notebooks (maestro-notebooks without one), then what JupyterLab is to be told.",
+        ),
+    ] = None,
+    open_lab: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open JupyterLab there, or copy the notebooks only.")
+    ] = True,
 ) -> None:
-    """Copy the notebooks to a folder and open JupyterLab. A notebook that you changed is kept.
+    """Copy the notebooks to a folder and open JupyterLab in it. A notebook that you changed is kept.
+
+    All that comes after the folder is JupyterLab's own, such as --port, --ip and --no-browser.
 
     \b
-    maestro-analytics lab
-    maestro-analytics lab my-notebooks --no-open
+    Examples:
+      maestro-analytics lab
+      maestro-analytics lab my-notebooks --no-open
+      maestro-analytics lab my-notebooks --port 9000 --no-browser
     """
     import subprocess
 
     from maestro_analytics.analysis.notebooks import copy_notebooks
-    from maestro_analytics.settings import Settings
+    from maestro_analytics.settings import Settings, environment_with
 
+    given = arguments or []
+    has_folder = bool(given) and not given[0].startswith("-")
+    folder = Path(given[0] if has_folder else "maestro-notebooks")
     if open_lab:
         require("lab", for_what="`lab`")
     for line in copy_notebooks(folder):
@@ -196,5 +212,6 @@ def lab(
     typer.echo(str(folder.absolute()))
     if open_lab:
         # Notebooks run in their own folder, where a relative data folder would be another one.
-        data = f"MAESTRO_DATA={Settings.from_environment().data.absolute()}"
-        raise typer.Exit(subprocess.call(["env", data, sys.executable, "-m", "jupyterlab", str(folder)]))  # noqa: S603, S607
+        environment = environment_with(MAESTRO_DATA=str(Settings.from_environment().data.absolute()))
+        command = [sys.executable, "-m", "jupyterlab", str(folder), *given[has_folder:]]
+        raise typer.Exit(subprocess.call(command, env=environment))  # noqa: S603

@@ -26,6 +26,8 @@
     precision      sampling_plan
     csat           csat_link
 
+`follow_theme()` shows the charts of a notebook in the colours of JupyterLab's theme, light or dark.
+
 `width` is the width of the whole picture in pixels. An empty frame gives a chart that says why it is empty.
 """
 
@@ -34,6 +36,7 @@ from maestro_analytics.analysis.charts.changes import movers
 from maestro_analytics.analysis.charts.coaching import effects, event_study, waiting
 from maestro_analytics.analysis.charts.graders import disagreement, severity
 from maestro_analytics.analysis.charts.grading import calibration, coverage, dependability, pilot, sources
+from maestro_analytics.analysis.charts.notebook import follow_theme
 from maestro_analytics.analysis.charts.planning import csat, precision
 from maestro_analytics.analysis.charts.questions import agreement, heat_map, pareto
 
@@ -48,6 +51,7 @@ __all__ = [
     "disagreement",
     "effects",
     "event_study",
+    "follow_theme",
     "group_scores",
     "heat_map",
     "movers",

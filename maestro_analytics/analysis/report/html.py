@@ -101,10 +101,10 @@ def _drawn(chart: Any, mark: str) -> tuple[str, str]:
     words = spec.pop("title", {})
     spec["config"] |= {"background": None, "aria": False}  # the figure has its label, its parts are hidden
     svg = str(vl_convert.vegalite_to_svg(spec))
-    return _at_home(svg, mark), " ".join(words.get("subtitle", []))
+    return in_page_colours(svg, mark), " ".join(words.get("subtitle", []))
 
 
-def _at_home(svg: str, mark: str) -> str:
+def in_page_colours(svg: str, mark: str) -> str:
     """Colours become the page's; ids become unique, because several pictures stand on one page."""
     from maestro_analytics.analysis.charts.theme import PALETTE
 
