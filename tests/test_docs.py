@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -60,3 +62,42 @@ def test_every_command_that_the_readme_shows_exists():
     for text in shown:
         words = tuple(text.split())
         assert words[:1] in known, text
+
+
+def parameters() -> list[tuple[tuple[str, ...], Any]]:
+    """Every option and argument of every command, with the words of its command."""
+    found: list[tuple[tuple[str, ...], Any]] = []
+
+    def walk(command: Any, words: tuple[str, ...]) -> None:
+        for name, child in getattr(command, "commands", {}).items():
+            walk(child, (*words, name))
+        if not getattr(command, "commands", None):
+            found.extend((words, parameter) for parameter in command.params)
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "parameter"), parameters(), ids=lambda each: each.name if hasattr(each, "name") else " ".join(each)
+)
+def test_help_is_whole_sentences_and_says_what_a_value_is(words, parameter):
+    text = (parameter.help or "").strip()
+    assert text.endswith(".")
+    assert text[0].isupper() or text[0] in "`-"
+    if parameter.param_type_name == "option" and not parameter.is_flag:
+        assert parameter.metavar, "says TEXT, not what"
+
+
+def test_the_ticket_in_the_help_of_explain_is_one_of_the_sandbox():
+    """Whatever the day: the demo's centre begins 180 days before it."""
+    from maestro_analytics.cli.explain import explain
+    from maestro_analytics.cli.refresh import SANDBOX_AGENTS, SANDBOX_DAYS
+    from maestro_analytics.sandbox import Sandbox
+
+    ticket = re.search(r"explain (\d+)$", explain.__doc__ or "", flags=re.MULTILINE)
+    assert ticket is not None
+    for now in (datetime(2026, 6, 1, tzinfo=UTC), datetime(2027, 2, 3, 4, 5, tzinfo=UTC)):
+        with Sandbox(now=now, agents=SANDBOX_AGENTS, days=SANDBOX_DAYS) as sandbox:
+            grades = sandbox.truth.tables()["total_scores"]
+        assert ticket[1] in {grade["gradable_id"] for grade in grades if grade["grade_type"] == "grading"}

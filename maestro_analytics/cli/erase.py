@@ -15,8 +15,12 @@ def register(app: typer.Typer) -> None:
 
 
 def erase(
-    agent: Annotated[str | None, typer.Option("--agent", help="An id, e-mail address or name of a person.")] = None,
-    ticket: Annotated[str | None, typer.Option("--ticket", help="SOURCE:ID, such as zendesk:5310985.")] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="NAME", help="Erase this person: a name, e-mail address or id.")
+    ] = None,
+    ticket: Annotated[
+        str | None, typer.Option("--ticket", metavar="SOURCE:ID", help="Erase this ticket, such as zendesk:5310985.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be erased, and erase nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -101,7 +101,9 @@ def sql(
     at: Annotated[str, typer.Option("--at", metavar="PLACE", help="The lake.", show_default=False)],
     account: Account = None,
     spark: Annotated[bool, typer.Option("--spark", help="Ask a Spark of this machine instead of DuckDB.")] = False,
-    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows) or parquet.")] = Format.TABLE,
+    form: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="Write table, csv, json (rows) or parquet.")
+    ] = Format.TABLE,
 ) -> None:
     """Ask a lake, as `sql` asks the published database.
 

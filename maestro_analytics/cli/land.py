@@ -24,14 +24,23 @@ def register(app: typer.Typer) -> None:
 
 def land(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Zips, plain CSVs, and folders of either.")],
-    kind: Annotated[str | None, typer.Option(help="raw, groups or audit. Default: by the columns.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="What the files are: raw, groups or audit. Default: by their columns."),
+    ] = None,
     asked_at: Annotated[
-        str | None, typer.Option("--asked-at", help="When the vendor made the files. Default: their newest moment.")
+        str | None,
+        typer.Option(
+            "--asked-at", metavar="DATE", help="When the vendor made the files. Default: their newest moment."
+        ),
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--since", help="With --until: the period of which the files are the whole.")
+        str | None,
+        typer.Option("--since", metavar="DATE", help="With --until: the period of which the files are the whole."),
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", help="End of that period, not included.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="End of that period, not included.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Land export files from the dashboard, a colleague or a bucket. Needs no token and no network.

@@ -38,7 +38,8 @@ def register(app: typer.Typer) -> None:
 
 def status(
     max_age: Annotated[
-        float | None, typer.Option("--max-age", min=0, help="Hours; exit with 6 when the data is older or has gaps.")
+        float | None,
+        typer.Option("--max-age", metavar="HOURS", min=0, help="Exit with 6 when the data is older or has gaps."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -127,8 +128,10 @@ def replay(
 
 
 def quarantine_list(
-    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows), parquet or xlsx.")] = Format.TABLE,
-    limit: Annotated[int, typer.Option(min=1, help="Rows at the most.")] = 100,
+    form: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="Write table, csv, json (rows), parquet or xlsx.")
+    ] = Format.TABLE,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Show so many rows at most.")] = 100,
 ) -> None:
     """Show the refused rows, the newest first.
 
@@ -142,7 +145,9 @@ def quarantine_list(
 
 
 def quarantine_export(
-    form: Annotated[Format, typer.Option("--format", help="table, csv, json (rows), parquet or xlsx.")] = Format.CSV,
+    form: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="Write table, csv, json (rows), parquet or xlsx.")
+    ] = Format.CSV,
 ) -> None:
     """Write all refused rows to standard output.
 

@@ -38,7 +38,7 @@ ForSpreadsheets = Annotated[
     bool,
     typer.Option(
         "--spreadsheet",
-        help="csv for Excel and the like: a byte order mark, and an apostrophe before text that would be a formula.",
+        help="Write csv for Excel and the like: a byte order mark, and an apostrophe before what would be a formula.",
     ),
 ]
 

@@ -16,7 +16,9 @@ def register(app: typer.Typer) -> None:
 
 
 def prune(
-    before: Annotated[str, typer.Option("--before", help="A date or an ISO 8601 moment, UTC.")],
+    before: Annotated[
+        str, typer.Option("--before", metavar="DATE", help="Remove files of before this date or moment, UTC.")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count what would be removed, and remove nothing.")
     ] = False,

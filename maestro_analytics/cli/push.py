@@ -58,9 +58,9 @@ Metrics:
 def agent_metrics(
     metric: Annotated[list[str], typer.Option("--metric", metavar="NAME", help="Which; repeat it for several.")],
     since: Annotated[
-        str | None, typer.Option(help="Grades that count at or after it, a date or ISO 8601, UTC.")
+        str | None, typer.Option(metavar="DATE", help="Count grades at or after it, a date or ISO 8601, UTC.")
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Grades that count before it.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Count grades before it.")] = None,
     period: Annotated[str, typer.Option(metavar="week|month|all", help="What a value covers.")] = "all",
     include_uncovered: Annotated[
         bool,

@@ -21,9 +21,15 @@ def sql(
     query: Annotated[str, typer.Argument(help="A DuckDB query; `-` reads it from standard input.")],
     form: Annotated[
         Format | None,
-        typer.Option("--format", help="table, csv, json (rows), parquet or xlsx; by default as OUTPUT ends."),
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="Write table, csv, json (rows), parquet or xlsx; by default as PATH ends.",
+        ),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="A file, not standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write to this file, not to standard output.")
+    ] = None,
     for_spreadsheets: ForSpreadsheets = False,
 ) -> None:
     """Ask the published database. It is never in the way of a refresh, and SQL that writes is refused.

@@ -26,9 +26,12 @@ SANDBOX_DAYS = 180
 SANDBOX_AGENTS = 24
 
 Since = Annotated[
-    str | None, typer.Option("--since", help="First moment, a date or ISO 8601, UTC. Default: what is missing.")
+    str | None,
+    typer.Option("--since", metavar="DATE", help="First moment, a date or ISO 8601, UTC. Default: what is missing."),
 ]
-Until = Annotated[str | None, typer.Option("--until", help="End, not included. Default: one minute ago.")]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="DATE", help="End, not included. Default: one minute ago.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +42,9 @@ def register(app: typer.Typer) -> None:
 def refresh(
     since: Since = None,
     until: Until = None,
-    only: Annotated[str | None, typer.Option(help="Some of raw,groups,audit,coaching.")] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="KINDS", help="Ask for some of raw,groups,audit,coaching alone.")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Ask for time that is covered, too.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be asked for, and ask for nothing.")] = False,
     sandbox: Annotated[

@@ -32,10 +32,10 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one.")] = 0,
-    agents: Annotated[int, typer.Option(min=1, help="People in the contact centre.")] = 24,
-    days: Annotated[int, typer.Option(min=1, help="Days of history.")] = 90,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same centre.")] = 1,
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port of the API; 0 takes a free one.")] = 0,
+    agents: Annotated[int, typer.Option(metavar="N", min=1, help="People in the contact centre.")] = 24,
+    days: Annotated[int, typer.Option(metavar="N", min=1, help="Days of history.")] = 90,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed gives the same centre.")] = 1,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Make something go wrong; see `sandbox faults`. Repeatable."),
@@ -49,13 +49,18 @@ def serve(
     now: Annotated[
         datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"], help="A fixed moment, UTC. Default: real time, running."
+            metavar="DATE",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"],
+            help="A fixed moment, UTC. Default: real time, running.",
         ),
     ] = None,
     grades_per_week: Annotated[
-        float, typer.Option(min=0.1, max=700, help="Grades of each agent in a week: how much data there is.")
+        float,
+        typer.Option(metavar="N", min=0.1, max=700, help="Grades of each agent in a week: how much data there is."),
     ] = 5.0,
-    export_seconds: Annotated[float, typer.Option(min=0, help="Seconds that an export takes at least.")] = 1.0,
+    export_seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Seconds that an export takes at least.")
+    ] = 1.0,
     no_limits: Annotated[
         bool, typer.Option("--no-limits", help="Take any number of requests a second and minute.")
     ] = False,
