@@ -88,10 +88,10 @@ def test_all_who_stand_out_are_drawn_or_the_caption_says_how_many_are_not():
     )
     drawn, words = standing_first(frame, "value", 20, what="agents")
     assert (20, 16) == (drawn.height, drawn.filter(pl.col("stands_out") != "").height)
-    assert "among them all 16 who stand out" in words
+    assert "with all that stand out" in words
     drawn, words = standing_first(frame, "value", 10, what="agents")
     assert [0.0, 1.0, 2.0, 3.0, 4.0, 95.0, 96.0, 97.0, 98.0, 99.0] == drawn["value"].to_list()
-    assert "6 who stand out are not drawn" in words
+    assert "6 that stand out are not drawn" in words
 
 
 def test_emoji_are_replaced_by_a_sign_that_every_font_has():

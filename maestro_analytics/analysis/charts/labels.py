@@ -104,11 +104,8 @@ def standing_first(frame: pl.DataFrame, value: str, show: int, *, what: str) -> 
     drawn = frame[at]
     out, standing = frame.filter(stands).height, drawn.filter(stands).height
     left = f" Drawn are {show} of {frame.height} {what}"
-    if standing < out:
-        left += f"; {out - standing} who stand out are not drawn."
-    else:
-        left += f", among them all {out} who stand out." if out else "."
-    return drawn, left + " The table has all."
+    left += f"; {out - standing} that stand out are not drawn." if standing < out else ", with all that stand out."
+    return drawn, left + " The table has everything."
 
 
 def without_domain(graders: pl.Series) -> pl.Series:

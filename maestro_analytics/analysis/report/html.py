@@ -11,7 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -29,8 +29,8 @@ OPEN_ROWS = 12
 MOST_ROWS = 6_000
 """More rows a table does not show: a browser would take seconds to lay it out."""
 
-PRINTED_ROWS = 20
-"""So many rows of a long table are printed; style.css has the same number plus one."""
+PRINTED_ROWS, TRIMMED_ROWS = 20, 30
+"""So many rows of a table with more than `TRIMMED_ROWS` are printed; style.css has the number plus one."""
 
 
 NO_NETWORK = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -46,8 +46,12 @@ def _part(name: str) -> str:
     return files("maestro_analytics.analysis.report").joinpath(name).read_text(encoding="utf-8")
 
 
+@lru_cache(maxsize=1 << 16)
 def text(words: object) -> str:
-    """One line of words as HTML: escaped, and without emoji, for which many printers and browsers have no letter."""
+    """One line of words as HTML: escaped, and without emoji, for which many printers and browsers have no letter.
+
+    Remembered: a table of thousands of rows has the same cells again and again.
+    """
     return escape(without_emoji(one_line(words)), quote=True)
 
 
@@ -133,14 +137,18 @@ class Head:
     kind: str = "text"
 
 
-def table(heads: Sequence[Head], rows: Sequence[Sequence[str]], *, name: str, folded: bool = True) -> str:
+def table(
+    heads: Sequence[Head], rows: Sequence[Sequence[str]], *, name: str, folded: bool = True, total: int | None = None
+) -> str:
     """A table of texts. The first column of text names the row.
 
     A long one has a search box where scripts run. Folded, it opens when asked for, and on paper.
 
     Args:
         name: what it is a table of, in a few words; text.
+        total: how many rows there are, where `rows` are the first `MOST_ROWS` of them.
     """
+    total = len(rows) if total is None else total
     classes = {"number": ' class="n"', "note": ' class="note"'}
     marks = [classes.get(head.kind, "") for head in heads]
     naming = next((at for at, head in enumerate(heads) if head.kind == "text"), -1)
@@ -153,18 +161,19 @@ def table(heads: Sequence[Head], rows: Sequence[Sequence[str]], *, name: str, fo
     )
     long = len(rows) > OPEN_ROWS
     more = ""
-    if len(rows) > MOST_ROWS:
-        more += f'<p class="more">The table shows the first {MOST_ROWS:,} of {len(rows):,} rows.</p>'
-    if min(len(rows), MOST_ROWS) > PRINTED_ROWS:
+    if total > MOST_ROWS:
+        more += f'<p class="more">The table shows the first {MOST_ROWS:,} of {total:,} rows.</p>'
+    trimmed = len(rows) > TRIMMED_ROWS
+    if trimmed:
         more += (
-            f'<p class="more paper">Printed are {PRINTED_ROWS} of {len(rows):,} rows; the page on a screen has all.</p>'
+            f'<p class="more paper">Printed are {PRINTED_ROWS} of {total:,} rows; the page on a screen has more.</p>'
         )
-    scroll = "scroll long" if long else "scroll"
+    scroll = f"scroll{' long' if long else ''}{' trimmed' if trimmed else ''}"
     made = (
         f'<div class="{scroll}" tabindex="0" role="region" aria-label="{text(name)}"><table><thead><tr>{above}</tr>'
         f"</thead><tbody>{lines}</tbody></table></div>{more}"
     )
     if not folded and not long:
         return made
-    rows_word = "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
+    rows_word = "1 row" if total == 1 else f"{total:,} rows"
     return f"<details><summary>{text(name)}: all as a table ({rows_word})</summary>{made}</details>"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import About, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 
 
@@ -182,9 +182,13 @@ def with_something_to_say(block: Block, rows: list[list[str]]) -> list[int]:
     ]
 
 
+def whole_period(part: Section) -> About:
+    """What an answer about the whole period says of it: the overview's first one is about the newest period alone."""
+    return part.blocks[-1 if part.name == "overview" else 0].answer.about
+
+
 def heading_lines(part: Section) -> list[str]:
     """What holds for the whole report, from any section: the period, the time axis, and the grades left out."""
-    # The overview's first answer is about the newest period alone.
-    about = part.blocks[-1 if part.name == "overview" else 0].answer.about
+    about = whole_period(part)
     lines = [f"Period: {about.period}", f"Time axis: {about.time_axis}", "Intervals are 95 %.", about.left_out]
     return [line for line in lines if line]

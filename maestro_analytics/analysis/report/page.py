@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from maestro_analytics.analysis.filters import TIME_AXIS
 from maestro_analytics.analysis.report import html, overview
-from maestro_analytics.analysis.report.model import Block, Column, Section, cells, heading_lines, with_something_to_say
+from maestro_analytics.analysis.report.model import Block, Column, Section, cells, whole_period, with_something_to_say
 
 
 def page(parts: Iterable[Section], *, title: str = "QA report", as_of: str = "") -> str:
@@ -24,10 +25,18 @@ def page(parts: Iterable[Section], *, title: str = "QA report", as_of: str = "")
         drawn.append("" if part.name == overview.NAME else section(part))
     if come and come[0].name == overview.NAME:
         drawn[0] = overview.drawn(come[0], come[1:])
-    lines = [*(heading_lines(come[0]) if come else []), *([as_of] if as_of else [])]
+    lines = [*(_about(come[0]) if come else []), *([as_of] if as_of else [])]
     above = f"<h1>{html.text(title)}</h1><p>{'<br>'.join(html.text(line) for line in lines)}</p>"
     links = [(f"#{part.name}", part.title) for part in come]
     return html.document(title=title, above=above, body="".join(drawn), links=links)
+
+
+def _about(part: Section) -> list[str]:
+    """What holds for the whole page, in words."""
+    about = whole_period(part)
+    days = about.time_axis.replace(TIME_AXIS, "the day it is reported as")
+    ranges = f"A grade counts on {days}. Bars, and ranges in brackets, hold the true value in 95 of 100 cases."
+    return [line for line in (f"Period: {about.period}", ranges, about.left_out) if line]
 
 
 def section(part: Section) -> str:
@@ -76,11 +85,13 @@ def picture(block: Block) -> str:
 
 def numbers(block: Block) -> str:
     """The table of an answer as HTML, folded where there is a picture or it is long."""
-    rows = cells(block)
+    rows = cells(block, rows=html.MOST_ROWS)
     kept = with_something_to_say(block, rows)
     heads = [_head(block.piece.columns[at]) for at in kept]
     chosen = rows if len(kept) == len(block.piece.columns) else [[row[at] for at in kept] for row in rows]
-    return html.table(heads, chosen, name=block.piece.title, folded=block.piece.draw is not None)
+    return html.table(
+        heads, chosen, name=block.piece.title, folded=block.piece.draw is not None, total=block.frame.height
+    )
 
 
 def _head(column: Column) -> html.Head:
