@@ -40,14 +40,14 @@ FEWEST_SESSIONS = 3
 RECOMMENDED = ("matched", "adjusted (ANCOVA)", NO_ZEROS, NO_NEWCOMERS, IMPUTED)
 NAIVE = ("before and after", "against all uncoached")
 METHOD_WORDS = {
-    "matched": "beside agents of equal scores",
-    NO_ZEROS: "the same, without auto-fails",
-    NO_NEWCOMERS: "the same, without newcomers",
-    "adjusted (ANCOVA)": "beside all agents, scores before evened out",
-    IMPUTED: "against the scores that were to be expected",
-    PLACEBO: "counter-check: weeks before the session",
-    "before and after": "before and after",
-    "against all uncoached": "against all who were not coached",
+    "matched": "agents of equal scores",
+    NO_ZEROS: "equal scores, no auto-fails",
+    NO_NEWCOMERS: "equal scores, no newcomers",
+    "adjusted (ANCOVA)": "all, scores before evened out",
+    IMPUTED: "what was to be expected",
+    PLACEBO: "counter-check: weeks before",
+    "before and after": "only before and after",
+    "against all uncoached": "all who were not coached",
 }
 """What people read in the place of a method's name."""
 EFFECTS = {

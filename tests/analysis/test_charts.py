@@ -145,7 +145,7 @@ def test_thousands_of_agents_are_drawn_from_both_ends():
     assert "p0000" in picture
     assert "p2999" in picture
     assert "p1500" not in picture
-    assert "of 3000 agents" in picture
+    assert "of 3,000 agents" in picture
 
 
 def test_severity_is_drawn_by_group_where_graders_share_no_agents(holding):

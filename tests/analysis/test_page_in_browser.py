@@ -49,6 +49,8 @@ SMALL = """
   return small;
 })()
 """
+"""Texts that are shown smaller than 11 pixels."""
+
 CONTRAST = """
 (() => {
   const light = c => { const [r, g, b] = c.match(/[\\d.]+/g).map(v => { v /= 255;
@@ -192,13 +194,6 @@ def test_a_page_of_the_site_can_be_read(site_pages, browser, name, width, dark):
     assert [site_pages[name].absolute().as_uri()] == browser.requests
     assert [] == browser.complaints
 
-
-SMALL = """
-(() => [...document.querySelectorAll('svg text')].filter(t => t.getBoundingClientRect().width)
-  .map(t => [t.textContent, parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a])
-  .filter(([, size]) => size < 11).map(([text]) => text))()
-"""
-"""Texts of pictures that are shown smaller than 11 pixels."""
 
 CUT = """
 (() => [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth + 1)

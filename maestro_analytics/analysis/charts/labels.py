@@ -103,8 +103,8 @@ def standing_first(frame: pl.DataFrame, value: str, show: int, *, what: str) -> 
     at = frame.with_row_index("at").sort(~stands, end, "at").head(show)["at"].sort()
     drawn = frame[at]
     out, standing = frame.filter(stands).height, drawn.filter(stands).height
-    left = f" Drawn are {show} of {frame.height} {what}"
-    left += f"; {out - standing} that stand out are not drawn." if standing < out else ", with all that stand out."
+    left = f" Drawn are {show} of {frame.height:,} {what}"
+    left += f"; {out - standing:,} that stand out are not drawn." if standing < out else ", with all that stand out."
     return drawn, left + " The table has everything."
 
 

@@ -13,7 +13,7 @@ from maestro_analytics.text import one_line
 def listed(names: Sequence[str], *, most: int = 3) -> str:
     """Names in a row; of many the first ones and how many more there are."""
     if len(names) > most + 1:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
+        return f"{', '.join(names[:most])} and {len(names) - most:,} more"
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
@@ -37,10 +37,10 @@ def agents_standing_out(frame: pl.DataFrame) -> str:
         return f"Of {of} nobody stands out: the differences may be chance."
     parts = []
     if below.height:
-        parts.append(f"{below.height} below the average: {listed(_named(below, 'agent_name', 'shrunk'))}")
+        parts.append(f"{below.height:,} below the average: {listed(_named(below, 'agent_name', 'shrunk'))}")
     if above.height:
-        parts.append(f"{above.height} above: {listed(_named(above, 'agent_name', 'shrunk'))}")
-    return f"Of {of}, {below.height + above.height} stand out. {'; '.join(parts)}."
+        parts.append(f"{above.height:,} above: {listed(_named(above, 'agent_name', 'shrunk'))}")
+    return f"Of {of}, {below.height + above.height:,} stand out. {'; '.join(parts)}."
 
 
 def group_means(frame: pl.DataFrame) -> str:

@@ -43,11 +43,11 @@ COACHING = (
         coaching_effect,
         "What a coaching session is worth",
         (
-            Column("Coached agents compared", ("method",), "text"),
+            Column("Compared with", ("method",), "text"),
             Column("Points gained", ("effect", "lo", "hi"), "signed interval"),
             Column("Gap before", ("pre_gap",), "signed"),
             Column("Sessions", ("n",), "count"),
-            Column("Compared with", ("controls",), "count"),
+            Column("Not coached", ("controls",), "count"),
             NOTE,
         ),
         "effects",
