@@ -12,6 +12,7 @@ PACKAGES = {
     "spark": ("pyspark", "deltalake", "sqlglot"),
     "excel": ("xlsxwriter",),
     "mcp": ("mcp",),
+    "pandas": ("pandas",),
 }
 
 

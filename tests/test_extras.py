@@ -1,10 +1,12 @@
 """Optional dependencies: what is missing is named in one line, with the command that installs it."""
 
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from maestro_analytics.analysis import Answer
 from maestro_analytics.errors import SettingsError
 from maestro_analytics.extras import PACKAGES, require
 
@@ -21,3 +23,13 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
     monkeypatch.setitem(PACKAGES, "excel", ("a_package_that_does_not_exist",))
     with pytest.raises(SettingsError, match=r"--format xlsx.*pip install 'maestro-analytics\[excel\]'"):
         require("excel", for_what="`--format xlsx`")
+
+
+def test_an_answer_becomes_a_pandas_frame_or_says_what_to_install(monkeypatch):
+    answer = Answer({"agent_id": ["0072999"], "at": [datetime(2026, 1, 31, tzinfo=UTC)], "ids": [["1", "2"]]})
+    converted = answer.to_pandas()
+    assert converted["agent_id"].to_list() == ["0072999"]
+    assert str(converted["at"].dtype.tz) == "UTC"
+    monkeypatch.setitem(PACKAGES, "pandas", ("a_package_that_does_not_exist",))
+    with pytest.raises(SettingsError, match=r"to_pandas.*pip install 'maestro-analytics\[pandas\]'"):
+        answer.to_pandas()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from maestro_analytics.analysis.filters import TIME_AXIS, Choice
 from maestro_analytics.analysis.notebook_table import html_table
+from maestro_analytics.extras import require
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,15 @@ class Answer(pl.DataFrame):
         axis = f"{time_axis} (days and weeks in {choice.week_zone})"
         answer.about = About(question, choice.words, axis, caveat, reason, choice.left_out)
         return answer
+
+    def to_pandas(self, *arguments: Any, **named: Any) -> Any:
+        """The rows as a pandas frame; see `polars.DataFrame.to_pandas`.
+
+        Raises:
+            SettingsError: pandas, the extra `pandas`, is not installed.
+        """
+        require("pandas", for_what="`to_pandas()`")
+        return super().to_pandas(*arguments, **named)
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), *self.about.lines])

@@ -48,7 +48,8 @@ class Store:
     def sql(self, query: str, params: Parameters = None, *, limit: int | None = None) -> pl.DataFrame:
         """The rows of any SQL query, as polars, or the first `limit` of them.
 
-        `params` are bound to `?` (a list) or `$name` (a mapping).
+        `params` are bound to `?` (a list) or `$name` (a mapping). `.to_pandas()` of the frame needs pandas:
+        `pip install 'maestro-analytics[pandas]'`.
         """
         with self._turn:
             return frame(self._session, query, params, limit=limit)
