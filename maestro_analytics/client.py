@@ -318,7 +318,7 @@ class Exports:
     ) -> ExportResult:
         folder = Path(to) if to is not None else self._transport.settings.data / "downloads"
         since, until = window or (None, None)
-        with progress() if on_event is None else nullcontext((on_event, None)) as (show, _):
+        with progress() if on_event is None else nullcontext(on_event) as show:
             result = export_once(
                 self._transport,
                 kind,

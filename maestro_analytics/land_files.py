@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,12 +19,14 @@ from typing import Any
 
 from maestro_analytics import push
 from maestro_analytics.errors import ExportFailed, InvalidArgument, MaestroError, UnreadableFile
-from maestro_analytics.exports import ExportRecord, Window, archive
+from maestro_analytics.exports import ExportRecord, OnEvent, Window, archive
+from maestro_analytics.exports.events import Noticed
 from maestro_analytics.exports.windows import MARGIN
+from maestro_analytics.files import is_zip, replace_durably, sha256_of
 from maestro_analytics.kinds import EXPORT_KINDS, RAW, WINDOWED
 from maestro_analytics.pipeline import land_export, moment_of
 from maestro_analytics.settings import Settings
-from maestro_analytics.tables.archive import is_not_ours, is_zip
+from maestro_analytics.tables.archive import is_not_ours
 from maestro_analytics.tables.reader import kind_of, tables_in
 from maestro_analytics.warehouse import Landed, Master
 
@@ -100,7 +102,7 @@ def land(
     until: datetime | date | str | None = None,
     settings: Settings | None = None,
     stop: Event | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    on_event: OnEvent | None = None,
 ) -> LandReport:
     """Land export files in the database and publish it. Needs no token and no network.
 
@@ -116,7 +118,7 @@ def land(
             all of them have landed. Both or neither.
         settings: from the environment when None.
         stop: set it, and landing ends after the current file.
-        say: called with one line for each file.
+        on_event: called with a `Noticed` for each file.
 
     Returns:
         What was done; files that were refused are in `errors`, and the others have landed.
@@ -147,7 +149,8 @@ def land(
                 is_last = its_kind not in {later for _, later in exports[number:]}
                 covered = window if its_kind in WINDOWED and is_last and not report.errors else None
                 text = _land_one(master, paths_of_one, its_kind, made, covered, report)
-                say(f"{number} of {len(exports)}: {text}")
+                if on_event is not None:
+                    on_event(Noticed(f"{number} of {len(exports)}: {text}"))
         finally:
             if master.has_landed() and any(file.result != "unchanged" for file in report.files):
                 push.copy_into(master.connection, settings.data)
@@ -279,7 +282,7 @@ def _keep(
         pack(paths, part)
     with part.open("rb+") as file:
         os.fsync(file.fileno())
-    sha256 = archive.sha256_of(part)
+    sha256 = sha256_of(part)
     known = [
         export
         for export in master.ledger.records("kind = ? and sha256 = ?", [kind, sha256])
@@ -301,7 +304,7 @@ def _keep(
         landed_from=str(paths[0].absolute()),
     )
     kept = master.exports_folder / (archive.stem(export) + archive.ending(part))
-    archive.keep(part, kept)
+    replace_durably(part, kept)
     export = replace(export, file=kept)
     master.ledger.enter(export)
     return export, True

@@ -9,8 +9,8 @@ before a failure stays and is published.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -51,6 +51,7 @@ from maestro_analytics.exports import (
     run_exports,
     without,
 )
+from maestro_analytics.exports.events import Noticed, one_at_a_time
 from maestro_analytics.exports.lifecycle import check_clock, clock_ahead
 from maestro_analytics.exports.windows import MARGIN
 from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWED
@@ -61,8 +62,6 @@ from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
 from maestro_analytics.warehouse.refused import delayed_windows, keep_once
-
-Say = Callable[[str], None]
 
 WAIT_SECONDS = 1.0
 """How often a run that waits for another one checks whether that has ended."""
@@ -152,7 +151,7 @@ def refresh(
     """
     from maestro_analytics.exports.progress import progress
 
-    with progress() if on_event is None else nullcontext((on_event, lambda text: None)) as (show, say):
+    with progress() if on_event is None else nullcontext(on_event) as show:
         report = run(
             settings or Settings.from_environment(),
             since=moment_of(since),
@@ -161,7 +160,6 @@ def refresh(
             again=again,
             wait_seconds=wait_seconds,
             on_event=show,
-            say=say,
         )
     for error in report.errors:
         if isinstance(error, SettingsError | Unreachable):
@@ -200,7 +198,6 @@ def run(
     pace: PollPace | None = None,
     stop: Event | None = None,
     on_event: OnEvent | None = None,
-    say: Say = lambda text: None,
     clock: Clock | None = None,
 ) -> RefreshReport:
     """Bring the database of `settings.data` up to date, and publish it.
@@ -214,7 +211,7 @@ def run(
         wait_seconds: how long to wait for another run to end.
         pace: when exports are polled; default as `run_exports` has it.
         stop: set it, and the run ends after what it is landing.
-        on_event, say: called with the exports' events, and with one line for everything else.
+        on_event: called for each event, one at a time.
         clock: tests pass one that does not wait.
 
     Returns:
@@ -230,7 +227,7 @@ def run(
         Transport(settings, clock=clock) as transport,
         _open_master(settings, wait_seconds, clock or Clock(), stop) as master,
     ):
-        return _Run(settings, transport, master, stop, pace, on_event, say).run(
+        return _Run(settings, transport, master, stop, pace, one_at_a_time(on_event)).run(
             since=since, until=until, kinds=kinds, again=again, adopt=adopt, forget=forget
         )
 
@@ -257,8 +254,7 @@ class _Run:
     master: Master
     stop: Event
     pace: PollPace | None
-    on_event: OnEvent | None
-    say: Say
+    emit: OnEvent
     report: RefreshReport = field(init=False)
 
     def run(
@@ -327,20 +323,20 @@ class _Run:
         if master.has_landed():
             push.copy_into(master.connection, self.settings.data)
             master.publish()
-            self.say(f"published {self.settings.database}")
+            self.emit(Noticed(f"published {self.settings.database}"))
         return report
 
     def error(self, error: MaestroError) -> None:
         """Enter an error once: many windows may fail for the same reason."""
         if str(error) not in {str(known) for known in self.report.errors}:
             self.report.errors.append(error)
-            self.say(f"{type(error).__name__}: {error}")
+            self.emit(Noticed(f"{type(error).__name__}: {error}"))
 
     def warn(self, text: str) -> None:
         """Enter a warning once."""
         if text not in self.report.warnings:
             self.report.warnings.append(text)
-            self.say(text)
+            self.emit(Noticed(text))
 
     def _fetch(self, period: Period) -> None:
         """Fetch and land everything of the period."""
@@ -351,16 +347,15 @@ class _Run:
                 if windows and (left := without(windows, [window])) != windows:
                     wanted[kind] = left
                     self.warn(text)
-        outcomes = run_exports(
+        with run_exports(
             self.transport,
             wanted,
             self.master.ledger,
             self.master.exports_folder,
             pace=self.pace,
-            on_event=self.on_event,
+            on_event=self.emit,
             stop=self.stop,
-        )
-        with closing(outcomes):
+        ) as outcomes:
             self._land_exports(outcomes)
         if COACHING in period.kinds:
             self._land_coaching(again=period.again)
@@ -424,7 +419,7 @@ class _Run:
             self.warn(line)
         what = str(landed.export) if landed.export else "list"
         counts = ", ".join(f"{rows:,} {table}" for table, rows in landed.rows.items() if rows)
-        self.say(f"landed {what}: {counts or 'no rows'}")
+        self.emit(Noticed(f"landed {what}: {counts or 'no rows'}"))
 
 
 def land_export(master: Master, export: ExportRecord) -> Landed:

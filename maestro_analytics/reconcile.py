@@ -6,7 +6,6 @@ changes was stale, and what the vendor no longer has is a ghost.
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
@@ -111,10 +110,9 @@ def reconcile(
         fetched_from = start
         try:
             wanted = {RAW.name: [Window(start, whole.until)]}
-            outcomes = run_exports(
+            with run_exports(
                 transport, wanted, master.ledger, master.exports_folder, pace=pace, on_event=on_event, stop=stop
-            )
-            with closing(outcomes):
+            ) as outcomes:
                 for outcome in outcomes:
                     check_clock(transport.clock_ahead_seconds, transport.host)
                     fetched_from = max(fetched_from, _land(master, outcome, report))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings", "extras", "kinds", "moments", "permissions", "text", "values"}
+FOUNDATION = {"errors", "settings", "extras", "kinds", "moments", "permissions", "text", "values", "files"}
 
 MAY_IMPORT = {
     "errors": set(),
@@ -14,11 +14,12 @@ MAY_IMPORT = {
     "kinds": set(),
     "moments": {"errors"},
     "permissions": set(),
+    "files": {"errors", "permissions"},
     "settings": {"errors"},
     "values": set(),
     "text": set(),
     "sandbox": set(),
-    "tables": {"errors", "kinds"},
+    "tables": {"errors", "kinds", "files"},
     "api": FOUNDATION,
     "exports": FOUNDATION | {"api", "tables"},
     "warehouse": FOUNDATION | {"tables", "exports", "api"},

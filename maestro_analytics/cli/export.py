@@ -130,7 +130,7 @@ def _export(
             as_json=as_json,
         )
         return
-    with Transport(settings) as transport, progress() as (on_event, _):
+    with Transport(settings) as transport, progress() as on_event:
         kept = export_once(
             transport,
             kind,

@@ -54,11 +54,12 @@ def land(
       maestro-analytics land ~/Downloads/exports --json
       maestro-analytics land january.zip --since 2026-01-01 --until 2026-02-01 --asked-at 2026-02-02
     """
+    from maestro_analytics.exports.events import Noticed
     from maestro_analytics.exports.progress import progress
     from maestro_analytics.land_files import land as land_files
 
     stop = Event()
-    with stopping(stop), progress() as (_, say):
+    with stopping(stop), progress() as show:
         report = land_files(
             paths,
             kind=kind,
@@ -66,12 +67,12 @@ def land(
             since=moment(since, option="--since"),
             until=moment(until, option="--until"),
             stop=stop,
-            say=say,
+            on_event=show,
         )
         for warning in report.warnings:
-            say(warning)
+            show(Noticed(warning))
         for error in report.errors:
-            say(f"{type(error).__name__}: {error}")
+            show(Noticed(f"{type(error).__name__}: {error}"))
     code = exit_codes.INTERRUPTED if report.interrupted else exit_codes.worst(map(exit_codes.exit_code, report.errors))
     if as_json:
         emit_json(report.as_json() | {"exit_code": code})

@@ -44,7 +44,7 @@ def reconcile(
     first, end = moment(since, option="--since"), moment(until, option="--until")
     settings = Settings.from_environment()
     stop = Event()
-    with stopping(stop), progress() as (on_event, _):
+    with stopping(stop), progress() as on_event:
         report = run(settings, since=first, until=end, remove=remove, stop=stop, on_event=on_event)
     code = exit_codes.INTERRUPTED if report.interrupted else exit_codes.worst(map(exit_codes.exit_code, report.errors))
     if as_json:

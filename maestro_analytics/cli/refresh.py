@@ -124,8 +124,8 @@ def _run(settings: Settings, *, quiet: bool, **options: Any) -> RefreshReport:
     from maestro_analytics.pipeline import run
 
     stop = Event()
-    with stopping(stop), nullcontext((None, lambda text: None)) if quiet else progress() as (on_event, say):
-        return run(settings, stop=stop, on_event=on_event, say=say, **options)
+    with stopping(stop), nullcontext() if quiet else progress() as on_event:
+        return run(settings, stop=stop, on_event=on_event, **options)
 
 
 @contextmanager

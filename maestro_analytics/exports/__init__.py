@@ -1,10 +1,9 @@
-"""One export's life: windows, ledger, request -> poll -> download, and the kept files."""
+"""Request exports, wait until they are made, and keep their files."""
 
 from maestro_analytics.exports.events import Event, MissedWindow, OnEvent
 from maestro_analytics.exports.ledger import ExportRecord, FileLedger, Ledger
 from maestro_analytics.exports.lifecycle import PollPace
-from maestro_analytics.exports.planning import ExportPlan, plan_windows
-from maestro_analytics.exports.scheduler import run_exports
+from maestro_analytics.exports.scheduler import ExportPlan, plan_windows, run_exports
 from maestro_analytics.exports.windows import Period, Window, joined, period_of, without
 
 __all__ = [

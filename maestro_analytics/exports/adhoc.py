@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("maestro_analytics.exports")
 
 LEDGER_FOLDER = ".asked-for"
-"""In the target folder: what was asked for, so that the same call after a kill picks it up."""
+"""In the target folder: the ledger, with which the same call goes on after a kill."""
 
 
 class Calibrations(StrEnum):
@@ -156,9 +155,9 @@ def export_once(
     on_event: OnEvent | None = None,
     stop: threading.Event | None = None,
 ) -> ExportResult:
-    """Have exports of `kind` made, and keep their files in `folder`.
+    """Export `kind`, and keep the files in `folder`.
 
-    Killed and called again with the same arguments, it goes on where it was.
+    Killed and called again with the same arguments, it goes on where it stopped.
 
     Args:
         since, until: half-open, aware; both None for groups, both given for the others.
@@ -166,7 +165,7 @@ def export_once(
         max_window: length of the first windows.
 
     Raises:
-        InvalidArgument: naive moments, or none where they are due.
+        InvalidArgument: naive moments, or none for a windowed kind.
         TokenRefused, Unreachable: what was received stays in the folder.
     """
     window = Window(since, until) if since is not None and until is not None else None
@@ -176,7 +175,7 @@ def export_once(
     ledger = FileLedger(folder / LEDGER_FOLDER / name)
     exports: list[ExportRecord] = []
     missed: list[MissedWindow] = []
-    run = run_exports(
+    with run_exports(
         transport,
         {kind: [window] if window else None},
         ledger,
@@ -186,13 +185,12 @@ def export_once(
         pace=pace,
         on_event=on_event,
         stop=stop,
-    )
-    with contextlib.closing(run) as results:
-        for result in results:
-            if isinstance(result, MissedWindow):
-                missed.append(result)
+    ) as outcomes:
+        for outcome in outcomes:
+            if isinstance(outcome, MissedWindow):
+                missed.append(outcome)
             else:
-                exports.append(result)
+                exports.append(outcome)
     for export in exports:
         ledger.landed(export.seq)
     return ExportResult(kind, tuple(sorted(exports, key=lambda export: export.seq)), tuple(missed))

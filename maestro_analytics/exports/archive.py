@@ -1,26 +1,22 @@
-"""Kept files: their names, and whether their bytes are whole."""
+"""Kept files: their names, and checks that they are undamaged."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import zipfile
 import zlib
 from pathlib import Path
 
 from maestro_analytics.exports.ledger import ExportRecord
-from maestro_analytics.permissions import make_private
-
-ZIP_START = b"PK\x03\x04"
-EMPTY_ZIP_START = b"PK\x05\x06"
-LARGEST_INFLATION = 200
-"""Bytes that one byte of a zip may claim to become; text of grades becomes about 10. Beyond it the reader decides."""
+from maestro_analytics.files import is_bomb, is_zip, sha256_of
 
 
 def stem(export: ExportRecord) -> str:
-    """The file name of an export without its ending: ours, never the server's. Ids are the vendor's text, so that
-    only harmless characters of them are used, and a hash tells apart what that made equal."""
+    """The file name of an export without its suffix; never a name that the server gives.
+
+    Ids are text of the vendor: only letters, digits, `_` and `-` of them are used, and a hash keeps them distinct.
+    """
     given = export.export_id or "unknown"
     harmless = re.sub(r"[^A-Za-z0-9_-]+", "-", given)[:48].strip("-")
     if harmless != given:
@@ -29,14 +25,15 @@ def stem(export: ExportRecord) -> str:
 
 
 def ending(path: Path) -> str:
-    """`.zip` or `.csv`, by the first bytes."""
-    with path.open("rb") as file:
-        return ".zip" if file.read(4) in (ZIP_START, EMPTY_ZIP_START) else ".csv"
+    """The suffix `.zip` or `.csv`, by the first bytes of the file."""
+    return ".zip" if is_zip(path) else ".csv"
 
 
 def damage(path: Path) -> str:
-    """What is wrong with received bytes, empty when they are whole: a zip whose members do not read to their
-    checksums, or a page of HTML or XML where a file is due."""
+    """What is wrong with a received file: a zip whose members fail their checksums, or a page of HTML or XML.
+
+    Empty if nothing is.
+    """
     with path.open("rb") as file:
         start = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")
     if start.startswith(b"<"):
@@ -45,9 +42,9 @@ def damage(path: Path) -> str:
         return ""
     try:
         with zipfile.ZipFile(path) as archive:
-            claimed = sum(member.file_size for member in archive.infolist())
-            if claimed > LARGEST_INFLATION * path.stat().st_size + (1 << 20):
-                return ""
+            unpacked = sum(member.file_size for member in archive.infolist())
+            if is_bomb(packed=path.stat().st_size, unpacked=unpacked):
+                return ""  # the reader refuses it, with the file kept
             for member in archive.infolist():
                 with archive.open(member) as stream:
                     while stream.read(1 << 20):
@@ -55,14 +52,9 @@ def damage(path: Path) -> str:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         return f"the zip is damaged ({type(error).__name__})"
     except (NotImplementedError, RuntimeError):
-        # A method of compression or encryption that we cannot check; the reader says so, with the file kept.
+        # An unknown compression method, or encryption: the reader reports it, with the file kept.
         return ""
     return ""
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_as_received(export: ExportRecord) -> bool:
@@ -71,14 +63,3 @@ def is_as_received(export: ExportRecord) -> bool:
     if path is None or not path.is_file():
         return False
     return path.stat().st_size == export.bytes and sha256_of(path) == export.sha256
-
-
-def keep(part: Path, path: Path) -> None:
-    """Give a finished download its final name, and make sure that the name is on the disk."""
-    make_private(part)
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

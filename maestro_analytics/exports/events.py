@@ -1,7 +1,8 @@
-"""What a run of exports tells while it goes. Called from its threads, one event at a time."""
+"""Events of a run: what happened, for progress displays."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,12 +13,12 @@ from maestro_analytics.exports.windows import Window
 
 @dataclass(frozen=True)
 class MissedWindow:
-    """A window that could not be had. The others go on.
+    """A window that could not be exported. The others go on.
 
     Attributes:
         window: None for groups.
-        reason: what happened, to which export, and what to do; fit to be shown.
-        error: the error behind it.
+        reason: what happened, to which export, and what to do; may be shown to users.
+        error: the error that caused it.
     """
 
     kind: str
@@ -31,11 +32,11 @@ class MissedWindow:
 
 @dataclass(frozen=True)
 class Planned:
-    """Before the first request: how much there is to cover.
+    """How much there is to export; sent before the first request.
 
     Attributes:
         seconds_by_kind: seconds of the windows wanted, 0 for a snapshot.
-        resumed: exports of an earlier run that are picked up.
+        resumed: exports of an earlier run that are finished first.
     """
 
     seconds_by_kind: dict[str, float]
@@ -43,8 +44,8 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """An export was asked for; it has an id now. `again` when an earlier run had asked for it."""
+class Requested:
+    """An export was requested and has an id. `again`: an earlier run requested it."""
 
     export: ExportRecord
     again: bool = False
@@ -52,7 +53,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Polled:
-    """The vendor said how an export is doing."""
+    """The vendor told the status of an export."""
 
     export: ExportRecord
     status: str
@@ -61,7 +62,7 @@ class Polled:
 
 @dataclass(frozen=True)
 class Receiving:
-    """Bytes of a file came. `bytes_expected` is None where the store does not say."""
+    """Bytes of a file were received. `bytes_expected` is None if the store names no length."""
 
     export: ExportRecord
     bytes_received: int
@@ -70,14 +71,14 @@ class Receiving:
 
 @dataclass(frozen=True)
 class Received:
-    """An export is there: its file is kept, or it is empty."""
+    """An export is complete: its file is kept, or it is empty."""
 
     export: ExportRecord
 
 
 @dataclass(frozen=True)
 class Halved:
-    """An export ended without a file, and its window is asked for in two halves."""
+    """An export ended without a file, and its window is requested in two halves."""
 
     export: ExportRecord
     reason: str
@@ -85,10 +86,22 @@ class Halved:
 
 @dataclass(frozen=True)
 class Noticed:
-    """Something unusual that did not stop anything."""
+    """Anything else that is worth a line: a warning, a landing, a publication."""
 
     text: str
 
 
-Event = Planned | Asked | Polled | Receiving | Received | Halved | Noticed | MissedWindow
+Event = Planned | Requested | Polled | Receiving | Received | Halved | Noticed | MissedWindow
 OnEvent = Callable[[Event], None]
+
+
+def one_at_a_time(on_event: OnEvent | None) -> OnEvent:
+    """A function that several threads may call, and that calls `on_event` for one event at a time."""
+    lock = threading.Lock()
+
+    def emit(event: Event) -> None:
+        if on_event is not None:
+            with lock:
+                on_event(event)
+
+    return emit

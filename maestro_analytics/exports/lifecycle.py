@@ -1,4 +1,4 @@
-"""One export's life: planned, asked for, polled, downloaded, kept. Each step is in the ledger before the next one."""
+"""Run one export: request, poll, download, keep. Each step is in the ledger before the next one starts."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ from maestro_analytics.errors import (
     Unreachable,
 )
 from maestro_analytics.exports import archive
-from maestro_analytics.exports.events import Asked, Noticed, OnEvent, Polled, Receiving
+from maestro_analytics.exports.events import Noticed, OnEvent, Polled, Receiving, Requested
 from maestro_analytics.exports.ledger import ExportRecord, Ledger
 from maestro_analytics.exports.windows import Window
+from maestro_analytics.files import replace_durably
 from maestro_analytics.kinds import EXPORT_KINDS
 
 FRESH_URLS = 5
 CLOCK_TOLERANCE_SECONDS = 5.0
 LARGEST_CLOCK_ERROR = timedelta(days=1)
 FAILED_WORDS = {"failed", "failure", "error", "cancelled", "canceled", "aborted", "expired", "rejected"}
-"""Statuses that the reference does not have and that mean that no file will come."""
+"""Statuses that are not in the reference and mean that no file will be made."""
 LONGEST_UNKNOWN_SECONDS = 300.0
-"""How long an export is waited for while its status is a word that the reference does not have."""
+"""How long to wait for an export with a status that is not in the reference."""
 POLLS_BEFORE_KNOWN = 3
-"""Polls for which a vendor may not know yet the id that it just gave."""
+"""Polls during which the vendor may not know yet the id that it just gave."""
 
 
 class ExportEnded(ExportFailed):
-    """An export ended `errored`, or did not end in time (`timed_out`): a smaller window may do."""
+    """An export ended `errored`, or did not end in time (`timed_out`): a smaller window may succeed."""
 
     def __init__(self, message: str, *, status: str, export: ExportRecord) -> None:
         self.status = status
@@ -52,15 +53,15 @@ class ExportEnded(ExportFailed):
 
 
 class UnknownExport(ExportFailed):
-    """The vendor does not know an export's id, or says that it is complete without a file after a restart."""
+    """The vendor does not know the id, or an export of an earlier run is complete without a file."""
 
 
 class UnknownStatus(ExportFailed):
-    """The vendor gives an export a status that the reference does not have, and no file."""
+    """An export has a status that is not in the reference, and no file."""
 
 
 def clock_ahead(seconds: float | None) -> timedelta:
-    """How far this machine's clock is ahead of the vendor's; a few seconds are the way of the answer and rounding."""
+    """How far this machine's clock is ahead of the vendor's; 0 below five seconds, which network delay explains."""
     return timedelta(seconds=seconds) if seconds is not None and seconds > CLOCK_TOLERANCE_SECONDS else timedelta()
 
 
@@ -75,7 +76,7 @@ def check_clock(seconds: float | None, host: str) -> None:
 
 @dataclass(frozen=True)
 class PollPace:
-    """When an export is looked at: `first_seconds` after it was asked for, then each time `factor` later."""
+    """When an export is polled: `first_seconds` after its request, then after waits that grow by `factor`."""
 
     first_seconds: float = 2.0
     factor: float = 1.5
@@ -83,7 +84,7 @@ class PollPace:
 
 
 class PollShare:
-    """Keeps the polls of all exports within half of the minute's budget; the rest is for asking, and for others."""
+    """Limits the polls of all exports to half of the token's requests per minute; the rest is for other requests."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self._most = max(per_minute // 2, 1)
@@ -105,12 +106,12 @@ class PollShare:
 
 
 @dataclass
-class Lives:
-    """What all exports of a run share.
+class ExportRunner:
+    """Runs exports, one per thread; holds what they share.
 
     Attributes:
-        timeout_seconds: after which an export that does not end is given up; counted from when it was asked for,
-            or picked up again.
+        timeout_seconds: after which an export that does not end is given up; counted from its request, or from when
+            a later run resumed it.
         halt: ends every wait and download; nothing is written to the ledger after it.
     """
 
@@ -124,16 +125,16 @@ class Lives:
     share: PollShare
     timeout_seconds: float
     emit: OnEvent
-    halt: threading.Event
+    halt: threading.Event = field(default_factory=threading.Event)
     unknown_statuses: set[str] = field(default_factory=set)
-    asking: threading.Lock = field(default_factory=threading.Lock)
+    requesting: threading.Lock = field(default_factory=threading.Lock)
 
-    def ask(self, kind: str, window: Window | None) -> ExportRecord:
-        """Ask for an export. Its record is in the ledger before the request, its id before this returns.
+    def request(self, kind: str, window: Window | None) -> ExportRecord:
+        """Request an export. Its record is in the ledger before the request, its id before this returns.
 
         One at a time: a process that is killed then leaves at most one export behind whose id nobody knows.
         """
-        with self.asking:
+        with self.requesting:
             self._check()
             record = self.ledger.plan(kind, window, self.transport.clock.utc())
             try:
@@ -145,11 +146,11 @@ class Lives:
             except MaestroError as error:
                 self.fail(record, status="failed", error=str(error))
                 raise
-            # Also when halted meanwhile: the id is what makes asking again needless.
+            # Even if halted meanwhile: with the id, the next run need not request the export again.
             asked_at = self._asked_at(record)
             self.ledger.asked(record.seq, export_id, asked_at)
         record = replace(record, export_id=export_id, status="requested", asked_at=asked_at)
-        self.emit(Asked(record))
+        self.emit(Requested(record))
         return record
 
     def _asked_at(self, record: ExportRecord) -> datetime:
@@ -158,7 +159,7 @@ class Lives:
         return requested_at - clock_ahead(self.transport.clock_ahead_seconds)
 
     def fail(self, record: ExportRecord, *, status: str, error: str) -> None:
-        """Note that an export came to nothing; what a killed run left of its download goes too."""
+        """Record that an export failed, and delete what a killed run left of its download."""
         self._check()
         self.ledger.failed(record.seq, status=status, error=error)
         self._part(record).unlink(missing_ok=True)
@@ -169,12 +170,12 @@ class Lives:
         Raises:
             ExportEnded: `errored`, or not in time.
             UnknownExport: the vendor does not know it.
-            DownloadFailed: its bytes could not be had.
+            DownloadFailed: its file could not be downloaded.
         """
         data_url = self._wait_for_url(record, is_new=is_new)
         completed_at = self.transport.clock.utc()
         if not data_url and not is_new:
-            # It may have expired at the vendor meanwhile: an empty answer is only believed of a new export.
+            # Its file may have expired at the vendor, so only a new export counts as empty.
             raise UnknownExport(
                 f"the {record} of an earlier run is complete but has no file any more",
                 export_id=record.export_id,
@@ -209,7 +210,7 @@ class Lives:
             waited = clock.seconds() - started
             if polls and waited >= self.timeout_seconds:
                 raise ExportEnded(
-                    f"the {record} did not end within {self.timeout_seconds:.0f} s (it was {said!r} at the last look)",
+                    f"the {record} did not end within {self.timeout_seconds:.0f} s (it was {said!r} at the last poll)",
                     status="timed_out",
                     export=record,
                 )
@@ -281,9 +282,10 @@ class Lives:
             why = archive.damage(part)
             if not why:
                 path = part.with_suffix(archive.ending(part))
-                archive.keep(part, path)
+                replace_durably(part, path)
                 return path, downloaded.sha256, downloaded.size
         raise DownloadFailed(
-            f"the file of the {record} could not be had ({why}, with {FRESH_URLS} fresh URLs). Run it again later.",
+            f"the file of the {record} could not be downloaded ({why}, with {FRESH_URLS} fresh URLs). Run it "
+            "again later.",
             export_id=record.export_id,
         )

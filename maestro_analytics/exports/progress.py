@@ -1,4 +1,4 @@
-"""How a run of exports looks to a person: bars on a terminal, lines with a time stamp elsewhere, on standard error."""
+"""Show the events of a run on standard error: bars on a terminal, lines with a time stamp elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from maestro_analytics.exports.events import (
-    Asked,
     Event,
     Halved,
     MissedWindow,
@@ -20,6 +19,7 @@ from maestro_analytics.exports.events import (
     Polled,
     Received,
     Receiving,
+    Requested,
 )
 from maestro_analytics.exports.ledger import ExportRecord
 from maestro_analytics.kinds import WINDOWED
@@ -27,11 +27,8 @@ from maestro_analytics.kinds import WINDOWED
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-Say = Callable[[str], None]
-"""Shows one line."""
-
 QUIET_SECONDS = 30.0
-"""Plain lines repeat how long an export is waited for only this often."""
+"""How often plain lines repeat the status of an export."""
 
 
 @contextmanager
@@ -40,8 +37,8 @@ def progress(
     *,
     bars: bool | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Iterator[tuple[OnEvent, Say]]:
-    """What shows the events of a run, and what shows any other line beside them.
+) -> Iterator[OnEvent]:
+    """A function that shows the events of a run.
 
     Args:
         stream: where; standard error when None.
@@ -54,7 +51,7 @@ def progress(
             yield shown
     else:
         lines = _Lines(stream, now)
-        yield lines.show, lines.say
+        yield lines.show
 
 
 def sentence(event: Event) -> str | None:
@@ -69,7 +66,7 @@ def sentence(event: Event) -> str | None:
             taken_up = f"{resumed} exports of an earlier run" if resumed != 1 else "1 export of an earlier run"
             parts += [taken_up] if resumed else []
             return "to get: " + ", ".join(parts) if parts else "nothing to ask for"
-        case Asked(export, again):
+        case Requested(export, again):
             return f"{'picked up' if again else 'asked for'} {export}"
         case Received(export):
             return f"received {export}: {_size(export.bytes)}" if export.file else f"nothing in {export}"
@@ -91,7 +88,7 @@ class _Lines:
         self._lock = threading.Lock()
         self._last_poll: dict[int, float] = {}
 
-    def say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         with self._lock:
             self._stream.write(f"{self._now():%Y-%m-%dT%H:%M:%SZ} {text}\n")
             self._stream.flush()
@@ -104,11 +101,11 @@ class _Lines:
                 self._last_poll[event.export.seq] = event.waited_seconds
                 text = f"{event.export} is {event.status} after {event.waited_seconds:.0f} s"
         if text is not None:
-            self.say(text)
+            self._print(text)
 
 
 @contextmanager
-def _bars(stream: TextIO) -> Iterator[tuple[OnEvent, Say]]:
+def _bars(stream: TextIO) -> Iterator[OnEvent]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -117,7 +114,7 @@ def _bars(stream: TextIO) -> Iterator[tuple[OnEvent, Say]]:
     with Progress(*columns, TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn(), console=console,
                   transient=True) as display:  # fmt: skip
         bars = _Bars(display)
-        yield bars.show, bars.say
+        yield bars.show
 
 
 class _Bars:
@@ -128,7 +125,7 @@ class _Bars:
         self._tasks: dict[int, TaskID] = {}
         self._covered: TaskID | None = None
 
-    def say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._display.console.print(text, markup=False, soft_wrap=True)
 
     def show(self, event: Event) -> None:
@@ -137,7 +134,7 @@ class _Bars:
                 total = sum(seconds_by_kind.values())
                 if total:
                     self._covered = self._display.add_task("covered", total=total, note=_days(total))
-            case Asked(export, _):
+            case Requested(export, _):
                 self._tasks[export.seq] = self._display.add_task(_short(export), total=None, note="asked for")
             case Polled(export, status, waited):
                 self._update(export, note=f"{status}, {waited:.0f} s")
@@ -149,9 +146,9 @@ class _Bars:
                     self._display.advance(self._covered, export.window.length.total_seconds())
             case Halved(export, _):
                 self._end(export)
-                self.say(sentence(event) or "")
+                self._print(sentence(event) or "")
             case MissedWindow() | Noticed():
-                self.say(sentence(event) or "")
+                self._print(sentence(event) or "")
 
     def _update(self, export: ExportRecord, **changes: Any) -> None:
         if export.seq in self._tasks:

@@ -1,13 +1,13 @@
-"""Several exports in flight, windows that size themselves, and results in the order in which they arrive."""
+"""Run several exports at a time: which windows are requested, in what order and how long, and how a run ends."""
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,32 +30,136 @@ from maestro_analytics.errors import (
     Unreachable,
 )
 from maestro_analytics.exports import archive
-from maestro_analytics.exports.backlog import Backlog
-from maestro_analytics.exports.events import Asked, Event, Halved, MissedWindow, OnEvent, Planned, Received
-from maestro_analytics.exports.ledger import ExportRecord, Ledger
-from maestro_analytics.exports.lifecycle import (
-    ExportEnded,
-    Lives,
-    PollPace,
-    PollShare,
-    UnknownStatus,
+from maestro_analytics.exports.events import (
+    Halved,
+    MissedWindow,
+    OnEvent,
+    Planned,
+    Received,
+    Requested,
+    one_at_a_time,
 )
-from maestro_analytics.exports.windows import INITIAL_WINDOW, SMALLEST_WINDOW, Window, joined, without
+from maestro_analytics.exports.ledger import ExportRecord, Ledger
+from maestro_analytics.exports.lifecycle import ExportEnded, ExportRunner, PollPace, PollShare, UnknownStatus
+from maestro_analytics.exports.windows import INITIAL_WINDOW, SMALLEST_WINDOW, Window, cut, joined, without
 from maestro_analytics.kinds import EXPORT_KINDS
 
+IN_FLIGHT = 4
 REPEATS = 2
-"""How often an export is asked for again when it was not its window that failed."""
-HOPELESS_WINDOWS = 3
-"""So many of the smallest windows failed and none came through: the vendor does not make exports now."""
+"""How often an export is requested again when its failure does not depend on the window."""
+MOST_FAILED_WINDOWS = 3
+"""Give up on a kind after this many windows of the smallest size failed and none succeeded."""
 SNAPSHOT_AGE = timedelta(hours=1)
-"""A groups export that was asked for longer ago says how things were, not how they are."""
+"""An unfinished snapshot older than this is requested again instead of finished."""
 PATIENCE_SECONDS = 5.0
-"""How long an interrupted run waits for requests under way, so that their ids reach the ledger."""
+"""How long an interrupted run waits for requests in flight, so that their ids reach the ledger."""
+TYPICAL_EXPORT_SECONDS = 30.0
+"""Assumed duration of an export, for plans; the vendor promises none."""
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """What a run would request.
+
+    Attributes:
+        windows: kind -> windows in order; one None for a snapshot.
+        calls: requests for all of them, with their polls; downloads are on another host and do not count.
+        minutes: an estimate, under the token's rate limit and with exports of half a minute each.
+    """
+
+    windows: dict[str, list[Window | None]]
+    calls: int
+    minutes: float
+
+
+def plan_windows(
+    wanted: Mapping[str, Sequence[Window] | None],
+    *,
+    initial_window: timedelta = INITIAL_WINDOW,
+    in_flight: int = IN_FLIGHT,
+    requests_per_minute: int = 95,
+    pace: PollPace | None = None,
+) -> ExportPlan:
+    """The windows that `run_exports` would start with, the calls they cost and the minutes they take.
+
+    Windows that have to be halved cost more; that is not known before.
+    """
+    windows: dict[str, list[Window | None]] = {
+        kind: [None] if spans is None else [*cut(spans, initial_window)] for kind, spans in wanted.items()
+    }
+    exports = sum(len(pieces) for pieces in windows.values())
+    calls = exports * (1 + polls_within(TYPICAL_EXPORT_SECONDS, pace or PollPace()))
+    rounds = -(-exports // in_flight)
+    minutes = max(calls / requests_per_minute, rounds * TYPICAL_EXPORT_SECONDS / 60)
+    return ExportPlan(windows, calls, round(minutes, 1))
+
+
+def polls_within(seconds: float, pace: PollPace) -> int:
+    """How often an export that completes after `seconds` is polled."""
+    polls, elapsed, delay = 1, pace.first_seconds, pace.first_seconds
+    while elapsed < seconds:
+        delay = min(delay * pace.factor, pace.longest_seconds)
+        elapsed += delay
+        polls += 1
+    return polls
+
+
+class WindowLength:
+    """The window length of one kind: halved by failures, doubled by successes, more slowly after each failure."""
+
+    def __init__(self, largest: timedelta, smallest: timedelta) -> None:
+        self._largest = largest
+        self._smallest = smallest
+        self.value = largest
+        self._successes = 0
+        self._needed = 1
+
+    def failed(self, length: timedelta) -> None:
+        """Record that a window of `length` failed."""
+        self.value = max(min(self.value, length / 2), self._smallest)
+        self._successes = 0
+        self._needed = min(self._needed * 2, 16)
+
+    def succeeded(self, length: timedelta) -> None:
+        """Record that a window of `length` succeeded."""
+        if self.value >= self._largest or length < self.value:
+            return
+        self._successes += 1
+        if self._successes >= self._needed:
+            self.value = min(self.value * 2, self._largest)
+            self._successes = 0
+
+
+class Backlog:
+    """What is left to request of one kind of export."""
+
+    def __init__(self, *, largest: timedelta, smallest: timedelta) -> None:
+        self.smallest = smallest
+        self.length = WindowLength(largest, smallest)
+        self.spans: deque[Window | None] = deque()
+        self.has_succeeded = False
+        self.failed_windows = 0
+
+    def take(self) -> Window | None:
+        """The next window, removed from the backlog; None for a snapshot."""
+        span = self.spans.popleft()
+        if span is None:
+            return None
+        window, rest = span.first(self.length.value)
+        if rest is not None:
+            self.spans.appendleft(rest)
+        return window
+
+    def clear(self) -> list[Window]:
+        """Remove all windows, and return them."""
+        left = joined(span for span in self.spans if span is not None)
+        self.spans.clear()
+        return left
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A window to ask for, or an export of an earlier run to pick up."""
+    """A window to request, or an export of an earlier run to finish."""
 
     kind: str
     window: Window | None
@@ -64,65 +168,79 @@ class _Job:
 
 
 class _Run:
-    """The state that the threads of a run share; every method that touches it holds `changed`."""
+    """The jobs of a run: at most `in_flight` at a time, each in a thread of its own.
 
-    def __init__(self, lives: Lives, kinds: Mapping[str, Backlog], resumed: Sequence[ExportRecord]) -> None:
-        self.lives = lives
+    The threads are daemons and not a `ThreadPoolExecutor`'s, which the interpreter joins at its exit: an interrupted
+    process would wait a minute for a request that the vendor does not answer.
+    """
+
+    def __init__(
+        self,
+        runner: ExportRunner,
+        backlogs: Mapping[str, Backlog],
+        resumed: Sequence[ExportRecord],
+        in_flight: int,
+    ) -> None:
         self.results: queue.Queue[ExportRecord | MissedWindow | BaseException | None] = queue.Queue()
-        self._kinds = kinds
+        self._runner = runner
+        self._backlogs = backlogs
         self._jobs = deque(_Job(record.kind, record.window, record) for record in resumed)
-        self._under_way = 0
-        self._changed = threading.Condition()
+        self._in_flight = in_flight
+        self._threads: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        """Held by whoever reads or changes the jobs, the backlogs and the threads."""
 
-    def work(self) -> None:
-        """One thread: jobs until there are none left."""
+    def start(self) -> None:
+        """Start the first jobs; each that ends starts the next."""
+        with self._lock:
+            self._start_jobs()
+
+    def join(self, seconds: float) -> None:
+        """Wait at most `seconds` for the threads."""
+        until = time.monotonic() + seconds
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(until - time.monotonic(), 0.0))
+
+    def _start_jobs(self) -> None:
+        while len(self._threads) < self._in_flight and not self._runner.halt.is_set():
+            job = self._next_job()
+            if job is None:
+                break
+            thread = threading.Thread(target=self._work, args=(job,), name=f"export-{job.kind}", daemon=True)
+            self._threads.add(thread)
+            thread.start()
+        if not self._threads:
+            self.results.put(None)
+
+    def _next_job(self) -> _Job | None:
+        if self._jobs:
+            return self._jobs.popleft()
+        return next((_Job(kind, left.take()) for kind, left in self._backlogs.items() if left.spans), None)
+
+    def _work(self, job: _Job) -> None:
         try:
-            while (job := self._next()) is not None:
-                try:
-                    self._do(job)
-                finally:
-                    with self._changed:
-                        self._under_way -= 1
-                        self._changed.notify_all()
+            self._do(job)
         except Cancelled:
             pass
         except BaseException as error:
             self.results.put(error)
-            self.lives.halt.set()
+            self._runner.halt.set()
         finally:
-            with self._changed:
-                self._changed.notify_all()
-            self.results.put(None)
-
-    def _next(self) -> _Job | None:
-        with self._changed:
-            while True:
-                if self.lives.halt.is_set():
-                    return None
-                job = self._take()
-                if job is not None:
-                    self._under_way += 1
-                    return job
-                if not self._under_way:
-                    return None
-                # One under way may come back in halves.
-                self._changed.wait(1.0)
-
-    def _take(self) -> _Job | None:
-        if self._jobs:
-            return self._jobs.popleft()
-        kind = next((kind for kind in self._kinds.values() if kind.spans), None)
-        return None if kind is None else _Job(kind.name, kind.take())
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+                self._start_jobs()
 
     def _do(self, job: _Job) -> None:
         record = job.record
         try:
             if record is None:
-                record = self.lives.ask(job.kind, job.window)
+                record = self._runner.request(job.kind, job.window)
             else:
-                self.lives.emit(Asked(record, again=True))
+                self._runner.emit(Requested(record, again=True))
             if record.status != "empty" and not archive.is_as_received(record):
-                record = self.lives.finish(record, is_new=job.record is None)
+                record = self._runner.finish(record, is_new=job.record is None)
         except TokenRefused as refused:
             if refused.status != 403:
                 raise
@@ -130,85 +248,85 @@ class _Run:
         except (SettingsError, Unreachable):
             raise
         except ExportEnded as ended:
-            self.lives.fail(ended.export, status=ended.status, error=str(ended))
+            self._runner.fail(ended.export, status=ended.status, error=str(ended))
             self._halve(job, ended)
         except UnknownStatus as error:
-            self.lives.fail(record, status="failed", error=str(error)) if record else None
+            self._runner.fail(record, status="failed", error=str(error)) if record else None
             self._miss(MissedWindow(job.kind, job.window, str(error), error))
         except (ExportFailed, DownloadFailed, TryAgain, RequestRefused) as error:
             if record is None and isinstance(error, RequestRefused) and error.status == 404:
-                self._give_up_kind(job, None, KindRefused(job.kind, host=self.lives.transport.host, status=404))
+                host = self._runner.transport.host
+                self._give_up_kind(job, None, KindRefused(job.kind, host=host, status=404))
                 return
             if record is not None:
-                self.lives.fail(record, status="failed", error=str(error))
-            self._again_or_missed(job, error)
+                self._runner.fail(record, status="failed", error=str(error))
+            self._repeat_or_miss(job, error)
         else:
-            with self._changed:
-                kind = self._kinds[job.kind]
-                kind.came_through = True
+            with self._lock:
+                backlog = self._backlogs[job.kind]
+                backlog.has_succeeded = True
                 if job.window is not None:
-                    kind.sizes.succeeded(job.window.length)
-            self.lives.emit(Received(record))
+                    backlog.length.succeeded(job.window.length)
+            self._runner.emit(Received(record))
             self.results.put(record)
 
     def _give_up_kind(self, job: _Job, record: ExportRecord | None, error: KindRefused) -> None:
-        """Miss everything of a kind that the vendor does not give to this token."""
+        """Miss everything of a kind that this token may not export."""
         if record is not None:
-            self.lives.fail(record, status="failed", error=str(error))
-        with self._changed:
-            spans = self._kinds[job.kind].spans
-            left = [job.window, *joined(span for span in spans if span is not None)]
-            spans.clear()
+            self._runner.fail(record, status="failed", error=str(error))
+        with self._lock:
+            left = [job.window, *self._backlogs[job.kind].clear()]
         for window in left:
             self._miss(MissedWindow(job.kind, window, str(error), error))
 
     def _halve(self, job: _Job, ended: ExportEnded) -> None:
+        """Request the window of a failed export in two halves; one of the smallest size is missed."""
         if job.window is None:
-            self._again_or_missed(job, ended)
+            self._repeat_or_miss(job, ended)
             return
-        kind = self._kinds[job.kind]
-        halves = job.window.split(kind.smallest)
+        backlog = self._backlogs[job.kind]
+        halves = job.window.split(backlog.smallest)
         if halves is not None:
-            with self._changed:
-                kind.sizes.failed(job.window.length)
-                kind.spans.extendleft(reversed(halves))
-            self.lives.emit(Halved(ended.export, str(ended)))
+            with self._lock:
+                backlog.length.failed(job.window.length)
+                backlog.spans.extendleft(reversed(halves))
+            self._runner.emit(Halved(ended.export, str(ended)))
             return
         reason = (
-            f"{ended}. The window was halved down to {kind.smallest.total_seconds() / 60:g} min and still failed: ask "
-            f"the vendor about export {ended.export_id}."
+            f"{ended}. The window was halved down to {backlog.smallest.total_seconds() / 60:g} min and still failed: "
+            f"ask the vendor about export {ended.export_id}."
         )
         self._miss(MissedWindow(job.kind, job.window, reason, ended))
         left: list[Window] = []
-        with self._changed:
-            kind.hopeless += 1
-            if kind.hopeless >= HOPELESS_WINDOWS and not kind.came_through:
-                left = joined(window for window in kind.spans if window is not None)
-                kind.spans.clear()
-        for span in left:
-            self._miss(MissedWindow(job.kind, span, f"not asked for, as smaller windows failed too: {ended}", ended))
+        with self._lock:
+            backlog.failed_windows += 1
+            if backlog.failed_windows >= MOST_FAILED_WINDOWS and not backlog.has_succeeded:
+                left = backlog.clear()
+        for window in left:
+            reason = f"not requested, because smaller windows failed too: {ended}"
+            self._miss(MissedWindow(job.kind, window, reason, ended))
 
-    def _again_or_missed(self, job: _Job, error: MaestroError) -> None:
+    def _repeat_or_miss(self, job: _Job, error: MaestroError) -> None:
         repeatable = isinstance(error, TryAgain | ExportEnded) or job.record is not None
         if repeatable and job.repeats < REPEATS:
-            with self._changed:
+            with self._lock:
                 self._jobs.append(_Job(job.kind, job.window, repeats=job.repeats + 1))
         else:
             self._miss(MissedWindow(job.kind, job.window, str(error), error))
 
     def _miss(self, missed: MissedWindow) -> None:
-        self.lives.emit(missed)
+        self._runner.emit(missed)
         self.results.put(missed)
 
 
-def _take_up(
-    ledger: Ledger, kinds: Mapping[str, Backlog], wanted: Mapping[str, Sequence[Window] | None], now: datetime
+def _resume(
+    ledger: Ledger, backlogs: Mapping[str, Backlog], wanted: Mapping[str, Sequence[Window] | None], now: datetime
 ) -> list[ExportRecord]:
-    """Fill the kinds with what is wanted, and return the exports of an earlier run that are picked up for it."""
+    """Fill the backlogs with what is wanted, and return the unfinished exports of an earlier run to finish first."""
     resumed = []
-    again: dict[str, list[Window]] = {name: list(windows or ()) for name, windows in wanted.items()}
+    again: dict[str, list[Window]] = {kind: list(windows or ()) for kind, windows in wanted.items()}
     for record in ledger.unfinished():
-        if record.kind not in kinds:
+        if record.kind not in backlogs:
             continue
         is_old = record.window is None and (record.requested_at is None or now - record.requested_at > SNAPSHOT_AGE)
         if record.export_id is None or is_old:
@@ -218,33 +336,23 @@ def _take_up(
                 again[record.kind].append(record.window)
         else:
             resumed.append(record)
-    for name, kind in kinds.items():
-        mine = [record for record in resumed if record.kind == name]
-        if wanted[name] is not None:
-            kind.spans.extend(without(again[name], [record.window for record in mine if record.window is not None]))
+    for kind, backlog in backlogs.items():
+        mine = [record for record in resumed if record.kind == kind]
+        if wanted[kind] is not None:
+            backlog.spans.extend(without(again[kind], [record.window for record in mine if record.window is not None]))
         elif not mine:
-            kind.spans.append(None)
+            backlog.spans.append(None)
     return resumed
 
 
-def _one_at_a_time(on_event: OnEvent | None) -> OnEvent:
-    lock = threading.Lock()
-
-    def emit(event: Event) -> None:
-        if on_event is not None:
-            with lock:
-                on_event(event)
-
-    return emit
-
-
+@contextmanager
 def run_exports(
     transport: Transport,
     wanted: Mapping[str, Sequence[Window] | None],
     ledger: Ledger,
     folder: Path,
     *,
-    in_flight: int = 4,
+    in_flight: int = IN_FLIGHT,
     initial_window: timedelta = INITIAL_WINDOW,
     smallest_window: timedelta = SMALLEST_WINDOW,
     timeout_seconds: float | None = None,
@@ -252,28 +360,31 @@ def run_exports(
     pace: PollPace | None = None,
     on_event: OnEvent | None = None,
     stop: threading.Event | None = None,
-) -> Generator[ExportRecord | MissedWindow, None, None]:
-    """Have exports made, and keep their files.
+) -> Iterator[Iterator[ExportRecord | MissedWindow]]:
+    """Export windows and snapshots, and keep their files.
 
-    Yields each export as soon as its file is kept (status "received") or it turned out to have nothing to download
-    ("empty"), while others are in flight, and a `MissedWindow` for each window that could not be had. Exports of an
-    earlier run that the ledger knows are picked up first, not asked for again.
+        with run_exports(transport, {"raw": [window], "groups": None}, ledger, folder) as outcomes:
+            for outcome in outcomes: ...
 
-    Close it (`contextlib.closing`) before the ledger: it stops its threads then, and again when it is interrupted.
+    Iterating gives each export as soon as its file is kept (status "received") or it turned out to have nothing to
+    download ("empty"), while others are in flight, and a `MissedWindow` for each window that could not be exported.
+    Exports of an earlier run that the ledger knows are finished first, not requested again. Leaving the `with` block
+    stops what is in flight.
 
     Args:
         wanted: kind -> windows; None for a snapshot.
-        folder: where files are kept; made when it is not there.
-        in_flight: exports made at the same time.
+        folder: where files are kept; created if it does not exist.
+        in_flight: exports that are made at the same time.
         initial_window: length of the first windows, and the longest; a window that ends `errored` or does not end is
-            asked for in halves, down to `smallest_window`.
+            requested in halves, down to `smallest_window`.
         timeout_seconds: after which an export that does not end is given up; default from the settings.
         parameters: kind -> parameters of the request besides the dates; default those of `EXPORT_KINDS`.
-        on_event: called for each thing that happens, one at a time.
+        on_event: called for each event, one at a time, from several threads.
         stop: ends everything at once when set, as an interrupt does.
 
     Raises:
-        TokenRefused, SettingsError, Unreachable: at once; what is in flight stays in the ledger.
+        InvalidArgument: a kind without its windows, a snapshot with windows, or a limit that is too small.
+        TokenRefused, SettingsError, Unreachable: at once, while iterating; what is in flight stays in the ledger.
         Cancelled: `stop` was set.
     """
     clock = transport.clock
@@ -286,10 +397,9 @@ def run_exports(
                 f"wanted must hold windows of a windowed kind, or None of a snapshot, not {kind}: {windows}"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    halt = threading.Event()
-    kinds = {name: Backlog(name, largest=initial_window, smallest=smallest) for name in wanted}
-    resumed = _take_up(ledger, kinds, wanted, clock.utc())
-    lives = Lives(
+    backlogs = {kind: Backlog(largest=initial_window, smallest=smallest) for kind in wanted}
+    resumed = _resume(ledger, backlogs, wanted, clock.utc())
+    runner = ExportRunner(
         transport=transport,
         requests=ExportRequests(transport),
         files=PresignedTransfer(clock=clock),
@@ -299,32 +409,29 @@ def run_exports(
         pace=pace or PollPace(),
         share=PollShare(transport.settings.requests_per_minute, clock),
         timeout_seconds=transport.settings.export_timeout if timeout_seconds is None else timeout_seconds,
-        emit=_one_at_a_time(on_event),
-        halt=halt,
+        emit=one_at_a_time(on_event),
     )
-    run = _Run(lives, kinds, resumed)
-    seconds = {name: sum(span.length.total_seconds() for span in kind.spans if span) for name, kind in kinds.items()}
-    lives.emit(Planned(seconds, len(resumed)))
-    threads = [
-        threading.Thread(target=run.work, name=f"export-{number}", daemon=True) for number in range(1, in_flight + 1)
-    ]
-    for thread in threads:
-        thread.start()
+    run = _Run(runner, backlogs, resumed, in_flight)
+    seconds = {
+        kind: sum(span.length.total_seconds() for span in backlog.spans if span) for kind, backlog in backlogs.items()
+    }
+    runner.emit(Planned(seconds, len(resumed)))
+    run.start()
     try:
-        working = len(threads)
-        while working:
-            if stop is not None and stop.is_set():
-                raise Cancelled("stopped by the caller; exports in flight are picked up by the next run")
-            with contextlib.suppress(queue.Empty):
-                result = run.results.get(timeout=0.2)
-                if result is None:
-                    working -= 1
-                elif isinstance(result, BaseException):
-                    raise result
-                else:
-                    yield result
+        yield _results(run, stop)
     finally:
-        halt.set()
-        give_up = time.monotonic() + PATIENCE_SECONDS
-        for thread in threads:
-            thread.join(max(give_up - time.monotonic(), 0.0))
+        runner.halt.set()
+        run.join(PATIENCE_SECONDS)
+
+
+def _results(run: _Run, stop: threading.Event | None) -> Iterator[ExportRecord | MissedWindow]:
+    while True:
+        if stop is not None and stop.is_set():
+            raise Cancelled("stopped by the caller; exports in flight are finished by the next run")
+        with suppress(queue.Empty):
+            result = run.results.get(timeout=0.2)
+            if result is None:
+                return
+            if isinstance(result, BaseException):
+                raise result
+            yield result

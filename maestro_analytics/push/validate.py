@@ -17,9 +17,11 @@ import maestro_analytics.tables  # noqa: F401  first, since it keeps pandera's i
 # isort: split
 import pandera.polars as pa
 import polars as pl
+import pyarrow
 
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.push.entries import ENTRY_SCHEMA, FACTS, KEY, Entry, Kind
+from maestro_analytics.tables import casting
 from maestro_analytics.tables.columns import UTC_MOMENT
 
 
@@ -71,8 +73,7 @@ TICKET_METRICS = pa.DataFrameSchema(
 
 SCHEMAS = {Kind.AGENT: AGENT_METRICS, Kind.TICKET: TICKET_METRICS}
 
-ISO_MOMENT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})$"
-FLAG_WORDS = {"true": True, "1": True, "false": False, "0": False}
+TIME_ZONE = r"T.*(Z|[+-]\d{2}:?\d{2})$"
 WORDS_FOR_CHECKS = {
     "not_nullable": "{column} is required",
     "filled": "{column} is required",
@@ -167,13 +168,13 @@ def _cast(column: pl.Series, reasons: dict[int, list[str]]) -> pl.Series:
         return _cast_typed(column, wanted)
     text = column.str.strip_chars()
     text = text.set(text == "", None)
+    texts = text.to_frame()
     if wanted == pl.Float64:
-        cast, what = text.cast(pl.Float64, strict=False), "is not a number"
+        cast, what = texts.select(casting.number(pl.col(name))).to_series(), "is not a number"
     elif wanted == pl.Boolean:
-        cast = text.str.to_lowercase().replace_strict(FLAG_WORDS, default=None, return_dtype=pl.Boolean)
-        what = "is neither true nor false"
+        cast, what = texts.select(casting.flag(pl.col(name))).to_series(), "is neither true nor false"
     else:
-        cast, what = _moments(text), "is no moment like 2017-12-13T05:00:00Z"
+        cast, what = _moments(text), "is not a moment like 2017-12-13T05:00:00Z"
     for row in (text.is_not_null() & cast.is_null()).arg_true():
         reasons[row].append(f"{name} {text[row]!r} {what}")
     return cast.alias(name)
@@ -192,11 +193,9 @@ def _cast_typed(column: pl.Series, wanted: Any) -> pl.Series:
 
 
 def _moments(text: pl.Series) -> pl.Series:
-    aware = text.set(~text.str.contains(ISO_MOMENT).fill_null(value=False), None)
-    parsed = aware.str.replace("Z$", "+00:00").str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f%:z", time_zone="UTC", time_unit="us", strict=False
-    )
-    return parsed.dt.truncate("1s")
+    """Moments in whole seconds; null for a text without a time zone, which could be any."""
+    aware = text.set(~text.str.contains(TIME_ZONE).fill_null(value=False), "")
+    return casting.moment(pyarrow.chunked_array([aware.to_arrow().cast(pyarrow.string())])).dt.truncate("1s")
 
 
 def _validate(schema: pa.DataFrameSchema, typed: pl.DataFrame, reasons: dict[int, list[str]]) -> None:

@@ -18,19 +18,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from maestro_analytics.errors import UnreadableFile
+from maestro_analytics.files import is_bomb, is_zip
 
 try:
     from isal import isal_zlib as inflate
 except ImportError:  # no wheel for this machine: zlib unpacks the same bytes in three times the time
     import zlib as inflate  # type: ignore[no-redef]
-
-ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-"""A zip, and a zip without members."""
-
-LARGEST_MEMBER = 256 << 30
-HIGHEST_RATIO = 400
-RATIO_MATTERS_FROM = 1 << 30
-"""A member that claims to unpack to over 1 GiB and 400 times its size is refused as a zip bomb; exports reach 20."""
 
 BROKEN_STREAM = (
     zipfile.BadZipFile,
@@ -94,20 +87,9 @@ def members_of(path: Path) -> Iterator[list[Member]]:
         ]
 
 
-def is_zip(path: Path) -> bool:
-    """Whether the file at `path` starts like a zip."""
-    with path.open("rb") as file:
-        return file.read(4) in ZIP_MAGIC
-
-
 def is_not_ours(name: str) -> bool:
     """Whether a file was added by an operating system and holds no data."""
     return name.startswith(NOT_OURS[0]) or name.rpartition("/")[2] in NOT_OURS[1:]
-
-
-def is_bomb(*, packed: int, unpacked: int) -> bool:
-    """Whether a zip's member, or a whole zip, claims to unpack to more than any export does."""
-    return unpacked > LARGEST_MEMBER or (unpacked > RATIO_MATTERS_FROM and unpacked > HIGHEST_RATIO * max(packed, 1))
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:

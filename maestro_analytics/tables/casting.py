@@ -1,4 +1,4 @@
-"""Text -> typed values. Nothing is inferred: a column's role says what its text means.
+"""Cast text to typed values: of CSV files, JSON records and pushed metrics. A column's role says what its text means.
 
 A text that its role cannot read never becomes null silently: `typed` returns, beside the values, which rows had one.
 Source: export-files.md, "Values".
@@ -69,7 +69,7 @@ def typed(text: pa.Table, roles: Mapping[str, Role]) -> Typed:
     frame = cast(pl.DataFrame, pl.from_arrow(text.select(list(others))))
     readers = {
         Role.LABEL: label,
-        Role.NUMBER: lambda column: label(column).cast(pl.Float64, strict=False),
+        Role.NUMBER: lambda column: number(label(column)),
         Role.FLAG: flag,
         Role.ID_LIST: id_list,
     }
@@ -91,6 +91,11 @@ def typed(text: pa.Table, roles: Mapping[str, Role]) -> Typed:
 def label(column: pl.Expr) -> pl.Expr:
     """The text, and null for the null words."""
     return pl.when((column != "") & (column != "N/A") & (column != "Unknown")).then(column)
+
+
+def number(column: pl.Expr) -> pl.Expr:
+    """The number that a text is; null for any other text."""
+    return column.cast(pl.Float64, strict=False)
 
 
 def flag(column: pl.Expr) -> pl.Expr:
@@ -121,7 +126,7 @@ def seconds(text: pl.Series) -> pl.Series:
 
 
 def moment(text: Any) -> pl.Series:
-    """UTC moments with microseconds; null for what is none. `text` is a pyarrow array of strings.
+    """UTC moments with microseconds; null for any other text. `text` is a pyarrow array of strings.
 
     Finer fractions than microseconds are cut off. A moment with an offset is converted.
     """

@@ -11,7 +11,7 @@ import polars as pl
 import polars.selectors as cs
 
 from maestro_analytics.errors import UnreadableFile
-from maestro_analytics.tables.archive import is_zip
+from maestro_analytics.files import is_zip
 from maestro_analytics.tables.columns import Table
 
 BUDGET = 0.01

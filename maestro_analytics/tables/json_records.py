@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from maestro_analytics.tables.casting import Typed, moment
+from maestro_analytics.tables.casting import Typed, flag, moment, number
 from maestro_analytics.tables.columns import DTYPES, Role, Table
 from maestro_analytics.tables.delivery import Refusal
 from maestro_analytics.tables.headers import free_name
@@ -107,12 +107,11 @@ def _moments(name: str, values: list[Any]) -> pl.Series:
 
 
 def _flags(name: str, values: list[Any]) -> pl.Series:
-    words = {"true": True, "1": True, "false": False, "0": False}
-    return pl.Series(name, [words.get(str(value).lower()) for value in values], dtype=pl.Boolean)
+    return _texts(name, values).to_frame().select(flag(pl.col(name))).to_series()
 
 
 def _numbers(name: str, values: list[Any]) -> pl.Series:
-    return _texts(name, values).cast(pl.Float64, strict=False)
+    return _texts(name, values).to_frame().select(number(pl.col(name))).to_series()
 
 
 def _id_lists(name: str, values: list[Any]) -> pl.Series:

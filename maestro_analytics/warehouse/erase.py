@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import duckdb
 
 from maestro_analytics.errors import InvalidArgument, UnreadableFile
-from maestro_analytics.exports.archive import sha256_of
-from maestro_analytics.permissions import keep_permissions
-from maestro_analytics.tables.archive import BROKEN_ARCHIVE, Member, is_zip, members_of
+from maestro_analytics.files import is_zip, sha256_of, write_atomically
+from maestro_analytics.tables.archive import BROKEN_ARCHIVE, Member, members_of
 from maestro_analytics.tables.csv_batches import records_of
 from maestro_analytics.tables.headers import HEADER_BOUND, find_header, match
 from maestro_analytics.tables.schemas import EXPORT_TABLES
 from maestro_analytics.warehouse.connection import quoted, rowcount
 from maestro_analytics.warehouse.ledger import relative
 from maestro_analytics.warehouse.master import Master
-from maestro_analytics.warehouse.publish import replace_durably
 from maestro_analytics.warehouse.state import columns_of
 
 _LISTS = ".ndjson.gz"
@@ -244,13 +241,13 @@ def _erase_from_list(path: Path, subject: Subject, erased: Erased, dry_run: bool
         return
     erased.files += 1
     erased.file_rows += len(lines) - len(kept)
-
-    def write(raw: BinaryIO) -> None:
-        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=taken) as packed:
-            packed.writelines(kept)
-
-    if not dry_run:
-        _replace(path, write)
+    if dry_run:
+        return
+    with (
+        write_atomically(path) as raw,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=taken) as packed,
+    ):
+        packed.writelines(kept)
 
 
 def _erase_from_export(master: Master, path: Path, subject: Subject, erased: Erased, dry_run: bool) -> None:
@@ -260,7 +257,8 @@ def _erase_from_export(master: Master, path: Path, subject: Subject, erased: Era
                 raise UnreadableFile(f"{path.name} has a member that cannot be read", path=path)
             gone = sum(not is_kept for member in members for _, is_kept in _pieces(member, subject))
             if gone and not dry_run:
-                _replace(path, _writer(members, subject, as_zip=is_zip(path)))
+                with write_atomically(path) as raw:
+                    _write_without(members, subject, raw, as_zip=is_zip(path))
     except (UnreadableFile, *BROKEN_ARCHIVE):
         # What cannot be read cannot be searched either.
         erased.removed_files += 1
@@ -275,22 +273,15 @@ def _erase_from_export(master: Master, path: Path, subject: Subject, erased: Era
             _change_ledger(master, path, "sha256 = ?, bytes = ?", sha256_of(path), path.stat().st_size)
 
 
-def _writer(members: list[Member], subject: Subject, *, as_zip: bool) -> Callable[[BinaryIO], None]:
-    def write_member(member: Member, target: IO[bytes]) -> None:
-        for piece, is_kept in _pieces(member, subject):
-            if is_kept:
-                target.write(piece)
-
-    def write(raw: BinaryIO) -> None:
-        if not as_zip:
-            write_member(members[0], raw)
-            return
-        with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
-            for member in members:
-                with archive.open(member.name, "w", force_zip64=True) as target:
-                    write_member(member, target)
-
-    return write
+def _write_without(members: list[Member], subject: Subject, raw: BinaryIO, *, as_zip: bool) -> None:
+    """Write the files of an export to `raw`, without what is of `subject`."""
+    if not as_zip:
+        raw.writelines(piece for piece, is_kept in _pieces(members[0], subject) if is_kept)
+        return
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in members:
+            with archive.open(member.name, "w", force_zip64=True) as target:
+                target.writelines(piece for piece, is_kept in _pieces(member, subject) if is_kept)
 
 
 def _pieces(member: Member, subject: Subject) -> Iterator[tuple[bytes, bool]]:
@@ -309,17 +300,6 @@ def _pieces(member: Member, subject: Subject) -> Iterator[tuple[bytes, bool]]:
     for record in records_of(member, header):
         fields = dict(zip(names, record.fields, strict=False)) if record.fault is None else {}
         yield f"{record.raw}{end}".encode("utf-8", errors="surrogatepass"), not subject.is_in(fields, record.raw)
-
-
-def _replace(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Replace a kept file by what `write` writes, atomically."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as raw:
-        write(cast(BinaryIO, raw))
-        raw.flush()
-        os.fsync(raw.fileno())
-    keep_permissions(part, path)
-    replace_durably(part, path)
 
 
 def _change_ledger(master: Master, path: Path, assignments: str, *values: Any) -> None:

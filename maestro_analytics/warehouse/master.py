@@ -15,6 +15,7 @@ import polars as pl
 
 from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
+from maestro_analytics.files import replace_durably
 from maestro_analytics.permissions import make_private, make_private_folder
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.warehouse import agents, landing, publish, steps
@@ -108,7 +109,7 @@ class Master:
                 # The master was lost: start from the published copy.
                 half_made = path.with_name("recovered.new.duckdb")
                 publish.copy_file(folder / PUBLISHED, half_made)
-                publish.replace_durably(half_made, path)
+                replace_durably(half_made, path)
             master = cls(folder, path, lock, host=host, port=port)
         except BaseException:
             lock.release()
@@ -312,7 +313,7 @@ class Master:
         with self._working, self._entering:
             self._close_file()
             try:
-                publish.replace_durably(new, self.path)
+                replace_durably(new, self.path)
             finally:
                 self._connection = open_file(self.path)
 

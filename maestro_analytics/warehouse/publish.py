@@ -16,8 +16,8 @@ from pathlib import Path
 import duckdb
 
 from maestro_analytics.errors import MaestroError
+from maestro_analytics.files import replace_durably
 from maestro_analytics.kinds import RAW
-from maestro_analytics.permissions import keep_permissions
 from maestro_analytics.warehouse import agents, steps
 from maestro_analytics.warehouse.comments import write_comments
 from maestro_analytics.warehouse.connection import open_master_file
@@ -111,28 +111,6 @@ def _copy(reading: int, writing: int, size: int) -> None:
             os.lseek(writing, 0, os.SEEK_SET)
     with open(reading, "rb", closefd=False) as source, open(writing, "wb", closefd=False) as target:
         shutil.copyfileobj(source, target, 1 << 20)
-
-
-def replace_durably(new: Path, old: Path) -> None:
-    """Rename `new` over `old`, with the mode and group of `old`, and sync the name to the disk.
-
-    Raises:
-        MaestroError: `old` is open in another program, on Windows.
-    """
-    keep_permissions(new, old)
-    try:
-        new.replace(old)
-    except PermissionError as error:
-        raise MaestroError(
-            f"{old} cannot be replaced: on Windows a file that another program has open stays. Close the notebooks "
-            "that have it open; what landed is kept, and the next refresh publishes it."
-        ) from error
-    if os.name == "posix":
-        folder = os.open(old.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def compact(path: Path) -> None:

@@ -107,17 +107,16 @@ def test_no_failure_of_an_export_shows_a_secret(transport, host, reply, token, e
     host.on("GET /file", reply(**answer))
     events = []
 
-    results = list(
-        run_exports(
-            transport,
-            {"groups": None},
-            FileLedger(tmp_path / "ledger.jsonl"),
-            tmp_path / "exports",
-            in_flight=1,
-            pace=PollPace(first_seconds=0.01),
-            on_event=events.append,
-        )
-    )
+    with run_exports(
+        transport,
+        {"groups": None},
+        FileLedger(tmp_path / "ledger.jsonl"),
+        tmp_path / "exports",
+        in_flight=1,
+        pace=PollPace(first_seconds=0.01),
+        on_event=events.append,
+    ) as outcomes:
+        results = list(outcomes)
 
     (missed,) = results
     shown = "\n".join([str(missed), repr(results), everything_about(missed.error), repr(events), str(events)])

@@ -85,9 +85,7 @@ def run(tmp_path, ledger):
     """Runs exports to their end, with the folder and the ledger of the test."""
 
     def run(transport, wanted, *, folder=None, book=None, **options):
-        with contextlib.closing(
-            run_exports(transport, wanted, book or ledger, folder or tmp_path / "exports", **options)
-        ) as results:
+        with run_exports(transport, wanted, book or ledger, folder or tmp_path / "exports", **options) as results:
             return list(results)
 
     return run

@@ -68,8 +68,9 @@ def run():
     window = Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
     wanted = {kind: None if kind == "groups" else [window]}
     transport = Transport(settings, clock=FastClock())
-    for export in run_exports(transport, wanted, ledger, folder / "exports", in_flight=1, on_event=on_event):
-        reached("handed over")
+    with run_exports(transport, wanted, ledger, folder / "exports", in_flight=1, on_event=on_event) as outcomes:
+        for outcome in outcomes:
+            reached("handed over")
 
 for step in json.loads(steps):
     process = os.fork()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from maestro_analytics.exports import ExportRecord, MissedWindow, Window
-from maestro_analytics.exports.events import Asked, Halved, Noticed, Planned, Polled, Received, Receiving
+from maestro_analytics.exports.events import Halved, Noticed, Planned, Polled, Received, Receiving, Requested
 from maestro_analytics.exports.progress import progress
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -15,8 +15,8 @@ GROUPS = ExportRecord(seq=2, kind="groups", window=None, export_id="id_2")
 
 EVENTS = [
     Planned({"groups": 0.0, "raw": 14 * 86_400.0}, resumed=1),
-    Asked(RAW),
-    Asked(GROUPS, again=True),
+    Requested(RAW),
+    Requested(GROUPS, again=True),
     Polled(RAW, "in_progress", 2.0),
     Polled(RAW, "in_progress", 31.0),
     Polled(RAW, "in_progress", 45.0),
@@ -31,10 +31,10 @@ EVENTS = [
 
 def test_lines_have_a_time_and_tell_only_what_matters():
     stream = io.StringIO()
-    with progress(stream, now=lambda: MOMENT) as (show, say):
+    with progress(stream, now=lambda: MOMENT) as show:
         for event in EVENTS:
             show(event)
-        say("landed it")
+        show(Noticed("landed it"))
 
     lines = stream.getvalue().splitlines()
     assert all(line.startswith("2026-01-01T00:00:00Z ") for line in lines)
@@ -57,13 +57,13 @@ def test_bars_show_what_is_in_flight_and_leave_what_went_wrong():
     """Each state is drawn when it is asked for here, so that the picture does not depend on the time."""
     stream = io.StringIO()
     seen = []
-    with progress(stream, bars=True) as (show, say):
+    with progress(stream, bars=True) as show:
         display = show.__self__._display
         for event in EVENTS:
             show(event)
             display.refresh()
             seen.append({task.description: task.completed for task in display.tasks})
-        say("landed [it]")
+        show(Noticed("landed [it]"))
 
     assert {"covered": 0} == seen[0]
     assert {"covered", "raw 2026-01-01 00:00", "groups"} == seen[2].keys()
@@ -77,13 +77,13 @@ def test_bars_show_what_is_in_flight_and_leave_what_went_wrong():
 
 
 def test_a_pipe_and_a_notebook_get_lines():
-    with progress(io.StringIO()) as (show, _):
+    with progress(io.StringIO()) as show:
         assert not hasattr(show.__self__, "_display")
 
 
 def test_nothing_to_do_is_said():
     stream = io.StringIO()
-    with progress(stream, now=lambda: MOMENT) as (show, _):
+    with progress(stream, now=lambda: MOMENT) as show:
         show(Planned({"raw": 0.0}, resumed=0))
 
     assert "nothing to ask for" in stream.getvalue()

@@ -1,6 +1,5 @@
 """A run of exports: what it costs, what it picks up, how it ends."""
 
-import contextlib
 import itertools
 import threading
 from dataclasses import replace
@@ -13,9 +12,10 @@ from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.exports import ExportRequests
 from maestro_analytics.exports import MissedWindow, PollPace, Window, plan_windows, run_exports
 from maestro_analytics.exports.archive import stem
-from maestro_analytics.exports.events import Asked, Planned, Polled, Received, Receiving
+from maestro_analytics.exports.events import Planned, Polled, Received, Receiving, Requested
 from maestro_analytics.exports.ledger import ExportRecord
-from maestro_analytics.exports.planning import polls_within
+from maestro_analytics.exports.lifecycle import PollShare
+from maestro_analytics.exports.scheduler import polls_within
 
 
 def test_half_a_year_costs_hardly_more_than_it_must(make_sandbox, transport_for, run):
@@ -33,24 +33,30 @@ def test_half_a_year_costs_hardly_more_than_it_must(make_sandbox, transport_for,
     assert len(sandbox.received.api()) == transport.requests_made
 
 
-def test_polls_leave_half_of_the_budget_to_others(make_sandbox, transport_for, run, month):
-    """Exports that take for ever, looked at by four threads: at most 20 of 40 calls a minute are polls."""
-    sandbox = make_sandbox("never-ends=1000")
-    transport = transport_for(sandbox, requests_per_minute=40)
+class HandClock(Clock):
+    """A clock that moves only when somebody waits."""
+
+    now = 0.0
+
+    def seconds(self):
+        return self.now
+
+    def wait(self, seconds, stop=None):
+        self.now += seconds
+
+
+def test_polls_take_at_most_half_of_the_requests_of_any_minute():
+    clock = HandClock()
+    share = PollShare(per_minute=41, clock=clock)
     polls = []
+    for _ in range(200):
+        share.wait_for_turn(threading.Event())
+        polls.append(clock.now)
+        clock.wait(0.7)
 
-    run(
-        transport,
-        {"raw": [month]},
-        smallest_window=timedelta(days=7),
-        timeout_seconds=150,
-        pace=PollPace(first_seconds=1, factor=1, longest_seconds=1),
-        on_event=lambda event: polls.append(transport.clock.seconds()) if isinstance(event, Polled) else None,
-    )
-
-    assert len(polls) > 20
-    # A minute, less what a poll of this loaded machine may be late between its turn and its event.
-    assert max(sum(first <= moment < first + 50 for moment in polls) for first in polls) <= 20
+    counts = [sum(first <= moment < first + 60 for moment in polls) for first in polls]
+    assert 20 == max(counts)
+    assert polls[-1] < 60 * 200 / 20
 
 
 def test_results_come_while_others_are_in_flight(make_sandbox, transport_for, month, ledger, tmp_path, monkeypatch):
@@ -68,7 +74,7 @@ def test_results_come_while_others_are_in_flight(make_sandbox, transport_for, mo
         return found
 
     monkeypatch.setattr(ExportRequests, "state", state)
-    with contextlib.closing(run_exports(transport, {"raw": [month]}, ledger, tmp_path / "exports")) as results:
+    with run_exports(transport, {"raw": [month]}, ledger, tmp_path / "exports") as results:
         found = [next(results) for _ in range(3)]
 
     assert waiting.is_set()
@@ -77,14 +83,14 @@ def test_results_come_while_others_are_in_flight(make_sandbox, transport_for, mo
     assert [sandbox.exports[0].export_id] == [one.export_id for one in ledger.unfinished() if one.status == "requested"]
 
 
-@pytest.mark.parametrize("step", [Asked, Polled, Receiving, Received])
+@pytest.mark.parametrize("step", [Requested, Polled, Receiving, Received])
 def test_a_stop_ends_a_run_at_once_and_the_next_one_goes_on(step, make_sandbox, settings_for, month, run):
     """With a clock that really waits: a day until the first poll, which the stop cuts short."""
     from maestro_analytics.api import Transport
 
     sandbox = make_sandbox("slow-download=1")
     stop = threading.Event()
-    pace = PollPace(first_seconds=86_400 if step is Asked else 0.05)
+    pace = PollPace(first_seconds=86_400 if step is Requested else 0.05)
     with Transport(settings_for(sandbox), clock=Clock()) as transport:
         with pytest.raises(errors.Cancelled):
             run(
@@ -211,7 +217,7 @@ def test_the_events_tell_an_exports_life(make_sandbox, transport_for, run):
     (export,) = run(transport_for(make_sandbox()), {"groups": None}, on_event=events.append)
 
     kinds = [type(event) for event in events]
-    assert [Planned, Asked, Polled] == kinds[:3]
+    assert [Planned, Requested, Polled] == kinds[:3]
     assert [Receiving, Received] == kinds[-2:]
     assert export == events[-1].export
     assert (export.bytes, export.bytes) == (events[-2].bytes_received, events[-2].bytes_expected)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maestro_analytics import errors
-from maestro_analytics.exports.backlog import Backlog
+from maestro_analytics.exports.scheduler import Backlog
 from maestro_analytics.exports.windows import Window, cut, joined, without
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,14 +110,14 @@ def test_halving_and_growing_cover_exactly_the_seconds_asked_for(wanted, largest
     """Windows are taken, and each succeeds or fails as it likes; a failed one comes back in halves, the smallest that
     fails is missed. What succeeded and what is missed are the time asked for, each second once."""
     smallest = min(timedelta(hours=1), largest)
-    backlog = Backlog("raw", largest=largest, smallest=smallest)
+    backlog = Backlog(largest=largest, smallest=smallest)
     backlog.spans.extend(joined(wanted))
     done, failures = [], 0
     while backlog.spans:
         window = backlog.take()
         assert window.length <= largest
         if failures > 12 or data.draw(st.booleans()):
-            backlog.sizes.succeeded(window.length)
+            backlog.length.succeeded(window.length)
             done.append(window)
             continue
         failures += 1
@@ -125,7 +125,7 @@ def test_halving_and_growing_cover_exactly_the_seconds_asked_for(wanted, largest
         if halves is None:
             done.append(window)
         else:
-            backlog.sizes.failed(window.length)
+            backlog.length.failed(window.length)
             backlog.spans.extendleft(reversed(halves))
 
     assert joined(wanted) == joined(done)
@@ -135,13 +135,13 @@ def test_halving_and_growing_cover_exactly_the_seconds_asked_for(wanted, largest
 
 def test_windows_shrink_with_failures_and_grow_again_more_slowly_each_time():
     hour = timedelta(hours=1)
-    backlog = Backlog("raw", largest=8 * hour, smallest=hour)
+    backlog = Backlog(largest=8 * hour, smallest=hour)
     lengths = []
     for outcome in "f ssf ssss ssss".replace(" ", ""):
         if outcome == "f":
-            backlog.sizes.failed(backlog.sizes.length)
+            backlog.length.failed(backlog.length.value)
         else:
-            backlog.sizes.succeeded(backlog.sizes.length)
-        lengths.append(backlog.sizes.length / hour)
+            backlog.length.succeeded(backlog.length.value)
+        lengths.append(backlog.length.value / hour)
 
     assert [4, 4, 8, 4, 4, 4, 4, 8, 8, 8, 8, 8] == lengths

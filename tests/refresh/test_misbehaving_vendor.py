@@ -9,7 +9,7 @@ import maestro_analytics as ma
 from maestro_analytics.cli.exit_codes import exit_code
 from maestro_analytics.errors import ExportFailed, KindRefused, SchemaMismatch, SettingsError, UnreadableFile
 from maestro_analytics.exports import PollPace
-from maestro_analytics.exports.events import Asked, Noticed
+from maestro_analytics.exports.events import Noticed, Requested
 from maestro_analytics.warehouse import Master
 from maestro_analytics.warehouse.replay import replay
 from tests.refresh.conftest import (
@@ -182,7 +182,7 @@ def test_an_export_that_is_empty_when_it_is_picked_up_again_is_asked_for_again(v
     stop = Event()
 
     def stop_once_asked(event):
-        if isinstance(event, Asked):
+        if isinstance(event, Requested):
             stop.set()
 
     never_polled = PollPace(first_seconds=1e6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,7 +14,7 @@ import duckdb
 import polars as pl
 
 from maestro_analytics.exports import Window, without
-from maestro_analytics.permissions import make_private
+from maestro_analytics.files import write_atomically
 from maestro_analytics.tables.columns import Table
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.json_records import read_records
@@ -84,15 +83,12 @@ def _created_at(record: dict[str, Any]) -> datetime | None:
 
 def keep_list(path: Path, records: Records, taken_at: datetime) -> None:
     """Write a list as compressed JSON lines, atomically; the gzip header says when it was read."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as raw:
-        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=taken_at.timestamp()) as file:
-            for record in records:
-                file.write(json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass") + b"\n")
-        raw.flush()
-        os.fsync(raw.fileno())
-    make_private(part)
-    part.replace(path)
+    with (
+        write_atomically(path) as raw,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=taken_at.timestamp()) as file,
+    ):
+        for record in records:
+            file.write(json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass") + b"\n")
 
 
 def stage_list(records: Records, table: Table, folder: Path) -> StagedTable:
