@@ -55,7 +55,7 @@ AUDIT = ExportKind(
     tables=("audit_logs",),
 )
 
-EXPORT_KINDS = {kind.name: kind for kind in (RAW, GROUPS, AUDIT)}
+EXPORT_KINDS = {kind.name: kind for kind in list(globals().values()) if isinstance(kind, ExportKind)}
 WINDOWED = tuple(kind.name for kind in EXPORT_KINDS.values() if kind.windowed)
 
 COACHING = "coaching"

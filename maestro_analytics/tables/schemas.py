@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandera.polars as pa
 
-from maestro_analytics.kinds import TABLES_OF
+from maestro_analytics.kinds import EXPORT_KINDS, TABLES_OF
 from maestro_analytics.tables.coaching import COACHING_POINTS as COACHING_POINTS
 from maestro_analytics.tables.coaching import COACHING_SESSIONS as COACHING_SESSIONS
 from maestro_analytics.tables.coaching import COACHING_TABLES as COACHING_TABLES
@@ -278,7 +278,11 @@ COVERED_TIME = Table(
 
 GRADE_TABLES = (TOTAL_SCORES, SECTION_SCORES, INDIVIDUAL_ANSWERS, ANNOTATIONS)
 RAW_TABLES = (*GRADE_TABLES, CSAT)
-EXPORT_TABLES = (*RAW_TABLES, AGENT_GROUPS, AUDIT_LOGS)
+EXPORT_TABLES = tuple(
+    table
+    for table in list(globals().values())
+    if isinstance(table, Table) and any(table.name in kind.tables for kind in EXPORT_KINDS.values())
+)
 TABLES = (*EXPORT_TABLES, *COACHING_TABLES, AGENTS, AGENT_IDS, GRADE_HISTORY, INCOMPLETE_GRADES, COVERED_TIME)
 TABLES_BY_NAME = {table.name: table for table in TABLES}
 

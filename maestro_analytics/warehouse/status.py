@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from maestro_analytics.kinds import GROUPS
+from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.warehouse.connection import frame, scalar
 
 TRY_NEXT = (
@@ -121,6 +121,7 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
         "select table_name, count(*) as rows, count(*) filter (where file_refused) as of_refused_files "
         "from state.quarantine group by table_name order by table_name",
     )
+    snapshots = [kind for kind in EXPORT_KINDS.values() if not kind.windowed]
     unlanded = frame(
         connection,
         """
@@ -134,11 +135,12 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
             )
             and not exists (
                 select * from state.snapshots as taken
-                where failed.kind = $kind and taken.table_name = $table and taken.export_seq > failed.seq
+                where list_position($kinds, failed.kind) = list_position($tables, taken.table_name)
+                    and taken.export_seq > failed.seq
             )
         order by seq
         """,
-        {"kind": GROUPS.name, "table": GROUPS.tables[0]},
+        {"kinds": [kind.name for kind in snapshots], "tables": [kind.tables[0] for kind in snapshots]},
     )
     refreshes = frame(connection, "select * from state.refreshes order by refresh_id desc limit 10")
     last_complete = frame(connection, "select max(finished_at) from state.refreshes where status = 'complete'")

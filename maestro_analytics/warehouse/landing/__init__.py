@@ -13,7 +13,7 @@ import duckdb
 
 from maestro_analytics.errors import TooManyBadRows, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.kinds import COACHING, GROUPS, RAW
+from maestro_analytics.kinds import COACHING, EXPORT_KINDS, RAW
 from maestro_analytics.tables.delivery import (
     BUDGET,
     Delivery,
@@ -23,18 +23,11 @@ from maestro_analytics.tables.delivery import (
     refusals_frame,
 )
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.tables.schemas import (
-    AGENT_GROUPS,
-    AUDIT_LOGS,
-    CSAT,
-    GRADE_TABLES,
-    TABLES_BY_NAME,
-    TOTAL_SCORES,
-)
+from maestro_analytics.tables.schemas import CSAT, GRADE_TABLES, KINDS, TABLES_BY_NAME, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import scalar
 from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, Source
-from maestro_analytics.warehouse.landing.audit_logs import land_audit_logs
+from maestro_analytics.warehouse.landing.append_only import land_append_only
 from maestro_analytics.warehouse.landing.coverage import cover
 from maestro_analytics.warehouse.landing.csat import land_csat
 from maestro_analytics.warehouse.landing.grades import classify_grades, replace_grades, unreplaced_tables
@@ -50,15 +43,21 @@ from maestro_analytics.warehouse.landing.quarantine import clear_quarantine, dro
 from maestro_analytics.warehouse.landing.snapshots import (
     doubt_warning,
     is_doubtful,
-    land_groups,
     land_list,
-    supersede_groups,
+    land_snapshot,
+    supersede_snapshots,
 )
 from maestro_analytics.warehouse.landing.sources import find_sources
 from maestro_analytics.warehouse.landing.staged import add_columns
 from maestro_analytics.warehouse.ledger import add, date_by_content, find_later_exports, mark_landed, source_of
 
-LANDERS = {CSAT.name: land_csat, AUDIT_LOGS.name: land_audit_logs, AGENT_GROUPS.name: land_groups}
+LANDERS = {CSAT.name: land_csat} | {
+    table: land_append_only if kind.windowed else land_snapshot
+    for kind in EXPORT_KINDS.values()
+    if kind is not RAW
+    for table in kind.tables
+}
+"""Table -> what lands its rows; the grade tables are landed together."""
 
 
 def land(
@@ -95,9 +94,10 @@ def land(
             landed.refused = [*landed.refused, *_missing_files(missing, delivery)]
         steps.reached("grades classified")
     tables = dict(delivery.tables) if delivery else {}
-    if export.kind == GROUPS.name and not landed.refused:
-        # An export of groups without rows, or with nothing to download, means that there are no groups.
-        tables.setdefault(AGENT_GROUPS.name, StagedTable(AGENT_GROUPS))
+    is_snapshot = not EXPORT_KINDS[export.kind].windowed
+    if is_snapshot and not landed.refused:
+        # A snapshot without rows, or with nothing to download, means that there is nothing (no groups).
+        tables = {table.name: StagedTable(table) for table in KINDS[export.kind]} | tables
     with transaction(connection):
         clear_quarantine(connection, export.seq)
         if delivery is not None and TOTAL_SCORES.name in tables:
@@ -105,7 +105,7 @@ def land(
         for name, lander in LANDERS.items():
             if name in tables:
                 landed.row_counts[name] = lander(connection, tables[name], source)
-                if name == AGENT_GROUPS.name and _is_doubted(connection, source):
+                if is_snapshot and _is_doubted(connection, source):
                     landed.warnings.append(doubt_warning(connection, name, tables[name].rows_live))
                 steps.reached(f"{name} landed")
         for counts in landed.row_counts.values():
@@ -118,8 +118,8 @@ def land(
         status = "partial" if landed.refused else "landed" if delivery is not None else "empty"
         errors = "; ".join(str(file.error) for file in landed.refused) or None
         mark_landed(connection, export.seq, status=status, error=errors)
-        if export.kind == GROUPS.name:
-            supersede_groups(connection, source)
+        if is_snapshot:
+            supersede_snapshots(connection, source)
         else:
             replaced = [table.name for table in GRADE_TABLES if {table.name, TOTAL_SCORES.name} <= tables.keys()]
             drop_superseded(

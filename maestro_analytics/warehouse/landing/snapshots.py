@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import duckdb
 
+from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.warehouse.connection import quoted_all, rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
@@ -51,7 +52,7 @@ def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     return int(scalar(connection, f"select count(*) from main.{name}"))
 
 
-def land_groups(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> RowCounts:
+def land_snapshot(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> RowCounts:
     """Replace the whole table, unless it has a later snapshot or this one is doubtful."""
     counts = counts_of(connection, staged, source)
     name = staged.table.name
@@ -99,13 +100,14 @@ def _record_snapshot(connection: duckdb.DuckDBPyConnection, name: str, source: S
     connection.execute("insert into state.snapshots values (?, ?, ?, ?)", [name, source.seq, source.at, rows])
 
 
-def supersede_groups(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Give up the exports of groups that a later one has replaced, or this one where the table has a later one.
+def supersede_snapshots(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Give up the exports of a snapshot that a later one has replaced, or this one if the table has a later one.
 
     Their refused rows go, and their kept files go with the next publication. A refused or doubted export that was asked
     for after the one in the table stays.
     """
-    in_table = scalar(connection, "select max(export_seq) from state.snapshots where table_name = 'agent_groups'")
+    name = EXPORT_KINDS[source.kind].tables[0]
+    in_table = scalar(connection, "select max(export_seq) from state.snapshots where table_name = ?", [name])
     if in_table == source.seq:
         superseded = "seq <> $seq and seq not in (select seq from later_exports)"
     elif scalar(connection, "select count(*) from later_exports where seq = ?", [in_table]):
@@ -113,10 +115,10 @@ def supersede_groups(connection: duckdb.DuckDBPyConnection, source: Source) -> N
     else:
         return
     superseded += (
-        " and kind = 'groups' and status in ('landed', 'partial', 'unreadable') and file is not null "
+        " and kind = $kind and status in ('landed', 'partial', 'unreadable') and file is not null "
         "and pruned_at is null"
     )
-    seq = {"seq": source.seq}
+    seq = {"seq": source.seq, "kind": source.kind}
     connection.execute(
         f"delete from state.quarantine where export_seq in (select seq from state.exports where {superseded})", seq
     )
