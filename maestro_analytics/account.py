@@ -1,4 +1,4 @@
-"""Whether the token and host of this run belong to the account whose data a folder holds.
+"""Check that the token and host belong to the account whose data a folder holds.
 
 Every customer of the vendor has the same host, so that the host alone does not tell. An account is known by the
 account prefix of its answer ids and by the ids and addresses of its people.
@@ -63,7 +63,7 @@ where trim(id) <> ''
 
 @dataclass
 class Evidence:
-    """What an account is known by."""
+    """What identifies an account: prefixes of answer ids, and people."""
 
     prefixes: set[str] = field(default_factory=set)
     people: set[str] = field(default_factory=set)
@@ -174,7 +174,7 @@ def _prefixes(records: Iterable[object]) -> Iterable[str]:
 
 
 def _people(transport: Transport, *, pace: PollPace | None, stop: Event | None) -> set[str]:
-    """Ids and addresses of the people in the account's groups; empty where there are none or they cannot be had."""
+    """Ids and addresses of the people in the account's groups; empty if they cannot be exported."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             kept = export_once(transport, GROUPS.name, Path(folder), pace=pace, stop=stop)
@@ -198,7 +198,7 @@ def _people(transport: Transport, *, pace: PollPace | None, stop: Event | None) 
 
 
 def _is_same(before: Evidence, now: Evidence) -> bool | None:
-    """Whether two pieces of evidence are of one account; None where they do not tell."""
+    """Whether two pieces of evidence are of one account; None if that cannot be decided."""
     if before.prefixes and now.prefixes:
         return bool(before.prefixes & now.prefixes)
     if before.people and now.people:

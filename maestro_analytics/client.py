@@ -231,7 +231,7 @@ def _cell(value: Any) -> Any:
 
 
 class Exports:
-    """One-off exports: asked for, kept in a folder, readable as frames. `refresh` does this for a warehouse."""
+    """One-off exports: requested, kept in a folder, readable as frames. `refresh` does this for a warehouse."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree.
+"""The errors that this package raises, as one tree of classes.
 
     MaestroError
      +- SettingsError            fix your environment, nothing was tried
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
 
 class MaestroError(Exception):
-    """Anything that this package raises on purpose."""
+    """Base class of all errors that this package raises on purpose."""
 
 
 class SettingsError(MaestroError):
-    """The environment is not fit to start with."""
+    """A setting, or the machine, has to be corrected before anything can run."""
 
 
 class InvalidArgument(MaestroError, ValueError):
@@ -66,7 +66,7 @@ class TokenRefused(SettingsError):
 
 
 class RequestRefused(MaestroError):
-    """The vendor refused a request for what it says; the same request gets the same answer."""
+    """The vendor refused a request (4xx); the same request would be refused again."""
 
     def __init__(self, *, status: int, endpoint: str, vendor_message: str) -> None:
         self.status = status
@@ -101,7 +101,7 @@ class Cancelled(MaestroError):
 
 
 class TryAgain(MaestroError):
-    """The vendor could not answer now, and our own retries are spent."""
+    """The vendor could not answer, and all retries were used."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class ExportFailed(MaestroError):
 
 
 class DownloadFailed(MaestroError):
-    """A complete export's bytes could not be had, or were not what was announced."""
+    """The file of a complete export could not be downloaded, or is not what was announced."""
 
     def __init__(self, message: str, *, export_id: str | None = None) -> None:
         self.export_id = export_id
@@ -158,7 +158,7 @@ class UploadFailed(MaestroError):
 
 
 class UnreadableFile(MaestroError):
-    """Bytes that are no export we know. The file is kept."""
+    """A file that is not a known export. It is kept."""
 
     def __init__(self, message: str, *, path: Path) -> None:
         self.path = path
@@ -182,7 +182,7 @@ class InconsistentPages(MaestroError):
 
 
 class AnotherRefresh(MaestroError):
-    """Another process is working on this data folder."""
+    """Another process is writing to this data folder."""
 
     def __init__(self, *, folder: Path, pid: int | None, command: str | None = None) -> None:
         self.folder = folder
@@ -211,7 +211,7 @@ class LakeError(MaestroError):
 
 
 class NotALake(LakeError, InvalidArgument):
-    """A path that holds no lake that this version reads."""
+    """There is no lake at a path that this version reads."""
 
     def __init__(
         self,
@@ -239,11 +239,11 @@ class LakeBusy(LakeError, AnotherRefresh):
 
 
 class EngineMissing(LakeError, SettingsError):
-    """Spark was asked for where it cannot run."""
+    """Spark cannot run here."""
 
 
 class UnknownName(InvalidArgument):
-    """A name that the data does not have; the nearest that it has are named."""
+    """A name that the data does not have; the message lists the nearest names."""
 
     def __init__(self, *, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind = kind

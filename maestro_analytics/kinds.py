@@ -1,4 +1,4 @@
-"""Every kind of data that a refresh fetches, declared once: its request, its parameters and its tables.
+"""Every kind of data that a refresh fetches, declared once: request, parameters and tables.
 
 To add an export kind, declare it here and its tables in `tables/schemas.py`.
 """

@@ -224,7 +224,7 @@ def _exports_in(files: Sequence[Path], kind: str | None, report: LandReport) -> 
 
 
 def _is_one_export(tables: dict[Path, str]) -> bool:
-    """Whether plain files, each with its table, can be one export: no table occurs in two of them."""
+    """Whether plain files can be one export: no table occurs in two of them."""
     return len(set(tables.values())) == len(tables)
 
 

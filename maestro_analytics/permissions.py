@@ -1,4 +1,4 @@
-"""Who may read what is written: only the owner, and the group of a folder that was shared with it."""
+"""File permissions: files are for their owner, and for the group of a folder that is shared with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_private(file: Path) -> None:
 
 
 def is_shared(folder: Path) -> bool:
-    """Whether a folder was given to its group: it lets the group in, and is setgid or closed to others."""
+    """Whether a folder is shared with its group: the group may enter, and it is setgid or closed to others."""
     mode = folder.stat().st_mode
     return mode & 0o050 == 0o050 and bool(mode & stat.S_ISGID or not mode & 0o007)
 

@@ -1,4 +1,4 @@
-"""The main job, from the vendor to the published file.
+"""Refresh: from the vendor to the published file.
 
     vendor -> export file (kept) -> checked frames -> Delivery -> master -> published file
          \\-> list pages ---------> checked frames -----------> master --/
@@ -247,7 +247,7 @@ def _open_master(settings: Settings, wait_seconds: float, clock: Clock, stop: Ev
 
 @dataclass
 class _Run:
-    """One run: the open client and master, and the report that it fills."""
+    """One run: the open transport and master, and the report that it fills."""
 
     settings: Settings
     transport: Transport
@@ -327,13 +327,13 @@ class _Run:
         return report
 
     def error(self, error: MaestroError) -> None:
-        """Enter an error once: many windows may fail for the same reason."""
+        """Report an error once: many windows may fail for the same reason."""
         if str(error) not in {str(known) for known in self.report.errors}:
             self.report.errors.append(error)
             self.emit(Noticed(f"{type(error).__name__}: {error}"))
 
     def warn(self, text: str) -> None:
-        """Enter a warning once."""
+        """Report a warning once."""
         if text not in self.report.warnings:
             self.report.warnings.append(text)
             self.emit(Noticed(text))
@@ -388,7 +388,7 @@ class _Run:
                 self._note(landed)
 
     def _check_refusals(self) -> None:
-        """Where every kind was refused, the token or the base URL is wrong, not the kinds."""
+        """If every kind was refused, report that the token or the base URL is wrong."""
         errors = self.report.errors
         refused = [error for error in errors if isinstance(error, KindRefused)]
         if self.report.landed_anything or not refused or len(refused) < len(errors):
@@ -405,7 +405,7 @@ class _Run:
             ]
 
     def _note(self, landed: Landed) -> None:
-        """Enter a landing in the report, and tell what a person should know."""
+        """Add a landing to the report, with its warnings."""
         report = self.report
         report.landed_anything = True
         for table, rows in landed.rows.items():
@@ -423,7 +423,7 @@ class _Run:
 
 
 def land_export(master: Master, export: ExportRecord) -> Landed:
-    """Read one received export and land it. Whatever its bytes cause is its own error: the other exports go on."""
+    """Read one received export and land it. A file that cannot be read is refused, and the other exports go on."""
     if export.file is None:
         return master.land(export, None)
     try:
@@ -460,7 +460,7 @@ def plan(
     forget: bool = False,
     clock: Clock | None = None,
 ) -> ExportPlan:
-    """What a run would ask for, from the coverage of the published file. Asks for nothing and writes nothing."""
+    """What a run would request, from the coverage of the published file. Requests and writes nothing."""
     covered: dict[str, list[Window]] = {}
     first_since: dict[str, datetime] = {}
     if settings.database.exists():

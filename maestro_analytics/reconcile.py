@@ -135,7 +135,7 @@ def reconcile(
 
 
 def _land(master: Master, outcome: ExportRecord | MissedWindow, report: ReconcileReport) -> datetime:
-    """Land an export; returns the moment from which on ghosts may be told of, as far as this window is concerned."""
+    """Land an export; returns the moment from which ghosts can be reported, as far as this window is concerned."""
     nothing = report.since
     if isinstance(outcome, MissedWindow):
         report.errors.append(outcome.error or ExportFailed(outcome.reason, export_id=None, window=outcome.window))

@@ -1,4 +1,4 @@
-"""What the environment says, read once at the edge. No other module touches `os.environ`."""
+"""Settings from environment variables and `.env`. No other module reads `os.environ`."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class Settings(BaseSettings):
 
     @property
     def token(self) -> str:
-        """The token in the clear, for the one header that carries it.
+        """The token as plain text, for the request header.
 
         Raises:
             SettingsError: there is none.
@@ -149,7 +149,7 @@ class Settings(BaseSettings):
 
     @property
     def host(self) -> str:
-        """The account's host, without a port: what a data folder belongs to."""
+        """The host of the API, without a port."""
         return urlsplit(self.base_url).hostname or ""
 
     @property

@@ -67,17 +67,23 @@ GET_EXPORT_DATA = Endpoint(
     "look at an export", "GET", "/get-export-data", "body", Retry.ALWAYS, "Retrieve the results of an export"
 )
 GET_EXPORT_DATA_BY_QUERY = Endpoint(
-    "look at an export", "GET", "/get-export-data", "query", Retry.ALWAYS,
+    "look at an export",
+    "GET",
+    "/get-export-data",
+    "query",
+    Retry.ALWAYS,
     "Retrieve the results of an export, where a proxy drops the body of a GET",
-)  # fmt: skip
+)
 EXPORT_DATA_BY_ID = Endpoint(
-    "look at an export", "GET", "/export-data/{export_id}", "none", Retry.ALWAYS,
+    "look at an export",
+    "GET",
+    "/export-data/{export_id}",
+    "none",
+    Retry.ALWAYS,
     "newer documentation, in place of get-export-data",
-)  # fmt: skip
+)
 
-CREATE_TICKET = Endpoint(
-    "create a ticket", "POST", "/tickets", "body", Retry.IF_NOT_SENT, "Create a Ticket"
-)  # fmt: skip
+CREATE_TICKET = Endpoint("create a ticket", "POST", "/tickets", "body", Retry.IF_NOT_SENT, "Create a Ticket")
 UPDATE_TICKET = Endpoint("update a ticket", "PATCH", "/tickets/{ticket_id}", "body", Retry.ALWAYS, "Update a Ticket")
 DELETE_TICKET = Endpoint(
     "delete a ticket", "DELETE", "/tickets/{ticket_id}", "none", Retry.ALWAYS, "Delete a Ticket", replies=False
@@ -94,13 +100,23 @@ CREATE_ATTACHMENT = Endpoint(
 
 CREATE_AGENT = Endpoint("create an agent", "POST", "/agents", "body", Retry.IF_NOT_SENT, "Create an Agent")
 ADD_ID_TO_AGENT = Endpoint(
-    "add an id to an agent", "POST", "/agents/add-id-to-agent", "body", Retry.IF_NOT_SENT,
-    "Update an Agent (add agent id to agent)", replies=False,
-)  # fmt: skip
+    "add an id to an agent",
+    "POST",
+    "/agents/add-id-to-agent",
+    "body",
+    Retry.IF_NOT_SENT,
+    "Update an Agent (add agent id to agent)",
+    replies=False,
+)
 UPDATE_AGENT_AVAILABILITY = Endpoint(
-    "update an agent's availability", "POST", "/update-agent-availability", "body", Retry.ALWAYS,
-    "Update an Agent (update agent availability)", replies=False,
-)  # fmt: skip
+    "update an agent's availability",
+    "POST",
+    "/update-agent-availability",
+    "body",
+    Retry.ALWAYS,
+    "Update an Agent (update agent availability)",
+    replies=False,
+)
 
 GET_TODO = Endpoint("get a to-do", "GET", "/todos/{id}", "none", Retry.ALWAYS, "Retrieve a Single To-do")
 GET_TODOS = Endpoint("list to-dos", "GET", "/todos", "query", Retry.ALWAYS, "Retrieve Many To-dos")
@@ -111,9 +127,13 @@ GET_COACHING_POINTS = Endpoint(
     "list coaching points", "GET", "/coaching-points", "query", Retry.ALWAYS, "Retrieve Many Coaching Points"
 )
 GET_COACHING_SESSION = Endpoint(
-    "get a coaching session", "GET", "/coaching-sessions/{id}", "none", Retry.ALWAYS,
+    "get a coaching session",
+    "GET",
+    "/coaching-sessions/{id}",
+    "none",
+    Retry.ALWAYS,
     "Retrieve a Single Coaching Session",
-)  # fmt: skip
+)
 GET_COACHING_SESSIONS = Endpoint(
     "list coaching sessions", "GET", "/coaching-sessions", "query", Retry.ALWAYS, "Retrieve Many Coaching Sessions"
 )

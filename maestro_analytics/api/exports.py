@@ -48,7 +48,7 @@ class ExportRequests:
         self._poll_lock = threading.Lock()
 
     def request(self, kind: str, parameters: Mapping[str, Any], *, stop: threading.Event | None = None) -> str:
-        """Ask for an export of a kind of `EXPORT_KINDS`, and return its id.
+        """Request an export of a kind of `EXPORT_KINDS`; returns its id.
 
         Raises:
             TryAgain: the answer named no id, or what `send` raises.
@@ -64,7 +64,7 @@ class ExportRequests:
         return str(export_id)
 
     def state(self, export_id: str, *, stop: threading.Event | None = None) -> ExportState:
-        """How an export is doing.
+        """The status of an export, and the URL of its file.
 
         Raises:
             RequestRefused: status 404: the vendor does not know the id.

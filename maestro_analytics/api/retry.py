@@ -134,34 +134,44 @@ class RetryPolicy:
             return OutcomeUnknown(
                 f"{failure} to {self.shown}, and it may have been carried out all the same. Check before you send "
                 "it again.",
-                endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
-            )  # fmt: skip
+                endpoint=self.shown,
+                status=failure.status,
+                retry_after_seconds=retry_after,
+            )
         if failure.status == 429:
             return TryAgain(
                 f"{failure} to {self.shown}, {self._limited} times: the token's budget is used up, perhaps by "
                 "other programs that use it. Try again in some minutes, or set MAESTRO_REQUESTS_PER_MINUTE lower.",
-                endpoint=self.shown, status=429, retry_after_seconds=retry_after,
-            )  # fmt: skip
+                endpoint=self.shown,
+                status=429,
+                retry_after_seconds=retry_after,
+            )
         if self.endpoint.retry is not Retry.ALWAYS and failure.status not in (None, 503):
             return OutcomeUnknown(
                 f"{failure} to {self.shown}, {self._failed} times: it may have been carried out all the same.",
-                endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
-            )  # fmt: skip
+                endpoint=self.shown,
+                status=failure.status,
+                retry_after_seconds=retry_after,
+            )
         if self._health.silent_seconds(self._clock.seconds()) >= SILENCE_SECONDS:
             return Unreachable(
                 f"{failure} to {self.shown}: no answer for {SILENCE_SECONDS:.0f} s. Check the network and the "
                 "vendor's status page, then run the same command again; what had landed stays.",
-                endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
-            )  # fmt: skip
+                endpoint=self.shown,
+                status=failure.status,
+                retry_after_seconds=retry_after,
+            )
         if failure.status is None:
             return TryAgain(
                 f"{failure} to {self.shown}, though {self.host} answers other requests. Try again later.",
                 endpoint=self.shown,
-            )  # fmt: skip
+            )
         return TryAgain(
             f"{failure} to {self.shown}, {self._failed} times. Try again later.",
-            endpoint=self.shown, status=failure.status, retry_after_seconds=retry_after,
-        )  # fmt: skip
+            endpoint=self.shown,
+            status=failure.status,
+            retry_after_seconds=retry_after,
+        )
 
     def _is_safe_after(self, failure: Failure) -> bool:
         """Whether the endpoint allows another attempt although this one may have been carried out."""

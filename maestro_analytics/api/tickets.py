@@ -107,10 +107,19 @@ class Tickets:
             endpoints.CREATE_TICKET,
             {"ticket_id": ticket_id}
             | _ticket_fields(
-                type=type, subject=subject, agents=agents, link=link, body=body, tags=tags, status=status,
-                csat_score=csat_score, first_seen=first_seen, last_seen=last_seen, attributes=attributes,
+                type=type,
+                subject=subject,
+                agents=agents,
+                link=link,
+                body=body,
+                tags=tags,
+                status=status,
+                csat_score=csat_score,
+                first_seen=first_seen,
+                last_seen=last_seen,
+                attributes=attributes,
             ),
-        )  # fmt: skip
+        )
         return Ticket.from_json(answer)
 
     def update_ticket(
@@ -134,9 +143,18 @@ class Tickets:
         Source: "Update a Ticket".
         """
         fields = _ticket_fields(
-            type=type, subject=subject, agents=agents, link=link, body=body, tags=tags, status=status,
-            csat_score=csat_score, first_seen=first_seen, last_seen=last_seen, attributes=attributes,
-        )  # fmt: skip
+            type=type,
+            subject=subject,
+            agents=agents,
+            link=link,
+            body=body,
+            tags=tags,
+            status=status,
+            csat_score=csat_score,
+            first_seen=first_seen,
+            last_seen=last_seen,
+            attributes=attributes,
+        )
         if all(value is None for value in fields.values()):
             raise InvalidArgument("update_ticket was given nothing to change")
         return Ticket.from_json(self._transport.send(endpoints.UPDATE_TICKET, fields, ticket_id=ticket_id))
@@ -304,7 +322,7 @@ def _ticket_fields(
 
 
 def _in_calls(ticket_ids: Iterable[str]) -> Iterator[list[str]]:
-    """The ids, each once, in lists that fit one URL."""
+    """The ids without duplicates, in lists that are short enough for one URL."""
     if isinstance(ticket_ids, str):
         raise InvalidArgument("ticket_ids must be a list of ids, not one text")
     ids: list[str] = []

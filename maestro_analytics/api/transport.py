@@ -325,8 +325,10 @@ class Transport:
             wait_seconds = retry_after_seconds(response.headers.get("Retry-After"), now=self.clock.utc())
             error = Failure(
                 f"{status} from {self.host}" + (f" ({said})" if said else ""),
-                status=status, arrived=status not in (425, 429), retry_after_seconds=wait_seconds,
-            )  # fmt: skip
+                status=status,
+                arrived=status not in (425, 429),
+                retry_after_seconds=wait_seconds,
+            )
             if status == 429:
                 self._health.responded()
         else:

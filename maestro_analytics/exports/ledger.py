@@ -1,4 +1,4 @@
-"""What is remembered of each export, so that a run that was killed goes on where it was."""
+"""Records of the exports requested, so that a run that was killed can finish them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maestro_analytics.exports.windows import MARGIN, Window
 
 @dataclass(frozen=True)
 class ExportRecord:
-    """One export that was asked for.
+    """One export that was requested.
 
     Attributes:
         seq: the order in which exports were asked for; of two versions of a grade, that of the higher one counts.
@@ -54,7 +54,7 @@ class ExportRecord:
         return Window(self.window.start, end) if self.window.start < end else None
 
     def __str__(self) -> str:
-        """For messages: what it is and which."""
+        """The kind, window and id of the export, for messages."""
         window = f" {self.window}" if self.window else ""
         return f"{self.kind} export{window}" + (f" ({self.export_id})" if self.export_id else "")
 
@@ -63,32 +63,32 @@ class Ledger(Protocol):
     """Where export records are kept. Each call returns when it is on the disk; safe to share between threads."""
 
     def plan(self, kind: str, window: Window | None, requested_at: datetime) -> ExportRecord:
-        """A new record, before its request is sent."""
+        """Enter a new record; called before its request is sent."""
         ...
 
     def asked(self, seq: int, export_id: str, asked_at: datetime | None = None) -> None:
-        """The vendor's id is known: before the first poll."""
+        """Record the vendor's id; called before the first poll."""
         ...
 
     def received(self, seq: int, *, file: Path, sha256: str, bytes: int, completed_at: datetime) -> None:
-        """Its file is kept."""
+        """Record that its file is kept."""
         ...
 
     def empty(self, seq: int, completed_at: datetime) -> None:
-        """It is complete, and there is nothing to download."""
+        """Record that it is complete with nothing to download."""
         ...
 
     def failed(self, seq: int, *, status: str, error: str) -> None:
-        """It ended `errored`, `timed_out` or `failed`."""
+        """Record that it ended `errored`, `timed_out` or `failed`."""
         ...
 
     def unfinished(self) -> list[ExportRecord]:
-        """Those that are planned, requested, received or empty, and have not landed, in the order of asking."""
+        """Records that are planned, requested, received or empty, and have not landed, oldest first."""
         ...
 
 
 class FileLedger:
-    """A ledger in a file of JSON lines, for exports outside a warehouse. One line for each thing that happened.
+    """A ledger in a file of JSON lines, for exports without a warehouse. One line per change.
 
     Args:
         path: the file; made when it is not there.
@@ -123,7 +123,7 @@ class FileLedger:
         self._change(seq, status="empty", at=completed_at.isoformat())
 
     def landed(self, seq: int) -> None:
-        """It was handed over: a later run need not know of it."""
+        """Record that the caller has it, so that a later run does not resume it."""
         self._change(seq, status="landed")
 
     def failed(self, seq: int, *, status: str, error: str) -> None:

@@ -55,7 +55,7 @@ def progress(
 
 
 def sentence(event: Event) -> str | None:
-    """One line about an event; None for those that are only of interest to a bar."""
+    """One line about an event; None for events that only progress bars show."""
     match event:
         case Planned(seconds_by_kind, resumed):
             parts = [
@@ -111,14 +111,15 @@ def _bars(stream: TextIO) -> Iterator[OnEvent]:
 
     console = Console(file=stream, highlight=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24))
-    with Progress(*columns, TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn(), console=console,
-                  transient=True) as display:  # fmt: skip
+    with Progress(
+        *columns, TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn(), console=console, transient=True
+    ) as display:
         bars = _Bars(display)
         yield bars.show
 
 
 class _Bars:
-    """One bar for each export in flight, and one for the time that is covered."""
+    """A progress bar per export in flight, and one for the time covered."""
 
     def __init__(self, display: Progress) -> None:
         self._display = display

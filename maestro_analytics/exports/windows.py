@@ -17,7 +17,7 @@ SMALLEST_WINDOW = timedelta(minutes=1)
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """From `start` (in it) to `end` (not in it); aware, kept in UTC.
+    """A half-open window of time: `start` is in it, `end` is not; aware, kept in UTC.
 
     Raises:
         InvalidArgument: a naive moment, or an end that is not after the start.
@@ -49,7 +49,7 @@ class Window:
         return {"startDate": iso(start), "endDate": iso(end)}
 
     def split(self, smallest: timedelta = SMALLEST_WINDOW) -> tuple[Window, Window] | None:
-        """Two halves on whole seconds, the first at least `smallest` long; None when it is that small already."""
+        """Two halves on whole seconds, the first at least `smallest` long; None if it is not longer than that."""
         if self.length <= max(smallest, SECOND):
             return None
         half = max(timedelta(seconds=self.length // SECOND // 2), smallest, SECOND)
@@ -63,7 +63,7 @@ class Window:
 
 
 def joined(windows: Iterable[Window]) -> list[Window]:
-    """The same moments in as few windows as there can be, in order."""
+    """The windows sorted, with those that overlap or touch merged."""
     result: list[Window] = []
     for window in sorted(windows):
         if result and window.start <= result[-1].end:
@@ -74,7 +74,7 @@ def joined(windows: Iterable[Window]) -> list[Window]:
 
 
 def without(windows: Iterable[Window], taken: Iterable[Window]) -> list[Window]:
-    """The moments of `windows` that are in none of `taken`, in order."""
+    """The parts of `windows` that are in none of `taken`, in order."""
     result = joined(windows)
     for gone in joined(taken):
         result = [piece for window in result for piece in _minus(window, gone)]
@@ -82,7 +82,7 @@ def without(windows: Iterable[Window], taken: Iterable[Window]) -> list[Window]:
 
 
 def cut(windows: Sequence[Window], length: timedelta) -> list[Window]:
-    """The windows in pieces of at most `length`."""
+    """The windows cut into pieces of at most `length`."""
     pieces = []
     for window in joined(windows):
         rest: Window | None = window

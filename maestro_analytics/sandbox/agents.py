@@ -1,4 +1,4 @@
-"""Agents: who is known under which id or e-mail address, and the endpoints that add to it."""
+"""Agents by id and e-mail address, and the endpoints that create and change them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox's own time: it stands still and is moved, or runs along with real time from where it was set."""
+"""The sandbox's clock: it stands still until it is moved, or runs with real time from where it was set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Clock:
             return self._moment + timedelta(seconds=time.monotonic() - self._running_since)
 
     def advance(self, step: timedelta) -> datetime:
-        """Move on, never back."""
+        """Move the clock forward."""
         if step < timedelta(0):
             raise ValueError("the sandbox's clock moves forward only")
         with self._lock:

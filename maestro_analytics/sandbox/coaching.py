@@ -27,7 +27,7 @@ _PAGING = (
 
 
 class CoachingLists:
-    """Lists in no particular but a steady order, in pages of at most `largest_page`."""
+    """Lists in a stable order, in pages of at most `largest_page`."""
 
     def __init__(self, *, centre: Centre, clock: Clock, faults: Faults, largest_page: int) -> None:
         self._centre = centre
@@ -52,7 +52,7 @@ class CoachingLists:
         return routes
 
     def shown(self, records: list[Record]) -> list[dict[str, Any]]:
-        """The records that are there now, moments as datetimes."""
+        """The records that exist now, moments as datetimes."""
         now = self._clock.now()
         with self._lock:
             return [shown for record in records if (shown := record.as_of(now)) is not None]
@@ -94,7 +94,7 @@ class CoachingLists:
         return answer
 
     def _change(self, records: list[Record]) -> None:
-        """Two go and one comes: the last total may then equal the number of records seen, of the wrong set."""
+        """Remove two records and add one: the total can then equal the records seen although the set is wrong."""
         now = self._clock.now()
         with self._lock:
             there = [record for record in records if record.as_of(now) is not None]
@@ -105,7 +105,7 @@ class CoachingLists:
         self._grow(records, like=there[:1])
 
     def _grow(self, records: list[Record], like: Sequence[Record] | None = None) -> None:
-        """One more record, created now, with the fields of another."""
+        """Add a record, created now, with the fields of another."""
         with self._lock:
             for model in records[:1] if like is None else like:
                 rng = draws(self._centre.seed, RECORD, len(records), 5)

@@ -1,4 +1,4 @@
-"""Exports: asked for, in progress, complete or errored. What an export holds is fixed when it is asked for."""
+"""Exports: requested, in progress, complete or errored. The content is fixed at the request."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ExportJob:
 
 
 class Exports:
-    """The export endpoints. Each file is made at least `seconds` after it was asked for."""
+    """The export endpoints. Each file is complete at least `seconds` after its request."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Exports:
         return self._ask("audit", call, self._table_maker("audit_logs", rows), scores=len(rows))
 
     def _shown_until(self) -> datetime:
-        """The moment up to which windowed exports know what happened."""
+        """The moment up to which windowed exports include changes."""
         return self._clock.now() - timedelta(minutes=self._faults.number("late-updates"))
 
     def _table_maker(self, table: str, rows: Iterable[Row]) -> Callable[[ExportJob, Path], Damage]:
@@ -147,7 +147,7 @@ class Exports:
         return make
 
     def _file_number(self, job: ExportJob) -> int:
-        """What the order and style of a file's rows are drawn from."""
+        """The random seed of the order and style of a file's rows."""
         if not self._faults.number("steady-files"):
             return job.number
         return crc32(f"{job.kind} {sorted(job.parameters.items())}".encode())

@@ -1,4 +1,4 @@
-"""Named faults: what can be made to go wrong, and how often it still will."""
+"""Named faults that can be switched on, and how often each still strikes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FAULTS: dict[str, tuple[int, str]] = {
 
 
 class UnknownFault(ValueError):
-    """No fault has this name, or its number is none."""
+    """There is no fault of this name, or its number is invalid."""
 
 
 def parsed(names: Iterable[str]) -> dict[str, int]:
@@ -89,7 +89,7 @@ class Faults:
             self._counts = {key: count for key, count in self._counts.items() if key[0] not in chosen}
 
     def switch_off(self, *names: str) -> None:
-        """Switch off these, or all when none is named."""
+        """Switch off these faults, or all if none is named."""
         with self._lock:
             for name in names or list(self._on):
                 self._on.pop(name, None)

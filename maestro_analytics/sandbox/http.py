@@ -1,4 +1,4 @@
-"""Plain HTTP over threads: requests and replies as values, and connections that can be reset like real ones."""
+"""An HTTP server with threads: requests and replies as values, and connections that can be reset."""
 
 from __future__ import annotations
 

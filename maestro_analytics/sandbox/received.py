@@ -1,4 +1,4 @@
-"""What the sandbox received, for tests to look at: requests, metrics as the vendor holds them, violations."""
+"""What the sandbox received, for tests: requests, the metrics as the vendor has them, violations."""
 
 from __future__ import annotations
 

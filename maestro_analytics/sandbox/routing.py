@@ -1,4 +1,4 @@
-"""From a request to the endpoint that answers it: token, limits, JSON, parameters, refusals."""
+"""Route a request to its endpoint, after checks of token, limits, JSON and parameters."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Route:
 
 
 class Api:
-    """The API's side of the conversation; what the endpoints do is theirs."""
+    """Checks requests and calls the endpoints."""
 
     def __init__(
         self, routes: Sequence[Route], *, token: str, limits: SlidingWindows, faults: Faults, inbox: Inbox

@@ -137,7 +137,7 @@ class Sandbox:
         return self.start()
 
     def start(self) -> Self:
-        """Start both servers, where a `with` does not fit; then `close` is yours to call."""
+        """Start both servers without a `with` block; call `close` at the end."""
         self._api_origin.start()
         self._store_origin.start()
         return self
@@ -191,7 +191,7 @@ class Sandbox:
         return list(self._account.comments.comments)
 
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> datetime:
-        """Move the clock on and let the centre live: grades, re-grades, deletions, coaching, to-dos."""
+        """Move the clock forward, and simulate grades, re-grades, deletions, coaching and to-dos until then."""
         now = self._clock.advance(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
         self._live()
         return now

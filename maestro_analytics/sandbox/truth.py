@@ -1,4 +1,4 @@
-"""What is really so: the tables that a correct warehouse holds, and the effects that a correct statistic finds."""
+"""The truth behind the sandbox: the tables of a correct warehouse, and the effects that statistics should find."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Truth:
         self._moment = moment
 
     def at(self, moment: datetime) -> Truth:
-        """What was so at an earlier moment (but for what tests changed through the API)."""
+        """The truth at an earlier moment, without what tests changed through the API."""
         return Truth(centre=self._centre, directory=self._directory, moment=lambda: moment)
 
     # Tables

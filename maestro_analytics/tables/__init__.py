@@ -1,4 +1,4 @@
-"""Pure: what the tables are, how text becomes values, which rows are one grade. Imports no other room."""
+"""Tables, declared once, and files and records read into checked rows. Opens no database and calls no API."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""What a table and a column are.
+"""Table and column declarations: roles, types, and how rows replace each other.
 
 A column says what its text means with one of a few roles (`Role`), which fix its type:
 
@@ -148,7 +148,7 @@ class Table:
         return tuple(name for name in self.file_columns if self.schema.columns[name].metadata["identity"])
 
     def ddl(self, *, schema: str = "main") -> str:
-        """`create table` for DuckDB. No primary key and no index: see "The unit is the grade" in the README."""
+        """`create table` for DuckDB. No primary key and no index: a landing replaces all rows of a grade."""
         body = ",\n    ".join(f'"{name}" {DUCKDB_TYPES[role]}' for name, role in self.columns.items())
         return f"create table if not exists {schema}.{self.name} (\n    {body}\n)"
 

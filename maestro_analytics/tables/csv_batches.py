@@ -1,4 +1,4 @@
-"""The rows of a file as batches of text columns, fast where the file is sound, one by one where it is not.
+"""The rows of a file as batches of text columns, fast if the file is well formed, record by record if not.
 
 The fast reader is pyarrow's, on the unpacked stream of the member, so that unpacking and parsing overlap and no
 temporary file is written. Blocks are small on purpose: 500,000 answers take 0.33 s in blocks of 1 MiB, 0.68 s in 8 and
@@ -136,13 +136,13 @@ def _slow_batch(rows: list[Record], names: tuple[str, ...], count: RowCount) -> 
 
 
 def records_of(member: Member, header: Header) -> Generator[Record, None, None]:
-    """The records of a member behind its header."""
+    """The records of a member after its header."""
     with member.open() as stream:
         yield from read_records(stream, width=len(header.names), skip_lines=header.lines, delimiter=header.delimiter)
 
 
 def open_csv(stream: _Tail, names: tuple[str, ...], on_ragged: Any, delimiter: str) -> Iterator[Any]:
-    """pyarrow's record batches of `stream`, which stands behind the header; every column text, nothing null."""
+    """pyarrow's record batches of `stream`, which stands after the header; all columns are text without nulls."""
     if not stream.has_rows():
         return iter(())  # pyarrow refuses an empty stream.
     return cast(

@@ -81,7 +81,7 @@ class _Lines:
 
 
 def read_records(stream: BinaryIO, *, width: int, skip_lines: int, delimiter: str = ",") -> Iterator[Record]:
-    """The records of `stream` behind its first `skip_lines` lines; blank lines are skipped.
+    """The records of `stream` after its first `skip_lines` lines; blank lines are skipped.
 
     Bytes that are not UTF-8 make a record faulty, not the file: they stand in `raw` as `\\xff`.
     """

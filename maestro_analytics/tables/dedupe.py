@@ -158,5 +158,5 @@ def write_rows(rows: pl.DataFrame, file: Path) -> None:
 
 
 def read_rows(file: Path) -> pl.DataFrame:
-    """Staged rows. The path is a name and nothing else: no pattern, and no columns in it."""
+    """The rows of a staged file. The path is read literally, never as a pattern or as partitions."""
     return pl.read_parquet(file, glob=False, hive_partitioning=False)

@@ -1,4 +1,4 @@
-"""The one spelling of a grade's key.
+"""The key of a grade, as one text.
 
 No file carries an id of a grade. A grade is (source, gradable_id, rubric_id, agent_id, grade_type), and its
 grader too unless it is an ordinary grade: a ticket can be calibrated by several graders, and graded by one.

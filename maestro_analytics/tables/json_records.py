@@ -1,4 +1,4 @@
-"""Records of the coaching lists (JSON, camelCase) -> a typed frame in snake case."""
+"""Turn JSON records of the coaching lists into typed rows with snake case columns."""
 
 from __future__ import annotations
 

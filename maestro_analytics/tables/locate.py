@@ -1,4 +1,4 @@
-"""Where in a kept file the rows of a grade stand: the other direction of reading."""
+"""Find the lines of a kept file that belong to a grade."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Place:
 
 
 def places_of_grades(path: Path, keys: Collection[str], *, hints: Collection[str]) -> Iterator[Place]:
-    """The rows of the raw export at `path` that belong to one of the grades `keys`, in the order of the file.
+    """The rows of the raw export at `path` that belong to the grades `keys`, in file order.
 
     Args:
         hints: texts of which each row sought has at least one (the ticket's id); rows without are passed over quickly.

@@ -1,4 +1,4 @@
-"""A kept export file -> a `Delivery` of checked rows. Memory is bounded by batches, however large the file.
+"""Read a kept export file into a `Delivery` of checked rows. Memory is bounded by batches, however large the file.
 
 Zip to landed table, 2 million answers on 2 cores: 1.14 times DuckDB's `read_csv` with casts, which checks nothing; peak
 660 MiB, and 981 MiB at 10 million. See tests/benchmarks/landing.py.
@@ -143,7 +143,7 @@ def kind_of(path: Path) -> str:
 
 
 def _account_for_files(delivery: Delivery) -> None:
-    """Find the tables that no file brought, and refuse the files that may have been meant for them."""
+    """Find the tables that have no file, and refuse unrecognised files that may be theirs."""
     known = {*delivery.tables, *(file.table_name for file in delivery.refused)}
     delivery.missing = tuple(table.name for table in KINDS[delivery.kind] if table.name not in known)
     if not delivery.missing:
@@ -269,7 +269,7 @@ def _stage_batch(file: _File, batch: TextBatch, staging: Path) -> Callable[[], N
 
 
 def _settle(files: list[_File]) -> None:
-    """Make the files of a delivery agree: one row for each key, deleted grades deleted and one grade whole in all."""
+    """Make the tables of a delivery consistent: one row per key, and each grade whole or deleted in all of them."""
     _spread_deletions(files)
     contested: list[pl.DataFrame] = []
     for table in EXPORT_TABLES:
@@ -314,7 +314,7 @@ def _spread_deletions(files: list[_File]) -> None:
 
 
 def _refused_beside_live(files: list[_File]) -> list[pl.DataFrame]:
-    """Of grades with a refused and a live total score: the live one, against any other grader. See `Repeats`."""
+    """Grades that have a refused total score beside a live one. See `Repeats`."""
     totals = [file for file in files if file.table is TOTAL_SCORES]
     named = pl.DataFrame({"grade_key": [key for file in totals for key in file.named_keys]}, {"grade_key": pl.String})
     if not named.height:
@@ -353,7 +353,7 @@ def _refuse_rows_of_losers(files: list[_File], contested: pl.DataFrame) -> None:
 
 
 def _collect(table: Table, files: list[_File]) -> StagedTable:
-    """The files of one table as one."""
+    """Merge the files of one table."""
     staged = StagedTable(table)
     for file in files:
         there = {folded(name) for name in (*staged.columns, DELETED_FLAG)}

@@ -1,4 +1,4 @@
-"""Rows of text -> rows that satisfy their table's schema, and a reason for each row that does not.
+"""Check rows against their table's schema: typed rows, and a reason for each row that is refused.
 
 Three things can be wrong with a row: a text that its column's role cannot read (found during the cast, because the
 null that a failed cast leaves is valid in any nullable column), a failure of the pandera schema (a missing identity, a
@@ -38,7 +38,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Checked:
-    """The rows of a batch by what becomes of them. Row numbers count from the batch's first row.
+    """The rows of a batch: live, deleted and refused. Row numbers count from the batch's first row.
 
     Attributes:
         live: rows to land, all columns of the table and those unknown to it.

@@ -1,4 +1,4 @@
-"""Which ids are one person: the tables `agents` and `agent_ids`.
+"""Group ids into people: the tables `agents` and `agent_ids`.
 
 The ids of one row of the groups export are one person's. Rows that share an id are one person, and so are rows that
 share an e-mail address, in any case, unless their names and ids differ: a mailbox that several people use merges
@@ -114,7 +114,7 @@ def people_of(groups: pl.DataFrame, in_grades: pl.DataFrame, other_ids: list[str
 
 
 def is_id(text: str) -> bool:
-    """Whether a text of `agent_ids` is an id and not a word that stands for none."""
+    """Whether a text of `agent_ids` is an id, and not a word such as `undefined`."""
     return text.strip().lower() not in NO_ID
 
 

@@ -17,7 +17,7 @@ from maestro_analytics.warehouse.landing.accounting import Source
 
 
 class Sessions(Protocol):
-    """Where the ledger gets a session of the database from, for one call."""
+    """Gives the ledger a database session for one call."""
 
     def __call__(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]: ...
 
@@ -30,7 +30,7 @@ class DuckLedger:
         self._folder = data_folder
 
     def plan(self, kind: str, window: Window | None, requested_at: datetime) -> ExportRecord:
-        """A new record, before its request is sent."""
+        """Enter a new record; called before its request is sent."""
         with self._session() as connection:
             seq = int(scalar(connection, "select coalesce(max(seq), 0) + 1 from state.exports"))
             record = ExportRecord(seq=seq, kind=kind, window=window, requested_at=requested_at)
@@ -38,16 +38,16 @@ class DuckLedger:
             return record
 
     def enter(self, record: ExportRecord) -> None:
-        """A file that was not asked for but landed by hand."""
+        """Enter a file that was landed by hand, not requested."""
         with self._session() as connection:
             add(connection, record, self._folder)
 
     def asked(self, seq: int, export_id: str, asked_at: datetime | None = None) -> None:
-        """The vendor's id is known: before the first poll."""
+        """Record the vendor's id; called before the first poll."""
         self._change(seq, "status = 'requested', export_id = ?, asked_at = ?", export_id, asked_at)
 
     def received(self, seq: int, *, file: Path, sha256: str, bytes: int, completed_at: datetime) -> None:
-        """Its file is kept."""
+        """Record that its file is kept."""
         self._change(
             seq,
             "status = 'received', file = ?, sha256 = ?, bytes = ?, completed_at = ?",
@@ -58,11 +58,11 @@ class DuckLedger:
         )
 
     def empty(self, seq: int, completed_at: datetime) -> None:
-        """It is complete, and there is nothing to download."""
+        """Record that it is complete with nothing to download."""
         self._change(seq, "status = 'empty', completed_at = ?", completed_at)
 
     def failed(self, seq: int, *, status: str, error: str) -> None:
-        """It ended `errored`, `timed_out` or `failed`."""
+        """Record that it ended `errored`, `timed_out` or `failed`."""
         self._change(seq, "status = ?, error = ?", status, error)
 
     def unfinished(self) -> list[ExportRecord]:
@@ -78,7 +78,7 @@ class DuckLedger:
             return int(scalar(connection, "select coalesce(max(seq), 0) + 1 from state.exports"))
 
     def records(self, condition: str = "true", params: list[Any] | None = None) -> list[ExportRecord]:
-        """The records for which a condition of ours holds, in the order in which they were asked for."""
+        """The records that satisfy a SQL condition, in the order of their requests."""
         with self._session() as connection:
             return list(read(connection, self._folder, condition, params))
 
@@ -133,7 +133,7 @@ def read(
 
 
 def date_by_content(connection: duckdb.DuckDBPyConnection, seq: int, newest: datetime | None) -> None:
-    """Date a file of which nobody knows when it was asked for by the newest moment in it.
+    """Date a file with an unknown request time by the newest moment in it.
 
     So it replaces nothing that an export asked for later has brought. A file without any moment, such as the groups,
     is dated before all exports.
@@ -145,7 +145,7 @@ def date_by_content(connection: duckdb.DuckDBPyConnection, seq: int, newest: dat
 
 
 def find_later_exports(connection: duckdb.DuckDBPyConnection, seq: int) -> None:
-    """Create the temporary table `later_exports`: the exports that were asked for after export `seq`.
+    """Create the temporary table `later_exports`: the exports that were requested after export `seq`.
 
     Their order is that of their numbers. A file that was landed by hand has a number of its landing; it is compared by
     the time at which it was asked for.

@@ -1,4 +1,4 @@
-"""A grade back to the lines it came from."""
+"""Trace a grade back to the exports and lines that it came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One refresh at a time: a lock on the data folder, and who holds it.
+"""A lock on the data folder, so that one process at a time writes to it, and who holds it.
 
 The operating system drops the lock when its holder dies, however it dies, so there is no stale lock to clear. The lock
 is on a file of its own, never on the database: closing any handle of a DuckDB file drops DuckDB's lock on it (POSIX).
@@ -30,7 +30,7 @@ class FolderLock:
         self._lock = FileLock(inner / "refresh.lock", thread_local=False)
 
     def acquire(self, command: str | None) -> None:
-        """Take the lock, or say who has it.
+        """Take the lock, or raise an error that names its holder.
 
         Raises:
             AnotherRefresh: another process, or another `Master` of this one, works on the folder.

@@ -206,7 +206,7 @@ class Master:
             landing.land_pruned(self.connection, export)
 
     def first_since(self) -> dict[str, datetime]:
-        """Windowed kind -> the earliest moment that a run which came through has fetched."""
+        """Windowed kind -> the earliest moment that a finished run has fetched."""
         with self._working:
             return dict(frame(self.connection, "select kind, since from state.starts").iter_rows())
 
@@ -224,7 +224,7 @@ class Master:
                 self.connection.execute("insert into state.starts values (?, ?)", [kind, earliest])
 
     def belongs_to(self, host: str, port: int) -> None:
-        """The host that the folder belongs to from the next landing on."""
+        """Set the host that the folder belongs to from the next landing on."""
         self._host, self._port = host, port
 
     def has_landed(self) -> bool:

@@ -1,4 +1,4 @@
-"""From the private master to the file that everyone reads.
+"""Copy the private master to the published file that everyone reads.
 
 A reader that has the old file open keeps reading it (POSIX); one that opens afterwards reads the new one. On Windows a
 file that another program has open cannot be replaced: publishing fails with a message, what landed stays in the master,

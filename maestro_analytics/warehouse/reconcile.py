@@ -1,4 +1,4 @@
-"""Comparing the grades of the master before and after a period was landed again, and removing ghosts."""
+"""Compare the grades of the master before and after a period is landed again, and remove ghosts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class GradeComparison:
         self._take("before")
 
     def _take(self, name: str) -> None:
-        """Keep a hash of each grade's rows in all four tables, in any order of rows."""
+        """Store a hash of each grade's rows in all four tables, independent of their order."""
         hashes = " union all ".join(
             f"select grade_key, hash(row({quoted_all(columns)})) as content from main.{table}"
             for table, columns in self._columns.items()

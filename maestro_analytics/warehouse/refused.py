@@ -1,4 +1,4 @@
-"""Exports that the vendor delivers again with the same bytes.
+"""Handle exports that the vendor delivers again with the same bytes.
 
 The bytes are kept once. Where they are refused each time, their quarantined rows are kept once too, and their windows
 are asked for less and less often.

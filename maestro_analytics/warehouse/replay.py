@@ -1,4 +1,4 @@
-"""Everything again from the kept files, without the network: after a fix in the reader, or when the master is lost."""
+"""Rebuild the master from the kept files, without the network: after a fix in the reader, or when it is lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KEPT_NAME = re.compile(rf"({'|'.join(EXPORT_KINDS)})-([0-9]+)-(.+)\.(?:zip|csv)
 
 @dataclass(frozen=True)
 class Reread:
-    """What came of one kept file.
+    """The result of reading one kept file again.
 
     Attributes:
         file: the kept file; None for an export that had nothing to download.
@@ -47,7 +47,7 @@ class Reread:
 
 
 def replay(master: Master, *, budget: float = BUDGET, without_missing: bool = False) -> Iterator[Reread]:
-    """Build the master anew from the kept files, in the order in which they once landed; yields what came of each.
+    """Rebuild the master from the kept files, in the order in which they first landed; yields the result of each.
 
     The new database is built beside the old and takes its place at the end, in one step: a replay that is stopped or
     killed has changed nothing. What it gives is the same to the row, for a reader that has not changed.
@@ -139,7 +139,7 @@ def retry_quarantine(master: Master, *, budget: float = BUDGET) -> Iterator[Rere
 
 
 def reread(master: Master, export: ExportRecord, *, budget: float = BUDGET) -> Reread:
-    """Read an export's kept file and land it; what is wrong with it is told, not raised."""
+    """Read an export's kept file and land it; errors are in the result, not raised."""
     if export.file is None:
         return Reread(None, export, master.land(export, None))
     if not export.file.exists():
@@ -215,7 +215,7 @@ def _carry_over_history(master: Master, fresh: Master) -> None:
 
 
 def _remove_ghosts_again(master: Master, fresh: Master) -> None:
-    """Remove what `reconcile --remove` had removed: the kept files still hold it."""
+    """Remove the grades that `reconcile --remove` removed, because the kept files still hold them."""
     removed = frame(
         master.connection,
         "select * from state.deletions as deletions where reason is not null",

@@ -1,4 +1,4 @@
-"""The tables of schema `state`: what the warehouse knows about its data, committed with the data."""
+"""The tables of schema `state`: facts about the data, committed in the same transaction."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def create_all(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, table: str, *, schema: str = "main") -> list[str]:
-    """The columns of a table as it is, those it grew too."""
+    """The columns that a table has, those added later too."""
     rows = connection.execute(
         "select column_name from duckdb_columns() where schema_name = ? and table_name = ? and database_name = "
         "current_database() order by column_index",

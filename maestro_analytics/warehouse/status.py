@@ -53,7 +53,7 @@ class Overview:
     bytes: int
 
     def lines(self) -> list[str]:
-        """For people, a line each."""
+        """The overview as lines of text."""
         when = f"{self.published_at:%Y-%m-%d %H:%M} UTC" if self.published_at else "never"
         lines = [f"{self.path}: published {when}" + (f", account {self.host}" if self.host else "")]
         lines += [
@@ -101,7 +101,7 @@ class Overview:
 
 
 def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
-    """Look at a database, published or master."""
+    """The overview of a database, published or master."""
     from maestro_analytics.tables.schemas import TABLES
 
     covered = frame(connection, "select kind, window_start, window_end from state.coverage order by kind, window_start")

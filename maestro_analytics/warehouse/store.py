@@ -1,4 +1,4 @@
-"""Reading the published database."""
+"""Read the published database."""
 
 from __future__ import annotations
 

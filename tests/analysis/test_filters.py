@@ -90,7 +90,7 @@ def test_a_filter_that_does_not_exist_is_named(store):
         {"team": ["Billing"]},
     ],
 )
-def test_what_cannot_be_meant_is_refused(store, filters):
+def test_invalid_options_are_refused(store, filters):
     with pytest.raises(InvalidArgument):
         analysis.agent_scores(store, **filters)
 

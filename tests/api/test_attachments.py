@@ -27,9 +27,13 @@ def test_a_file_is_sent_to_the_store_with_the_headers_it_wants_and_without_a_tok
     told = []
 
     attachment = client.attach_file(
-        song, ticket_id="t1", author_id="007", public=False, timestamp=datetime(2026, 1, 1, tzinfo=UTC),
+        song,
+        ticket_id="t1",
+        author_id="007",
+        public=False,
+        timestamp=datetime(2026, 1, 1, tzinfo=UTC),
         on_bytes=lambda *bytes_of: told.append(bytes_of),
-    )  # fmt: skip
+    )
 
     assert Attachment(id="a1", ticket_id="t1") == attachment
     create, upload = host.seen
@@ -79,14 +83,14 @@ def test_an_upload_that_is_refused_names_the_attachment_that_exists_now(
     assert tries == len(host.seen) - 1
 
 
-def test_no_address_to_send_to_is_said(client, host, reply, song):
+def test_a_missing_upload_url_is_reported(client, host, reply, song):
     host.on(CREATE, reply(body={"id": "a1"}))
 
     with pytest.raises(errors.TryAgain, match=r"a1"):
         client.attach_file(song, ticket_id="t1")
 
 
-def test_a_url_is_left_to_the_vendor(client, host, reply):
+def test_an_attachment_by_url_is_fetched_by_the_vendor(client, host, reply):
     host.on(CREATE, reply(body={"id": "a2"}))
 
     attachment = client.attach_url("t1", "https://example.com/x.png", content_type="image/png", id="a2")
@@ -100,7 +104,7 @@ def test_a_url_is_left_to_the_vendor(client, host, reply):
     } == host.seen[0].json
 
 
-def test_what_cannot_be_meant_is_not_sent(client, tmp_path, song):
+def test_invalid_arguments_are_rejected_before_anything_is_sent(client, tmp_path, song):
     (tmp_path / "what").write_bytes(b"x")
     refused = {
         "no file": lambda: client.attach_file(tmp_path / "nothing.mp3", ticket_id="t1"),

@@ -91,7 +91,7 @@ def test_a_store_that_knows_no_ranges_sends_it_all_again(host, reply, files, par
     assert [None, "bytes=1000-"] == ranges(host)
 
 
-def test_another_part_than_was_asked_for_is_not_glued_on(host, reply, files, part):
+def test_a_wrong_range_is_not_appended(host, reply, files, part):
     wrong = reply(206, BYTES[5:], headers={"Content-Range": f"bytes 5-{len(BYTES) - 1}/{len(BYTES)}"})
     host.on("GET /file", reply(body=BYTES, cut=1000), wrong, reply(body=BYTES))
 
@@ -101,7 +101,7 @@ def test_another_part_than_was_asked_for_is_not_glued_on(host, reply, files, par
     assert [None, "bytes=1000-", None] == ranges(host)
 
 
-def test_a_file_that_changed_meanwhile_is_had_from_its_start(host, reply, files, part):
+def test_a_file_that_changed_meanwhile_is_downloaded_from_its_start(host, reply, files, part):
     """The store sends all of the new file, because If-Range names the old one."""
     new = BYTES[::-1]
     host.on("GET /file", *ranged(reply, cuts=[1000]), *ranged(reply, new, cuts=[None], etag='"v2"'))
@@ -112,7 +112,7 @@ def test_a_file_that_changed_meanwhile_is_had_from_its_start(host, reply, files,
 
 
 @pytest.mark.parametrize("broken", [{"cut": 100}, {"reset": True}, {"status": 503}, {"status": 500}], ids=str)
-def test_what_never_comes_whole_is_given_up_after_two_minutes(host, reply, files, part, broken, clock):
+def test_a_download_without_progress_is_given_up_after_two_minutes(host, reply, files, part, broken, clock):
     host.on("GET /file", reply(body=BYTES, **broken))
 
     with pytest.raises(errors.DownloadFailed, match=rf"{host.url}/file.*9 times"):
@@ -122,7 +122,7 @@ def test_what_never_comes_whole_is_given_up_after_two_minutes(host, reply, files
     assert 110 <= sum(clock.waited) <= 130
 
 
-def test_a_host_that_sends_nobody_anything_is_waited_for_once_not_for_each_file(host, reply, files, part, clock):
+def test_a_silent_host_is_waited_for_once_and_not_once_per_file(host, reply, files, part, clock):
     host.on("GET /dead", reply(status=503))
     host.on("GET /late", reply(status=503), reply(body=BYTES))
     with pytest.raises(errors.DownloadFailed):
@@ -147,7 +147,7 @@ def test_a_host_that_sends_others_something_is_not_silent(host, reply, files, pa
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-def test_an_expired_url_is_told_at_once(host, reply, files, part, status):
+def test_an_expired_url_is_reported_at_once(host, reply, files, part, status):
     host.on("GET /file", reply(status))
 
     with pytest.raises(UrlExpired):
@@ -166,7 +166,7 @@ def test_a_body_that_was_compressed_on_the_way_is_kept_as_it_was(host, reply, fi
     assert len(BYTES) == got.size
 
 
-def test_a_compressed_body_that_breaks_off_is_had_from_its_start(host, reply, files, part):
+def test_a_compressed_body_that_breaks_off_is_downloaded_from_its_start(host, reply, files, part):
     packed = gzip.compress(BYTES * 50)
     headers = {"Content-Encoding": "gzip"}
     host.on("GET /file", reply(body=packed, headers=headers, cut=len(packed) // 2), reply(body=packed, headers=headers))
@@ -194,7 +194,7 @@ def test_an_empty_body_is_a_file_of_no_bytes(host, reply, files, part):
     assert b"" == part.read_bytes()
 
 
-def test_what_an_earlier_run_left_is_not_trusted(host, reply, files, part):
+def test_a_part_file_of_an_earlier_run_is_replaced(host, reply, files, part):
     part.write_bytes(b"half of something else")
     host.on("GET /file", reply(body=BYTES))
 
@@ -280,7 +280,7 @@ def test_an_error_page_in_place_of_a_file_asks_for_a_fresh_url(host, reply, file
     assert 1 == len(host.seen)
 
 
-def test_a_folder_that_cannot_be_written_is_said_at_once_with_its_path(host, reply, files, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported_at_once_with_its_path(host, reply, files, tmp_path):
     host.on("GET /file", reply(body=BYTES))
     missing = tmp_path / "gone" / "x.part"
 
@@ -291,7 +291,7 @@ def test_a_folder_that_cannot_be_written_is_said_at_once_with_its_path(host, rep
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_said_at_once(host, reply, files, part, monkeypatch):
+def test_a_full_disk_is_reported_at_once(host, reply, files, part, monkeypatch):
     """/dev/full takes no byte, as a full disk does."""
     host.on("GET /file", reply(body=BYTES * 100))
     monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)

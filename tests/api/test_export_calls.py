@@ -21,7 +21,7 @@ def forms(host):
     return [(seen.path.rpartition("/v1/")[2], seen.body) for seen in host.seen]
 
 
-def test_an_export_is_looked_at_as_the_reference_says(exports, host, reply):
+def test_an_export_is_polled_as_the_reference_says(exports, host, reply):
     host.on(BODY_FORM, reply(body={"status": "in_progress"}), reply(body=COMPLETE | {"dataUrl": None}))
 
     states = [exports.state("id/1"), exports.state("id/1")]
@@ -31,7 +31,7 @@ def test_an_export_is_looked_at_as_the_reference_says(exports, host, reply):
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 410, 422])
-def test_a_host_that_knows_only_the_newer_form_is_found_out_once(exports, host, reply, status):
+def test_the_newer_poll_endpoint_is_detected_once(exports, host, reply, status):
     """A proxy that drops the body of a GET looks the same: the vendor then says that exportId is missing."""
     host.on(BODY_FORM, reply(status, {"message": "exportId is required"}))
     host.on(PATH_FORM, reply(body=COMPLETE))
@@ -42,7 +42,7 @@ def test_a_host_that_knows_only_the_newer_form_is_found_out_once(exports, host, 
     assert ["get-export-data", *["export-data/id%2F1"] * 3] == [path for path, _ in forms(host)]
 
 
-def test_a_host_that_reads_the_query_alone_is_found_out_once(exports, host, reply):
+def test_polling_by_query_is_detected_once(exports, host, reply):
     """Only the older address, and a proxy on the way that drops the body of a GET."""
     host.on(BODY_FORM, reply(422, {"message": "exportId is required"}), reply(body=COMPLETE))
     host.on(PATH_FORM, reply(404, b"<h1>Cannot GET</h1>"))
@@ -53,7 +53,7 @@ def test_a_host_that_reads_the_query_alone_is_found_out_once(exports, host, repl
     assert [{}, {}, {"exportId": "id/1"}, {"exportId": "id/1"}] == [seen.query for seen in host.seen]
 
 
-def test_threads_that_look_at_the_same_time_find_it_out_once(exports, host, reply):
+def test_threads_that_poll_at_the_same_time_detect_the_endpoint_once(exports, host, reply):
     host.on(BODY_FORM, reply(404))
     host.on(PATH_FORM, reply(body=COMPLETE))
 
@@ -64,7 +64,7 @@ def test_threads_that_look_at_the_same_time_find_it_out_once(exports, host, repl
     assert 1 == sum(path == "get-export-data" for path, _ in forms(host))
 
 
-def test_an_id_that_neither_form_knows_is_refused_and_nothing_is_concluded(exports, host, reply):
+def test_an_id_that_no_poll_endpoint_knows_is_refused_and_no_endpoint_is_chosen(exports, host, reply):
     unknown = reply(404, {"message": "no export has the id"})
     host.on(BODY_FORM, unknown, unknown, reply(body=COMPLETE))
     host.on(PATH_FORM, reply(404, b"<h1>Cannot GET</h1>"))
@@ -75,7 +75,7 @@ def test_an_id_that_neither_form_knows_is_refused_and_nothing_is_concluded(expor
     assert "complete" == exports.state("id/1").status
 
 
-def test_the_form_that_speaks_of_the_export_is_believed(exports, host, reply):
+def test_a_404_about_the_export_is_preferred_to_one_about_parameters(exports, host, reply):
     host.on(BODY_FORM, reply(405, {"message": "method not allowed"}))
     host.on(PATH_FORM, reply(404, {"message": "no export has the id"}))
 
@@ -85,7 +85,7 @@ def test_the_form_that_speaks_of_the_export_is_believed(exports, host, reply):
     assert 404 == caught.value.status
 
 
-def test_once_a_form_has_worked_a_404_is_about_the_export(exports, transport, host, reply):
+def test_after_a_poll_endpoint_is_detected_a_404_is_about_the_export(exports, transport, host, reply):
     host.on(BODY_FORM, reply(body=COMPLETE), reply(404))
     exports.state("id/1")
 
@@ -96,7 +96,7 @@ def test_once_a_form_has_worked_a_404_is_about_the_export(exports, transport, ho
 
 
 @pytest.mark.parametrize(("answer", "export_id"), [({"exportId": "e1"}, "e1"), ({"exportId": 17}, "17")])
-def test_an_export_that_is_asked_for_has_an_id(exports, host, reply, answer, export_id):
+def test_a_request_returns_the_export_id(exports, host, reply, answer, export_id):
     host.on("POST /api/v1/request-audit-log-export", reply(body=answer))
 
     assert export_id == exports.request("audit", {"startDate": "2026-01-01T00:00:00Z"})

@@ -186,14 +186,14 @@ def test_the_token_is_not_in_the_cache_folder(tmp_path, clock):
     assert not any(b"tok-0123456789" in path.name.encode() + path.read_bytes() for path in files)
 
 
-def test_a_cache_folder_that_is_none_is_said_with_the_setting_that_names_it(tmp_path, clock):
+def test_an_unusable_cache_folder_is_reported_with_its_setting(tmp_path, clock):
     (tmp_path / "file").write_text("")
 
     with pytest.raises(errors.SettingsError, match=r"MAESTRO_CACHE"):
         pacer(tmp_path / "file", clock)
 
 
-def test_a_broken_pacing_database_is_made_anew(tmp_path, clock):
+def test_a_broken_rate_limit_database_is_created_again(tmp_path, clock):
     pacing = pacer(tmp_path, clock)
     pacing.close()
     pacing.path.write_bytes(b"no database" * 500)

@@ -88,12 +88,12 @@ def test_a_list_on_one_page_costs_one_request():
     assert 1 == len(server.requests)
 
 
-def test_a_filter_that_is_refused_is_said_with_what_the_vendor_says():
+def test_a_refused_filter_is_reported_with_the_vendors_message():
     with pytest.raises(errors.RequestRefused, match=r"count is too large"):
         read(PagedList(range(5), refuse_above=0))
 
 
-def test_one_came_and_one_went_while_the_count_stayed():
+def test_a_record_added_and_one_removed_between_pages_is_noticed():
     """Between the first page and the second, the first record goes and another comes at the end: the fourth slips
     onto the first page, unseen, and six distinct records of six have come all the same."""
 
@@ -106,7 +106,7 @@ def test_one_came_and_one_went_while_the_count_stayed():
     assert ["b", "c", "d", "e", "f", "x"] == read(server)
 
 
-def test_one_came_and_two_went():
+def test_a_record_added_and_two_removed_between_pages_is_noticed():
     def change(ids):
         ids.remove("a")
         ids.remove("e")
@@ -115,7 +115,7 @@ def test_one_came_and_two_went():
     assert ["x", "b", "c", "d", "f"] == read(PagedList("abcdef", cap=3, changes=[change]))
 
 
-def test_a_list_that_never_stands_still_is_an_error_and_no_half_list():
+def test_a_list_that_keeps_changing_is_an_error():
     def change(ids):
         ids.append(f"x{len(ids)}")
 
@@ -126,7 +126,7 @@ def test_a_list_that_never_stands_still_is_an_error_and_no_half_list():
     assert PASSES <= len(server.requests) <= 3 * PASSES
 
 
-def test_a_count_that_never_fits_is_an_error_and_no_short_list():
+def test_a_total_that_never_matches_is_an_error():
     class Short(PagedList):
         def send(self, endpoint, parameters=None, *, stop=None):
             return super().send(endpoint, parameters) | {"totalResults": 7}
@@ -166,7 +166,7 @@ def test_a_record_that_comes_twice_is_taken_as_it_was_changed_last():
 
 
 @pytest.mark.parametrize("answer", [{}, [], "oops", {"totalResults": 2, "Resources": "x"}, {"Resources": [1]}])
-def test_an_answer_that_is_no_page_never_passes_for_an_empty_list(lists, host, reply, answer):
+def test_an_answer_that_is_not_a_page_is_not_an_empty_list(lists, host, reply, answer):
     host.on("GET /api/v1/todos", reply(body=answer))
 
     with pytest.raises(errors.TryAgain, match=r"not a page|no list|without the expected JSON"):
@@ -174,7 +174,7 @@ def test_an_answer_that_is_no_page_never_passes_for_an_empty_list(lists, host, r
 
 
 @pytest.mark.parametrize("answer", [{"totalResults": 0}, {"totalResults": 0, "Resources": None}, {"Resources": []}])
-def test_an_empty_list_is_one(lists, host, reply, answer):
+def test_an_empty_list_is_read(lists, host, reply, answer):
     host.on("GET /api/v1/todos", reply(body=answer))
 
     assert [] == lists.read_all("todos")
@@ -251,7 +251,7 @@ def test_a_stop_ends_the_wait_for_a_page(settings, host, reply):
         CoachingLists(waiting).read_all("todos", stop=stop)
 
 
-def test_what_cannot_be_asked_for_is_not_sent(lists, transport):
+def test_invalid_filters_are_rejected_before_anything_is_sent(lists, transport):
     from datetime import datetime
 
     with pytest.raises(errors.InvalidArgument, match=r"tzinfo=UTC"):

@@ -145,7 +145,7 @@ def test_netrc_adds_nothing_to_the_token_or_the_download(transport, host, reply,
     assert not any("Authorization" in seen.headers for seen in host.seen)
 
 
-def test_an_expired_url_is_said_without_its_query(host, reply, tmp_path, emitted):
+def test_an_expired_url_is_reported_without_its_query(host, reply, tmp_path, emitted):
     host.on("GET /file", reply(403))
 
     with pytest.raises(UrlExpired) as caught:

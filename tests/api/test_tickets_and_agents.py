@@ -54,8 +54,11 @@ def new_ticket(vendor, agent_id, ticket_id, **more):
 def test_a_ticket_is_created_read_changed_and_deleted(vendor, agent_id):
     made = new_ticket(vendor, agent_id, "n 1/é", tags="late,parcel", csat_score=4, first_seen=NOON - timedelta(days=1))
     assert ("n 1/é", "Late parcel", 4.0, NOON - timedelta(days=1)) == (
-        made.ticket_id, made.subject, made.csat_score, made.first_seen,
-    )  # fmt: skip
+        made.ticket_id,
+        made.subject,
+        made.csat_score,
+        made.first_seen,
+    )
 
     changed = vendor.update_ticket("n 1/é", status="closed")
     assert ("closed", "Late parcel") == (changed.status, changed.subject)
@@ -75,7 +78,7 @@ def test_a_ticket_id_in_use_is_a_conflict_that_names_it(vendor, agent_id):
     assert 409 == caught.value.status
 
 
-def test_any_number_of_tickets_is_had_in_calls_that_fit_a_url(vendor, sandbox, agent_id):
+def test_any_number_of_tickets_is_fetched_in_calls_that_fit_a_url(vendor, sandbox, agent_id):
     for number in range(3):
         new_ticket(vendor, agent_id, f"many-{number}")
     asked = [f"many-{number}" for number in range(450)]
@@ -90,7 +93,7 @@ def test_any_number_of_tickets_is_had_in_calls_that_fit_a_url(vendor, sandbox, a
     assert max(lengths) < 4_200
 
 
-def test_no_ids_are_no_call(vendor):
+def test_no_ids_cost_no_request(vendor):
     assert [] == vendor.get_tickets([])
     assert 0 == vendor.requests_made
 
@@ -162,7 +165,7 @@ def test_a_ticket_that_the_vendor_would_refuse_is_not_sent(client, change, said)
         lambda client: client.set_agent_availability(email="a@b.example", available=1),
     ],
 )
-def test_what_cannot_be_meant_is_not_sent(client, call):
+def test_invalid_arguments_are_rejected_before_anything_is_sent(client, call):
     with pytest.raises(errors.InvalidArgument):
         call(client)
     assert 0 == client.requests_made
@@ -174,8 +177,11 @@ def test_an_agent_is_created_given_an_id_and_made_unavailable(vendor, sandbox):
     vendor.set_agent_availability(email="allison@example.com", available=False)
 
     assert ("Allison Agent", "allison@example.com", True, "allison") == (
-        made.name, made.email, made.available, made.agent_id,
-    )  # fmt: skip
+        made.name,
+        made.email,
+        made.available,
+        made.agent_id,
+    )
     assert made.id
     with pytest.raises(errors.RequestRefused, match=r"allison@example.com") as caught:
         vendor.create_agent(name="Another", email="allison@example.com", available=True)
@@ -206,8 +212,13 @@ def test_unknown_fields_are_kept_and_values_of_another_type_are_none():
     )
 
     assert ("7", 10.0, (), None, None, {"priority": "high"}) == (
-        ticket.ticket_id, ticket.csat_score, ticket.agents, ticket.first_seen, ticket.last_seen, ticket.model_extra,
-    )  # fmt: skip
+        ticket.ticket_id,
+        ticket.csat_score,
+        ticket.agents,
+        ticket.first_seen,
+        ticket.last_seen,
+        ticket.model_extra,
+    )
     assert Comment.from_json("no object") == Comment.from_json({})
     moment = Ticket.from_json({"createdAt": "2023-06-28T16:03:21.089"}).created_at
     assert datetime(2023, 6, 28, 16, 3, 21, 89_000, UTC) == moment

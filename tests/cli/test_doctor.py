@@ -15,7 +15,7 @@ def findings(done):
     return {each["what"]: each for each in json.loads(done.stdout)["findings"]}
 
 
-def test_all_is_well_before_the_first_refresh(tmp_path):
+def test_doctor_finds_nothing_before_the_first_refresh(tmp_path):
     with Sandbox(agents=2, days=3) as sandbox:
         done = run(tmp_path, "doctor", "--json", sandbox=sandbox)
         assert sandbox.token not in done.stdout + done.stderr
@@ -35,7 +35,7 @@ def test_a_refused_token_is_the_worst(tmp_path):
 
 
 @pytest.mark.parametrize("words", [("doctor", "--offline", "--json"), ("status",), ("sql", "select 1")], ids=" ".join)
-def test_a_published_file_that_is_none_is_said_in_a_line(tmp_path, words):
+def test_a_published_file_that_is_not_a_database_is_reported_in_one_line(tmp_path, words):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "maestro.duckdb").write_bytes(b"junk")
     done = run(tmp_path, *words)
@@ -44,7 +44,7 @@ def test_a_published_file_that_is_none_is_said_in_a_line(tmp_path, words):
     assert "Traceback" not in done.stderr
 
 
-def test_a_host_that_does_not_answer_is_told_within_15_seconds(tmp_path, monkeypatch):
+def test_a_host_that_does_not_answer_is_reported_within_15_seconds(tmp_path, monkeypatch):
     """The address accepts connections and never answers."""
     monkeypatch.setattr(doctor, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:

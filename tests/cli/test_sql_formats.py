@@ -74,6 +74,6 @@ def test_parquet_is_the_frame_itself(capfdbinary, monkeypatch):
 
 
 @pytest.mark.parametrize("form", [Format.TABLE, Format.CSV, Format.JSON])
-def test_no_rows_are_no_error(capsys, form):
+def test_a_query_without_rows_is_not_an_error(capsys, form):
     write(FRAME.clear(), form)
     assert capsys.readouterr().out

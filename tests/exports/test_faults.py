@@ -55,7 +55,7 @@ def undisturbed(expected, make_sandbox, transport_for, run, month, tmp_path):
         "never-ends=1",
     ],
 )
-def test_a_fault_changes_nothing_about_what_comes(
+def test_a_fault_changes_nothing_about_the_rows_received(
     fault, undisturbed, make_sandbox, transport_for, month, run, tmp_path
 ):
     sandbox = make_sandbox(fault)
@@ -145,9 +145,13 @@ def test_an_export_that_never_ends_is_given_up_after_its_time(make_sandbox, tran
     transport = transport_for(sandbox)
 
     results = run(
-        transport, {"raw": [month]}, initial_window=timedelta(days=28), smallest_window=timedelta(days=28),
-        timeout_seconds=40, pace=PollPace(),
-    )  # fmt: skip
+        transport,
+        {"raw": [month]},
+        initial_window=timedelta(days=28),
+        smallest_window=timedelta(days=28),
+        timeout_seconds=40,
+        pace=PollPace(),
+    )
 
     (missed,) = results
     assert "did not end within 40 s (it was 'in_progress'" in missed.reason

@@ -53,7 +53,7 @@ def test_a_zip_with_one_wrong_byte_in_a_member_is_damaged(file):
 @pytest.mark.parametrize(
     "page", [b"<html>sign in</html>", b"\n <?xml version='1.0'?><Error/>", b"\xef\xbb\xbf<!doctype html>"]
 )
-def test_a_page_in_place_of_a_file_is_none(file, page):
+def test_an_html_page_is_damage(file, page):
     assert "HTML or XML" in damage(file(page))
 
 

@@ -35,11 +35,9 @@ def test_what_is_neither_landed_nor_failed_is_unfinished_also_after_a_restart(tm
     expected = [
         planned,
         replace(planned, seq=2, export_id="id_2", status="requested"),
-        replace(
-            planned, seq=3, export_id="id_3", status="received", file=tmp_path / "3.zip", sha256="ab", bytes=3
-        ),
+        replace(planned, seq=3, export_id="id_3", status="received", file=tmp_path / "3.zip", sha256="ab", bytes=3),
         replace(planned, seq=4, export_id="id_4", status="empty"),
-    ]  # fmt: skip
+    ]
 
     assert expected == fill(tmp_path / "ledger", tmp_path).unfinished()
     assert expected == FileLedger(tmp_path / "ledger").unfinished()
@@ -82,7 +80,7 @@ def test_a_line_that_a_kill_cut_short_is_as_if_it_had_not_been_written(tmp_path_
 @pytest.mark.parametrize(
     "nonsense", [b"", b"\n\n", b"no json\n", b"[]\n", b'{"seq": 3, "status": "received"}\n', b"\xff"]
 )
-def test_lines_that_are_none_are_passed_over(tmp_path, nonsense):
+def test_invalid_lines_are_skipped(tmp_path, nonsense):
     (tmp_path / "ledger").write_bytes(nonsense)
 
     assert 1 == FileLedger(tmp_path / "ledger").plan("raw", WINDOW, MOMENT).seq

@@ -69,7 +69,7 @@ def test_complete_without_an_address_is_nothing_to_download(vendor, run, url):
     assert ("empty", None) == (export.status, export.file)
 
 
-def test_a_status_that_nobody_knows_is_waited_for_and_noticed(vendor, run, httpserver):
+def test_an_unknown_status_is_waited_for_and_reported(vendor, run, httpserver):
     transport, says, _ = vendor
     says({"status": "queued"}, {"status": "queued"}, {"status": "requested"}, {}, complete(httpserver))
     serve(httpserver, CSV)
@@ -122,7 +122,7 @@ def test_a_damaged_zip_is_downloaded_again(vendor, run, httpserver):
     assert 1 == len(asked)
 
 
-def test_what_never_reads_is_missed_with_its_reason_and_not_kept(vendor, run, httpserver, tmp_path):
+def test_a_file_that_stays_damaged_is_missed_with_its_reason_and_not_kept(vendor, run, httpserver, tmp_path):
     transport, says, _ = vendor
     says(complete(httpserver))
     serve(httpserver, b"PK\x03\x04 and no more")
@@ -135,7 +135,7 @@ def test_what_never_reads_is_missed_with_its_reason_and_not_kept(vendor, run, ht
     assert [] == list((tmp_path / "exports").iterdir())
 
 
-def test_what_a_killed_run_left_of_a_forgotten_export_goes(vendor, run, httpserver, ledger, clock, tmp_path):
+def test_the_part_file_of_an_export_that_the_vendor_forgot_is_deleted(vendor, run, httpserver, ledger, clock, tmp_path):
     transport, says, _ = vendor
     record = ledger.plan("groups", None, clock.utc())
     ledger.asked(record.seq, "forgotten")
@@ -160,7 +160,7 @@ def test_a_store_without_https_is_not_fetched_from(vendor, run):
     assert "5ec4e7" not in missed.reason
 
 
-def test_an_id_is_text_that_decides_no_path(vendor, run, httpserver, tmp_path):
+def test_an_export_id_cannot_choose_the_path_of_the_file(vendor, run, httpserver, tmp_path):
     transport, says, _ = vendor
     httpserver.clear()
     httpserver.expect_request("/api/v1/request-groups-export", method="POST").respond_with_json(

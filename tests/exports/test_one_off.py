@@ -51,7 +51,7 @@ def test_one_file_of_a_raw_export_is_a_plain_csv(public, month):
     assert result.files[0].is_relative_to(client.settings.data / "downloads")
 
 
-def test_a_grade_that_came_twice_is_there_once_as_it_was_last(public, month):
+def test_a_grade_in_two_exports_is_there_once_as_in_the_newer_one(public, month):
     """The sandbox moves on between the two halves of the month: grades of the first are made again in the second."""
     client, sandbox = public
     middle = month.start + timedelta(days=14)
@@ -93,7 +93,7 @@ def test_the_same_call_asks_again_and_a_killed_one_goes_on(public, month, tmp_pa
     assert 8 == len(sandbox.exports)
 
 
-def test_a_window_that_could_not_be_had_is_an_error_unless_a_part_is_enough(public, month):
+def test_a_missed_window_is_an_error_unless_partial_is_set(public, month):
     client, sandbox = public
     sandbox.faults.switch_on("errored=1000")
     span = {"since": month.end - timedelta(minutes=1), "until": month.end}
@@ -221,8 +221,8 @@ def test_a_plan_asks_for_nothing(make_sandbox, run_command, tmp_path):
         (["groups", "--to", "kept"], {"MAESTRO_API_TOKEN": ""}, 3, "no API token"),
         (["groups", "--to", "kept"], {"MAESTRO_API_TOKEN": "wrong-token"}, 3, "API token was refused"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_done_is_said_with_its_exit_code(make_sandbox, run_command, arguments, environment, code, said):
+)
+def test_errors_are_reported_with_their_exit_code(make_sandbox, run_command, arguments, environment, code, said):
     ended, out, err = run_command(make_sandbox(), *arguments, **environment)
 
     assert (code, "") == (ended, out), err

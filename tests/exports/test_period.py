@@ -116,7 +116,7 @@ def test_a_clock_that_is_a_day_off_stops_the_run(hours):
         check_clock(hours * 3600.0, "app.example.com")
 
 
-def test_time_that_the_vendors_clock_has_not_reached_is_no_gap():
+def test_time_that_the_vendors_clock_has_not_reached_is_not_a_gap():
     asked = period(since=day(19), kinds=("raw",))
     covered = {"raw": [Window(day(19), NOW - timedelta(minutes=3))]}
     assert len(asked.gaps(covered)) == 1

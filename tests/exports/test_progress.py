@@ -81,7 +81,7 @@ def test_a_pipe_and_a_notebook_get_lines():
         assert not hasattr(show.__self__, "_display")
 
 
-def test_nothing_to_do_is_said():
+def test_a_run_with_nothing_to_do_says_so():
     stream = io.StringIO()
     with progress(stream, now=lambda: MOMENT) as show:
         show(Planned({"raw": 0.0}, resumed=0))

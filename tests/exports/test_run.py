@@ -94,9 +94,12 @@ def test_a_stop_ends_a_run_at_once_and_the_next_one_goes_on(step, make_sandbox, 
     with Transport(settings_for(sandbox), clock=Clock()) as transport:
         with pytest.raises(errors.Cancelled):
             run(
-                transport, {"raw": [month]}, pace=pace, stop=stop,
+                transport,
+                {"raw": [month]},
+                pace=pace,
+                stop=stop,
                 on_event=lambda event: stop.set() if isinstance(event, step) else None,
-            )  # fmt: skip
+            )
         asked = len(sandbox.exports)
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("export-")]
 
@@ -196,9 +199,7 @@ def test_a_refused_window_is_missed_with_what_the_vendor_says(make_sandbox, tran
     assert "includeCalibrations" in missed.reason
 
 
-def test_an_unreachable_vendor_ends_the_run_and_leaves_the_ledger_fit_to_go_on(
-    make_sandbox, transport_for, month, run, ledger
-):
+def test_an_unreachable_vendor_ends_the_run_and_the_next_one_goes_on(make_sandbox, transport_for, month, run, ledger):
     sandbox = make_sandbox()
     transport = transport_for(sandbox)
     sandbox.faults.switch_on("reset-before=1")
@@ -226,7 +227,7 @@ def test_the_events_tell_an_exports_life(make_sandbox, transport_for, run):
 @pytest.mark.parametrize(
     "export_id", ["id_1234", "../../etc/passwd", "", "a/b", "a b", ".hidden", "x" * 300, "é", "CON\0", "a-b", "a.b"]
 )
-def test_file_names_are_ours_whatever_the_id(export_id, tmp_path):
+def test_file_names_are_safe_whatever_the_id(export_id, tmp_path):
     name = stem(ExportRecord(seq=7, kind="raw", window=None, export_id=export_id))
 
     assert name.startswith("raw-000007-")
@@ -250,12 +251,12 @@ def test_a_plan_says_windows_calls_and_minutes(month):
 
 
 @pytest.mark.parametrize("options", [{"in_flight": 0}, {"initial_window": timedelta(0)}])
-def test_what_cannot_be_meant_is_refused(options, make_sandbox, transport_for, month, run):
+def test_invalid_options_are_refused(options, make_sandbox, transport_for, month, run):
     with pytest.raises(errors.InvalidArgument):
         run(transport_for(make_sandbox()), {"raw": [month]}, **options)
 
 
 @pytest.mark.parametrize("wanted", [{"raw": None}, {"groups": []}, {"coaching": []}])
-def test_what_is_no_export_is_refused(wanted, make_sandbox, transport_for, run):
+def test_unknown_kinds_are_refused(wanted, make_sandbox, transport_for, run):
     with pytest.raises(errors.InvalidArgument, match="wanted must hold"):
         run(transport_for(make_sandbox()), wanted)

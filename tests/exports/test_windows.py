@@ -57,7 +57,7 @@ def test_fractions_of_a_second_are_asked_for_with_the_whole_second():
         (START, START - SECOND, "must end after it starts"),
     ],
 )
-def test_a_window_that_is_none_is_refused(start, end, said):
+def test_an_invalid_window_is_refused(start, end, said):
     with pytest.raises(errors.InvalidArgument, match=said):
         Window(start, end)
 
@@ -73,7 +73,7 @@ def test_joined_windows_cover_the_same_seconds_once(windows):
 
 @settings(deadline=None)
 @given(st.lists(SMALL_SPANS, max_size=6), st.lists(SMALL_SPANS, max_size=6))
-def test_what_is_taken_away_is_gone_and_the_rest_is_there_once(windows, taken):
+def test_subtracted_windows_are_gone_and_the_rest_stays_once(windows, taken):
     assert sorted(set(seconds(windows)) - set(seconds(taken))) == seconds(without(windows, taken))
 
 

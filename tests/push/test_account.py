@@ -23,9 +23,14 @@ def sandbox():
 def settings_of(tmp_path):
     def settings_of(sandbox, token=None):
         return Settings(
-            _env_file=None, api_token=token or sandbox.token, base_url=sandbox.base_url, data=tmp_path / "data",
-            cache=tmp_path / "cache", requests_per_second=1000, requests_per_minute=60_000,
-        )  # fmt: skip
+            _env_file=None,
+            api_token=token or sandbox.token,
+            base_url=sandbox.base_url,
+            data=tmp_path / "data",
+            cache=tmp_path / "cache",
+            requests_per_second=1000,
+            requests_per_minute=60_000,
+        )
 
     return settings_of
 

@@ -49,7 +49,7 @@ def test_a_good_row_is_sent_as_the_reference_says_with_its_zeros():
         ({"timestamp": "2017-02-30T05:00:00Z"}, f"timestamp '2017-02-30T05:00:00Z' {NO_MOMENT}"),
         ({"timestamp": "13.12.2017"}, f"timestamp '13.12.2017' {NO_MOMENT}"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_row_is_named_and_the_others_go(change, reason):
     checked = check(GOOD | change, GOOD | {"metric_id": "other"})
     assert [(refusal["reason"], refusal["agent_id"]) for refusal in checked.refused] == [
@@ -120,7 +120,7 @@ def test_an_agent_metric_cannot_be_deleted():
         (pl.DataFrame(), "need agent_id, metric_id, metric_value, timestamp; the columns are none"),
     ],
 )
-def test_a_frame_that_cannot_be_meant_is_refused_as_a_whole(frame, words):
+def test_a_frame_with_missing_columns_or_wrong_types_is_refused_as_a_whole(frame, words):
     with pytest.raises(InvalidArgument, match=words):
         check_entries(frame, kind=Kind.AGENT, known_agents=None)
 

@@ -41,8 +41,13 @@ def test_replies_that_stay_lost_are_reported_as_unknown_and_settled_by_the_next_
 
     assert (first.sent, first.resent, len(first.unknown)) == (0, 2, 1)
     assert first.unknown[0] | {"reason": ""} == {
-        "agent_id": "7", "metric_id": "m", "timestamp": WEEK_1, "ticket_id": None, "source_id": None, "reason": "",
-    }  # fmt: skip
+        "agent_id": "7",
+        "metric_id": "m",
+        "timestamp": WEEK_1,
+        "ticket_id": None,
+        "source_id": None,
+        "reason": "",
+    }
     assert "may have been carried out" in first.unknown[0]["reason"]
     assert statuses(settings) == ["unknown"]
 

@@ -100,7 +100,7 @@ def test_an_agent_with_a_long_history_does_not_cost_a_request_for_each_week(tran
     assert vendor.requests < 60
 
 
-def test_what_is_refused_for_its_moment_is_not_taken_for_an_agents_fault(transport, vendor):
+def test_an_entry_refused_for_its_timestamp_does_not_condemn_its_agent(transport, vendor):
     """All but the newest of an agent are too old; a sample that is spread over time meets those that are not."""
     frame = history(1, 60)
     moments = frame["timestamp"].to_list()

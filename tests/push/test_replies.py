@@ -68,7 +68,7 @@ def test_an_error_that_names_nobody_leaves_the_unnamed_entries_unconfirmed():
     assert read([A, B], results) == ([A], [], [(B, "one could not be stored")])
 
 
-def test_an_empty_error_field_is_no_error():
+def test_an_empty_error_field_is_not_an_error():
     assert read([A], [{"agent_id": "a", "metric_id": "m", "error": None, "errors": []}]) == ([A], [], [])
 
 

@@ -103,9 +103,13 @@ def read(vendor, clock, tmp_path, monkeypatch):
     """Run one reading; returns its requests and the table: id -> coach_notes."""
     monkeypatch.setattr(coaching, "SLICE_RECORDS", 100)
     settings = Settings(
-        api_token="t" * 12, base_url=vendor.url, cache=tmp_path / "cache", requests_per_second=10_000,
-        requests_per_minute=100_000, _env_file=None,
-    )  # fmt: skip
+        api_token="t" * 12,
+        base_url=vendor.url,
+        cache=tmp_path / "cache",
+        requests_per_second=10_000,
+        requests_per_minute=100_000,
+        _env_file=None,
+    )
 
     def run(**options):
         vendor.requests.clear()

@@ -100,7 +100,7 @@ def test_one_forbidden_kind_is_told_and_the_others_land(vendor):
     assert_holds_the_truth(settings, sandbox)
 
 
-def test_a_word_for_the_status_that_nobody_knows_is_noticed(vendor):
+def test_an_unknown_export_status_is_reported(vendor):
     sandbox, settings = vendor
     sandbox.faults.switch_on("unknown-status=1")
     events = []

@@ -21,7 +21,7 @@ def test_each_file_is_recognised_whatever_it_is_called(kind, table):
 
 
 @pytest.mark.parametrize("table", RAW_TABLES, ids=lambda table: table.name)
-def test_a_misleading_name_misleads_nobody(table):
+def test_the_columns_of_a_file_decide_and_not_its_name(table):
     for other in RAW_TABLES:
         assert recognise(list(table.file_columns), RAW_TABLES, file_name=f"{other.name}.csv") is table
 
@@ -40,7 +40,7 @@ def test_columns_of_another_table_that_the_vendor_adds_change_nothing(table):
         assert recognise(added, RAW_TABLES, file_name="x.csv") is table
 
 
-def test_a_level_that_we_do_not_know_is_none_of_ours():
+def test_a_file_of_an_unknown_level_is_not_recognised():
     shared = ["gradable_id", "agent_id", "rubric_id", "date_graded", "grader", "grade_type", "source"]
     names = [*shared, "section_id", "section_name", "criterion_id", "criterion_score"]
     assert recognise(names, RAW_TABLES, file_name="section_scores_v2.csv") is None
@@ -66,7 +66,7 @@ def test_the_header_is_the_first_record_that_is_not_blank(head, names, length, l
 
 
 @pytest.mark.parametrize("head", [b"", b"\n", b"\xef\xbb\xbf", b" \r\n\r\n"])
-def test_a_blank_file_has_none(head):
+def test_a_blank_file_has_no_header(head):
     assert read_header(head) is None
 
 

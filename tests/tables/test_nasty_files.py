@@ -134,7 +134,7 @@ def test_a_quoted_text_in_a_reason_is_cut_and_the_raw_row_is_not(read):
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
-def test_a_file_without_even_a_header_is_no_export(read, content):
+def test_a_file_without_a_header_is_not_an_export(read, content):
     """Only an empty `dataUrl` says that there is nothing: bytes that say nothing must not cover a window."""
     with pytest.raises(UnreadableFile, match="has no header, so it is not an export"):
         read(content)

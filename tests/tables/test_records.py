@@ -48,7 +48,7 @@ pieces = st.lists(st.sampled_from(['"', ",", "\n", "\r\n", "\r", "a", '""', "=",
 @example(" \n")
 @example(',,"')
 @example(',,"x""')
-def test_what_the_fast_reader_vouches_for_the_other_reads_alike(text):
+def test_what_the_fast_reader_accepts_the_slow_reader_reads_alike(text):
     """Any bytes at all: either the fast reader says that it cannot tell, or both find the same rows."""
     body = text.encode()
     try:

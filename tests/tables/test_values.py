@@ -64,7 +64,7 @@ def test_a_moment_is_utc_in_every_form(text, microseconds):
         " ",
     ],
 )
-def test_any_other_text_is_no_moment_and_never_null_quietly(text):
+def test_any_other_text_is_reported_as_unreadable(text):
     assert values(Role.MOMENT, text, "2018-08-13T12:34:56Z") == ([None, MOMENT], [True, False])
     assert values(Role.MOMENT, text) == ([None], [True])
 

@@ -32,7 +32,7 @@ def test_no_rows_keep_the_type(connection):
     assert frame(connection, "select interval 1 day as span where false").schema == {"span": pl.Duration("us")}
 
 
-def test_a_published_file_that_is_none_says_how_to_get_it_back(tmp_path):
+def test_a_published_file_that_is_not_a_database_says_how_to_restore_it(tmp_path):
     (tmp_path / "maestro.duckdb").write_bytes(b"cut off by a full disk" * 1_000)
     with pytest.raises(UnreadableFile, match="publishes it anew"):
         open_published(tmp_path / "maestro.duckdb")

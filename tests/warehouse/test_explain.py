@@ -93,6 +93,6 @@ def test_a_file_that_is_gone_is_said_to_be(qa, desk):
     assert [origin.file_is_kept for origin in explanation.origins] == [False, False]
 
 
-def test_what_nobody_knows_is_no_grade(qa):
+def test_an_unknown_name_explains_no_grade(qa):
     with pytest.raises(UnknownName, match=r"no grade is called 'zendesk\|nothing'"):
         explain(qa, "zendesk|nothing")

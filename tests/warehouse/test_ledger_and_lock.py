@@ -126,7 +126,7 @@ def test_two_accounts_are_never_mixed(tmp_path):
     Master.open(tmp_path, host="app.example.com").close()
 
 
-def test_a_master_that_is_no_database_says_what_to_do(tmp_path):
+def test_a_master_that_is_not_a_database_says_what_to_do(tmp_path):
     (tmp_path / "master").mkdir()
     (tmp_path / "master" / "maestro.duckdb").write_bytes(b"not a database" * 1000)
     with pytest.raises(MaestroError, match="maestro-analytics replay"):

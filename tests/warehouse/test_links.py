@@ -61,7 +61,7 @@ def test_another_rubric_of_the_record_is_no_link(linked):
     assert desk.rows("from grade_coaching_points") == []
 
 
-def test_what_links_to_nothing_is_no_row(linked):
+def test_a_record_that_links_to_nothing_has_no_row(linked):
     points = [
         {"id": "a", "answerId": None},
         {"id": "b", "answerId": "nonsense"},

@@ -113,7 +113,7 @@ class TableWriter:
         return [",".join(self.fields(row, deleted=deleted)) + end for row, deleted in rows]
 
     def bad_lines(self, sample: Row, true_rows: int) -> list[str]:
-        """Rows that no reader may take: a true row, about a ticket that does not exist, spoilt in one way each."""
+        """Invalid rows, which a reader must refuse: rows of a ticket that does not exist, with one fault each."""
         lines = []
         number = self._faults.number("bad-rows")
         if self.table == "total_scores" and self._faults.number("too-many-bad-rows"):

@@ -1,4 +1,4 @@
-"""Reproducible chance: the same numbers give the same draws on every machine and in any order of asking."""
+"""Reproducible random numbers: the same inputs give the same draws on every machine and in any order."""
 # ruff: noqa: S311
 
 from __future__ import annotations

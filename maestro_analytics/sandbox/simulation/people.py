@@ -1,4 +1,4 @@
-"""Who works here: agents with an id in each helpdesk, teams, graders and coaches."""
+"""People: agents with an id in each helpdesk, teams, graders and coaches."""
 
 from __future__ import annotations
 

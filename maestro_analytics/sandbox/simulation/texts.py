@@ -1,4 +1,4 @@
-"""What people write: commas, quotes, newlines, emoji, e-mails, spreadsheet guards, words that look like null."""
+"""Comments with commas, quotes, newlines, emoji, e-mails, spreadsheet guards and words that look like null."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Centre:
         self._last_zendesk_person: Person | None = None
 
     def live_until(self, clock: datetime) -> None:
-        """Let every day up to and with the one of `clock` happen."""
+        """Simulate every day up to and including that of `clock`."""
         while self.start + timedelta(days=self._days_lived) <= clock:
             self._live_day(self._days_lived)
             self._days_lived += 1

@@ -1,4 +1,4 @@
-"""The periods of which everything has landed, in state.coverage."""
+"""Read and write state.coverage: the periods of which everything has landed."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from maestro_analytics.warehouse.landing.staged import counts_of, insert_list, s
 
 
 def land_csat(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> RowCounts:
-    """Replace the surveys of the tickets delivered. They belong to the ticket, so that deletion flags mean nothing."""
+    """Replace the surveys of the tickets delivered. They are of the ticket, so deletion flags do not apply."""
     counts = counts_of(connection, staged, source)
     if not staged.files:
         return counts

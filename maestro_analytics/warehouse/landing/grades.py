@@ -1,4 +1,4 @@
-"""Land the grades of a raw export. The unit is the grade.
+"""Land the grades of a raw export: each grade is replaced as a whole, in all its tables.
 
 A grade that a delivery names in any of its files is replaced in all four grade tables, also where a file has no row for
 it. Nothing is deleted without its replacement: in the table of a file that is missing or refused, and where every row

@@ -1,4 +1,4 @@
-"""Refused rows, in state.quarantine."""
+"""Write refused rows to state.quarantine."""
 
 from __future__ import annotations
 
