@@ -52,7 +52,7 @@ def test_polls_take_at_most_half_of_the_requests_of_any_minute():
     for _ in range(200):
         share.wait_for_turn(threading.Event())
         polls.append(clock.now)
-        clock.wait(0.7)
+        clock.wait(0.75)
 
     counts = [sum(first <= moment < first + 60 for moment in polls) for first in polls]
     assert 20 == max(counts)
