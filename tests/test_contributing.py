@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def recipes():
 
 
 def follow(recipe, copy):
-    """Make the edits of a recipe in `copy`; returns the files that were changed."""
+    """Make the edits of a recipe in `copy`, indented as their place is; returns the files that were changed."""
     changed = set()
     for is_new, name, place, anchor, code in _EDIT.findall(recipe):
         file = copy / name
@@ -35,7 +36,8 @@ def follow(recipe, copy):
         else:
             lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
             (at,) = [number for number, line in enumerate(lines) if line.startswith(anchor)]
-            lines.insert(at + (place == "after"), code)
+            indent = anchor[: len(anchor) - len(anchor.lstrip())]
+            lines.insert(at + (place == "after"), textwrap.indent(textwrap.dedent(code), indent))
             file.write_text("".join(lines), encoding="utf-8")
         changed.add(name)
     return changed

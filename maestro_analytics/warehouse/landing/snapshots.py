@@ -115,8 +115,7 @@ def supersede_snapshots(connection: duckdb.DuckDBPyConnection, source: Source) -
     else:
         return
     superseded += (
-        " and kind = $kind and status in ('landed', 'partial', 'unreadable') and file is not null "
-        "and pruned_at is null"
+        " and kind = $kind and status in ('landed', 'partial', 'unreadable') and file is not null and pruned_at is null"
     )
     seq = {"seq": source.seq, "kind": source.kind}
     connection.execute(
