@@ -2,10 +2,7 @@
 
 import gzip
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import zipfile
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,6 +13,7 @@ import pytest
 from maestro_analytics.push.ledger import DDL
 from maestro_analytics.warehouse.erase import agent, erase, ticket
 from maestro_analytics.warehouse.replay import replay
+from tests.refresh.commands import run
 from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv_text, everything, raw_zip
 
 GONE = {"agent_id": "8800417", "agent_name": "Marla Quist", "agent_email": "marla.quist@example.com"}
@@ -92,13 +90,7 @@ TICKET_WORDS = ["Ottilie", "77001234"]
 
 
 def command(desk: Desk, *options: str) -> dict:
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("maestro-analytics")), "erase", *options, "--json"],
-        env=os.environ | {"MAESTRO_DATA": str(desk.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(desk.folder, "erase", *options, "--json", MAESTRO_DATA=str(desk.folder))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
