@@ -260,12 +260,12 @@ class Exports:
             grader_qa, deleted: whether benchmarks, and deleted answers, are included.
             to: the folder of the kept files; `downloads` in the data folder when None.
             max_window: exports cover at most so much; one that is too large for the vendor is halved anyway.
-            partial: return what could be had, instead of raising, when a window could not.
+            partial: return what could be exported, instead of raising, if a window could not.
             on_event: told of the progress; shown on standard error when None.
 
         Raises:
             InvalidArgument: a naive datetime, or an end before the start.
-            ExportFailed: a window could not be had; what was received stays in the folder.
+            ExportFailed: a window could not be exported; what was received stays in the folder.
 
         Source: "Request A “Raw” Export".
         """
@@ -333,8 +333,8 @@ class Exports:
         if result.missed and not partial:
             first = result.missed[0]
             raise ExportFailed(
-                f"{len(result.missed)} windows could not be had, the first: {first}. What was received is in {folder}; "
-                "the same call asks for the rest, and partial=True returns what there is.",
+                f"{len(result.missed)} windows could not be exported, the first: {first}. What was received is in "
+                f"{folder}; the same call asks for the rest, and partial=True returns what there is.",
                 export_id=getattr(first.error, "export_id", None),
                 window=first.window,
             )

@@ -12,7 +12,7 @@
      |   +- Unreachable          no answer at all for two minutes
      |   +- OutcomeUnknown       a write was sent and its reply was lost
      +- ExportFailed             errored, never ended, or too large
-     +- DownloadFailed           the bytes of a complete export could not be had
+     +- DownloadFailed           the file of a complete export could not be downloaded
      +- UploadFailed             the bytes of an attachment could not be sent
      +- UnreadableFile           bytes that are no export we know; the file is kept
      |   +- SchemaMismatch       an identity column is missing

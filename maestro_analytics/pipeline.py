@@ -177,7 +177,7 @@ def moment_of(value: datetime | date | str | None) -> datetime | None:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise InvalidArgument(f"{value!r} is no date: write 2026-01-31 or 2026-01-31T09:00:00Z.") from None
+            raise InvalidArgument(f"{value!r} is not a date: write 2026-01-31 or 2026-01-31T09:00:00Z.") from None
     elif isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
     if value is None:

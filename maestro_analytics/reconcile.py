@@ -37,7 +37,7 @@ class ReconcileReport:
         missing: at the vendor, and landed by this run.
         stale: had other content, or was deleted at the vendor; corrected by this run.
         removed: whether the ghosts were removed.
-        errors: what could not be fetched. Ghosts are told only of time that was fetched.
+        errors: what could not be fetched. Ghosts are reported only for time that was fetched.
     """
 
     since: datetime

@@ -152,7 +152,7 @@ def _length(text: str) -> timedelta:
 
     match = re.fullmatch(r"(\d{1,4})([dhm])", text.strip())
     if match is None or int(match[1]) == 0:
-        raise InvalidArgument(f"--max-window {text!r} is no length: write 7d, 12h or 15m.")
+        raise InvalidArgument(f"--max-window {text!r} is not a length: write 7d, 12h or 15m.")
     return timedelta(**{{"d": "days", "h": "hours", "m": "minutes"}[match[2]]: int(match[1])})
 
 

@@ -33,7 +33,7 @@ def moment(text: str | None, *, option: str) -> datetime | None:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidArgument(
-            f"{option} {text!r} is no date and no moment: write 2026-01-31 or 2026-01-31T09:00:00Z (UTC)."
+            f"{option} {text!r} is not a date or a moment: write 2026-01-31 or 2026-01-31T09:00:00Z (UTC)."
         ) from None
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else in_utc(parsed, name=option)
 

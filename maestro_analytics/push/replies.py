@@ -113,7 +113,7 @@ def _normal(fields: dict[str, Any], kind: Kind) -> Names:
 
 
 def _moment(text: str) -> int | None:
-    """Whole seconds since 1970, None for what is no moment."""
+    """Whole seconds since 1970, None for anything else."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -108,7 +108,7 @@ def _held_type(kind: Any, also_text: AbstractSet[str]) -> str:
     if kind.id == "list":
         return f"{children[0][1]}[]"
     if kind.id == "map" and kind.children[0][1].id in NESTED:
-        # A nested key is no key of a Python dictionary.
+        # A nested key cannot be a key of a Python dictionary.
         children[0] = ("key", "VARCHAR")
     fields = [f"{quoted(name)} {held}" if kind.id == "struct" else held for name, held in children]
     return f"{kind.id.upper()}({', '.join(fields)})"

@@ -98,7 +98,7 @@ def test_a_missed_window_is_an_error_unless_partial_is_set(public, month):
     sandbox.faults.switch_on("errored=1000")
     span = {"since": month.end - timedelta(minutes=1), "until": month.end}
 
-    with pytest.raises(errors.ExportFailed, match=r"1 windows? could not be had.*partial=True"):
+    with pytest.raises(errors.ExportFailed, match=r"1 windows? could not be exported.*partial=True"):
         client.exports.raw(**span)
     part = client.exports.raw(**span, partial=True)
 
