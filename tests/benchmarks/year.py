@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from maestro_analytics.exports import ExportRecord, Window, archive
+from maestro_analytics.files import replace_durably, sha256_of
 from maestro_analytics.pipeline import land_export
 from maestro_analytics.tables.schemas import TABLES_BY_NAME
 from maestro_analytics.warehouse import Master
@@ -129,8 +130,8 @@ def land(master: Master, kind: str, content: bytes, window: Window | None, at: d
     file = master.exports_folder / (
         archive.stem(master.ledger.records("seq = ?", [export.seq])[0]) + archive.ending(part)
     )
-    archive.keep(part, file)
-    sha256 = archive.sha256_of(file)
+    replace_durably(part, file)
+    sha256 = sha256_of(file)
     master.ledger.received(export.seq, file=file, sha256=sha256, bytes=len(content), completed_at=at)
     (export,) = master.ledger.records("seq = ?", [export.seq])
     land_export(master, export)
