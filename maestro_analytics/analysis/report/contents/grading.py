@@ -10,6 +10,9 @@ from maestro_analytics.analysis.report import sentences
 from maestro_analytics.analysis.report.contents.agents import NOTE
 from maestro_analytics.analysis.report.model import Column, Piece, Words
 
+MOST_GRADES = 100_000
+"""Each of the two answers about single scores fits the model of all agents and graders again."""
+
 GRADING = (
     Piece(
         grading_coverage,
@@ -56,7 +59,7 @@ GRADING = (
         says=sentences.share_of_agent,
         shown=lambda frame: frame.with_columns(pl.col("source").replace(SOURCE_WORDS)),
         named="score_sources",
-        most_grades=400_000,
+        most_grades=MOST_GRADES,
     ),
     Piece(
         generalizability,
@@ -79,6 +82,6 @@ GRADING = (
         says=sentences.grades_needed,
         options={"of": "designs"},
         named="dependability",
-        most_grades=400_000,
+        most_grades=MOST_GRADES,
     ),
 )
