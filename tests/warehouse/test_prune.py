@@ -106,6 +106,18 @@ def test_a_file_without_which_a_replay_would_differ_stays(desk):
     assert before["main.grade_history"] == []
 
 
+def test_what_an_interrupted_run_has_received_and_not_landed_stays(desk):
+    for week in range(2):
+        desk.land_rows(week=week, total_scores=[TOTAL])
+    desk.receive(raw_zip(total_scores=[TOTAL | {"rubric_score": "90"}]), week=2)
+    assert prune(desk.master, LATER).exports == {"raw": 1}
+    desk.master.publish()
+    assert kept(desk) == ["raw-000002-id_2.zip", "raw-000003-id_3.zip"]
+    (waiting,) = desk.master.ledger.unfinished()
+    desk.land_record(waiting)
+    assert desk.column("select rubric_score from total_scores") == [90.0]
+
+
 def test_files_received_later_stay(desk):
     for week in range(3):
         desk.land_rows(week=week, total_scores=[TOTAL])
