@@ -20,11 +20,13 @@ def html_table(frame: pl.DataFrame, lines: list[str]) -> str:
     """The frame as HTML, with `lines` below it.
 
     Names stand first and ids last; a column that is empty everywhere, and the method where it is the same everywhere,
-    are named below the table instead. Rows that are not reliable are faint, with their reason in full.
+    are named below the table instead. There is no column of reasons where there are none. Rows
+    that are not reliable are faint, with their reason in full.
     """
     empty = [name for name in frame.columns if frame.height and frame[name].null_count() == frame.height]
     methods = frame["method"].unique().to_list() if "method" in frame.columns and frame.height else []
-    dropped = {*empty, *(["method"] if len(methods) == 1 else [])}
+    silent = [name for name in ("reason",) if name in frame.columns and (frame[name] == "").all()]
+    dropped = {*empty, *silent, *(["method"] if len(methods) == 1 else [])}
     columns = [name for name in ordered(frame.columns) if name not in dropped]
     notes = list(lines)
     if len(methods) == 1:

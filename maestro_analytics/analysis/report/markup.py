@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from html import escape
 
+from maestro_analytics.analysis.emoji import without_emoji
 from maestro_analytics.analysis.report.html import NO_NETWORK, style
 from maestro_analytics.text import clean, one_line
 
@@ -30,7 +31,7 @@ main { margin-top:20px; }
 article > h2 { margin:0 0 4px; }
 article > h3 { margin-top:18px; }
 th.number { white-space:normal; } .text { min-width:5em; } .day { white-space:nowrap; }
-td.number, th.number { padding-right:18px; }
+@media (min-width:641px) { td.number, th.number { padding-right:18px; } }
 .figures { display:grid; grid-template-columns:repeat(auto-fit, minmax(210px, 1fr)); gap:14px 24px; margin:0; }
 .figures dt { color:var(--faint); font-size:.86rem; }
 .figures dd { margin:0; font-size:1.05rem; font-weight:600; }
@@ -106,13 +107,13 @@ def document(title: str, lines: Iterable[str], body: str, *, up: str = "", searc
 
 
 def text(words: object) -> str:
-    """One line of plain text as HTML."""
-    return escape(one_line(words))
+    """One line of plain text as HTML, without emoji, for which many printers and browsers have no letter."""
+    return escape(without_emoji(one_line(words)))
 
 
 def quoted(words: object, most: int = 600) -> str:
     """A comment as HTML, with its line breaks."""
-    whole = clean(words)
+    whole = without_emoji(clean(words))
     return escape(whole if len(whole) <= most else f"{whole[:most].rstrip()}…")
 
 
@@ -130,10 +131,8 @@ def article(heading: str, reading: str, body: str, *, mark: str = "") -> str:
 
 def figure(wide: str, narrow: str, *, words: str) -> str:
     """A picture in two widths, with the words that say the same."""
-    return (
-        f'<figure role="img" aria-label="{escape(one_line(words), quote=True)}"><div class="wide">{wide}</div>'
-        f'<div class="narrow">{narrow}</div></figure>'
-    )
+    pictures = f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
+    return f'<figure role="img" aria-label="{text(words)}">{pictures}</figure>'
 
 
 def table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, searched: bool = False) -> str:

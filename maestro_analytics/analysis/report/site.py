@@ -147,15 +147,17 @@ def _team_page(cards: Scorecards, team: Team, by_id: Mapping[str, Scorecard], *,
             ("Stand out above", str(_count(members, "above")), "of all agents, by more than chance"),
         ]
     )
+    noted = any(row["reason"] for row in team.scores)
+    note = [("Note", "text")] if noted else []
     scores = table(
-        [("Rubric", "text"), ("Grades", "number"), ("Mean, %", "number"), ("Pass rate, %", "number"), ("Note", "text")],
+        [("Rubric", "text"), ("Grades", "number"), ("Mean, %", "number"), ("Pass rate, %", "number"), *note],
         (
             (
                 text(row["rubric_name"] or "–"),
                 f"{row['n']:,}",
                 interval(row, "mean"),
                 interval(row, "pass_rate", "pass_lo", "pass_hi"),
-                text(row["reason"]),
+                *([text(row["reason"])] if noted else []),
             )
             for row in team.scores
         ),
