@@ -12,7 +12,7 @@ from maestro_analytics.push.entries import Kind, api_moment, entries_of
 from maestro_analytics.push.validate import check_entries
 
 GOOD = {"agent_id": "007", "metric_id": "hours", "metric_value": "17", "timestamp": "2017-12-13T05:00:00Z"}
-NO_MOMENT = "is no moment like 2017-12-13T05:00:00Z"
+NO_MOMENT = "is not a moment like 2017-12-13T05:00:00Z"
 TICKET = GOOD | {"ticket_id": "0012", "source_id": "front"}
 
 
