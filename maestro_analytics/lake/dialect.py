@@ -7,7 +7,8 @@ a query that runs on both engines but means another thing is worse than one that
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
@@ -23,48 +24,41 @@ Variables = Mapping[str, Value]
 Params = Sequence[Value] | Mapping[str, Value] | None
 
 
-def carried_over(
-    query: str, *, variables: Variables | None = None, params: Params = None, views: Mapping[str, str] | None = None
-) -> str:
+def carried_over(query: str, *, variables: Variables | None = None, params: Params = None) -> str:
     """Translate a query from DuckDB's SQL to Spark's.
 
     Args:
         variables: what `getvariable('name')` stands for; null for one that is not given, as in DuckDB.
         params: values of `$name`, or of `$1`, `$2`, ... and `?` in order.
-        views: name -> select of the views that read variables, each after those that it names. Those that the query
-            needs become its first steps, so that they see the variables' values.
 
     Raises:
         InvalidArgument: no SQL, a construct that Spark does not have, or a parameter without a value.
     """
-    try:
-        tree = _with_views(sqlglot.parse_one(_marks_numbered(query), read="duckdb"), views or {})
-        tree = tree.transform(_with_values, variables or {}, _numbered(params or ())).transform(_by_boundaries)
-        for step in tree.find_all(exp.CTE):
-            # `as not materialized`: Spark reads a step anew wherever it is named, and has no words for it.
-            step.set("materialized", None)
+    return as_spark(parsed(query, variables=variables, params=params))
+
+
+def parsed(query: str, *, variables: Variables | None = None, params: Params = None) -> exp.Expr:
+    """The tree of a query in DuckDB's SQL, with values in the place of variables and parameters."""
+    with _refused_in_one_line():
+        tree = sqlglot.parse_one(_marks_numbered(query), read="duckdb")
+        return tree.transform(_with_values, variables or {}, _numbered(params or ())).transform(_by_boundaries)
+
+
+def as_spark(tree: exp.Expr) -> str:
+    """A tree of `parsed` as Spark's SQL."""
+    for step in tree.find_all(exp.CTE):
+        # `as not materialized`: Spark has no words for it
+        step.set("materialized", None)
+    with _refused_in_one_line():
         return tree.sql(dialect=_Spark, unsupported_level=ErrorLevel.RAISE, comments=False)
+
+
+@contextmanager
+def _refused_in_one_line() -> Iterator[None]:
+    try:
+        yield
     except SqlglotError as error:
         raise InvalidArgument(f"Spark cannot be asked this: {str(error).strip().splitlines()[0]}") from None
-
-
-def _with_views(tree: exp.Expr, views: Mapping[str, str]) -> exp.Expr:
-    """Put the views that a query needs, directly or through each other, before its other steps."""
-    needed: list[exp.CTE] = []
-    unread = _tables_of(tree)
-    for name, select in reversed(list(views.items())):
-        if name in unread:
-            view = sqlglot.parse_one(select, read="duckdb")
-            unread |= _tables_of(view)
-            needed.insert(0, exp.CTE(this=view, alias=exp.TableAlias(this=exp.to_identifier(name))))
-    if needed:
-        steps = tree.args.get("with_")
-        tree.set("with_", exp.With(expressions=[*needed, *(steps.expressions if steps else ())]))
-    return tree
-
-
-def _tables_of(tree: exp.Expr) -> set[str]:
-    return {table.name for table in tree.find_all(exp.Table)}
 
 
 def literal(value: Value) -> exp.Expr:

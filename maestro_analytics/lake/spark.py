@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from maestro_analytics.errors import EngineMissing, InvalidArgument
-from maestro_analytics.lake.dialect import Params, Variables, carried_over
+from maestro_analytics.lake.dialect import Params, Variables
 from maestro_analytics.lake.duck import DuckEngine
 from maestro_analytics.lake.shares import Files
-from maestro_analytics.warehouse.sql_files import variables as variables_of
+from maestro_analytics.lake.steps import steps_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+BROADCAST_BYTES = 4 << 20
+"""A table whose files, a hundredfold, are no larger goes whole to the other side of a join."""
+BROADCAST_ROWS = 50_000
+"""So does a step that was kept, of no more rows."""
 
 SPARK_TYPES = {
     "VARCHAR": "STRING",
@@ -66,8 +71,8 @@ class SparkEngine:
     def __init__(self, session: SparkSession) -> None:
         # an empty copy of the tables, where DuckDB says which columns a query has and of what types
         self._shape = DuckEngine()
-        self._views: set[str] = set()
-        self._views_with_variables: dict[str, str] = {}
+        self._tables: set[str] = set()
+        self._views: dict[str, str] = {}
         from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
         from pyspark.errors import AnalysisException, PySparkException
 
@@ -78,7 +83,8 @@ class SparkEngine:
         self._session.conf.set("spark.sql.session.timeZone", "UTC")
         # Spark judges by the size of the Parquet, a hundredth of what the rows are in memory: 5 million answers
         # (14 MB) were sent whole to every executor, and ended a driver of 2 GB. Joins that sort can spill.
-        self._session.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
+        self._session.conf.set("spark.sql.sources.fileCompressionFactor", "100")
+        self._session.conf.set("spark.sql.autoBroadcastJoinThreshold", str(BROADCAST_BYTES))
         # a text that holds ${...} is that text
         self._session.conf.set("spark.sql.variable.substitute", "false")
 
@@ -98,35 +104,40 @@ class SparkEngine:
         self._shape.hold_empty(name, columns)
 
     def define(self, name: str, select: str) -> None:
-        """Make a select, in DuckDB's SQL, known as `name`.
-
-        Spark has no variables: a view that reads some becomes a step of each query that names it.
-        """
-        if variables_of(select):
-            self._views_with_variables[name] = select
-        else:
-            self._know(name, self._session.sql(carried_over(select)))
+        """Make a select, in DuckDB's SQL, known as `name`: a step of each query that names it."""
+        self._views.pop(name, None)
+        self._views[name] = select
         self._shape.define(name, select)
 
     def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
         """The rows of a query in DuckDB's SQL, with the names and types that DuckDB gives its columns."""
         expected = self._shape.answer(query, params=params, variables=variables).schema
-        carried = carried_over(query, params=params, variables=variables, views=self._views_with_variables)
+        kept: dict[str, DataFrame] = {}
         try:
-            answering = self._session.sql(carried)
+            for name, select in steps_of(query, variables=variables, params=params, views=self._views):
+                step = self._session.sql(select)
+                if name:
+                    # not `persist`: what names a persisted step holds all of its plan, and plans the double each time
+                    kept[name] = step.localCheckpoint()
+                    is_small = kept[name].count() <= BROADCAST_ROWS
+                    (kept[name].hint("broadcast") if is_small else kept[name]).createOrReplaceTempView(name)
+            frame = pl.DataFrame(step.toArrow())
         except self._refused as error:
             raise InvalidArgument(f"Spark cannot be asked this: {str(error).splitlines()[0]}") from None
-        frame = pl.DataFrame(answering.toArrow())
+        finally:
+            for name, step in kept.items():
+                self._session.catalog.dropTempView(name)
+                step._jdf.queryExecution().analyzed().rdd().unpersist(False)
         frame.columns = list(expected)
         return frame.cast(expected)
 
     def _know(self, name: str, frame: DataFrame) -> None:
         frame.createOrReplaceTempView(name)
-        self._views.add(name)
+        self._tables.add(name)
 
     def close(self) -> None:
         """Forget the relations; the application goes on."""
-        for name in self._views:
+        for name in self._tables:
             self._session.catalog.dropTempView(name)
         self._shape.close()
 
