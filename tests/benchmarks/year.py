@@ -60,31 +60,31 @@ def text_of(table: str, rows: list[dict[str, str]]) -> str:
 
 def raw_export(hours: range) -> bytes:
     rows: dict[str, list[dict[str, str]]] = {name: [] for name in RAW_TABLES}
-    for hour in hours:
-        for graded, number, score in grades_of(hour):
-            at = f'="{START + hour * HOUR:%Y-%m-%d %H:%M:%S}"'
-            grade = {
-                "gradable_id": f"{graded}{number:05}",
-                "agent_id": f"{(graded * 31 + number) % 5000}",
-                "agent_name": f"Agent {(graded * 31 + number) % 5000}",
-                "rubric_id": "r",
-                "rubric_name": "Support",
-                "date_graded": at,
-                "date_reported_as": at,
-                "grader": f"grader{number % 40}@example.com",
-                "grade_type": "grading",
-                "source": "zendesk",
-                "section_id": "s",
-                "section_name": "Greeting",
-                "comment": f"What the grader wrote about ticket {graded}-{number}, in a sentence or two of text.",
-            }
-            rows["total_scores"].append(grade | {"rubric_score": f"{score}", "max_rubric_score": "100"})
-            rows["section_scores"].append(grade | {"section_score": "5", "max_section_score": "10"})
-            for question in range(ANSWERS):
-                answer = {"question_id": f"q{question}", "question": f"Question {question}?", "answer_label": "Yes"}
-                rows["individual_answers"].append(grade | answer | {"question_score": "1", "max_question_score": "1"})
-            if number % 5 == 0:
-                rows["csat"].append({"gradable_id": grade["gradable_id"], "source": "zendesk", "csat_score": "4"})
+    newest = {(graded, number): (hour, score) for hour in hours for graded, number, score in grades_of(hour)}
+    for (graded, number), (hour, score) in newest.items():
+        at = f'="{START + hour * HOUR:%Y-%m-%d %H:%M:%S}"'
+        grade = {
+            "gradable_id": f"{graded}{number:05}",
+            "agent_id": f"{(graded * 31 + number) % 5000}",
+            "agent_name": f"Agent {(graded * 31 + number) % 5000}",
+            "rubric_id": "r",
+            "rubric_name": "Support",
+            "date_graded": at,
+            "date_reported_as": at,
+            "grader": f"grader{number % 40}@example.com",
+            "grade_type": "grading",
+            "source": "zendesk",
+            "section_id": "s",
+            "section_name": "Greeting",
+            "comment": f"What the grader wrote about ticket {graded}-{number}, in a sentence or two of text.",
+        }
+        rows["total_scores"].append(grade | {"rubric_score": f"{score}", "max_rubric_score": "100"})
+        rows["section_scores"].append(grade | {"section_score": "5", "max_section_score": "10"})
+        for question in range(ANSWERS):
+            answer = {"question_id": f"q{question}", "question": f"Question {question}?", "answer_label": "Yes"}
+            rows["individual_answers"].append(grade | answer | {"question_score": "1", "max_question_score": "1"})
+        if number % 5 == 0:
+            rows["csat"].append({"gradable_id": grade["gradable_id"], "source": "zendesk", "csat_score": "4"})
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name in RAW_TABLES:
