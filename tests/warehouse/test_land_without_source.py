@@ -79,6 +79,21 @@ def test_a_regrade_and_a_deletion_find_the_grade_whichever_of_the_two_has_the_so
     assert desk.rows("select grade_key, source from state.deletions") == [(KEY, "zendesk")]
 
 
+def test_a_ticket_of_no_helpdesk_stays_apart_from_that_of_a_helpdesk_with_its_number(desk):
+    """Files that have the column say of such a ticket that it has no source."""
+    unsourced = {"source": "Unknown"}
+    desk.land_rows(total_scores=[TOTAL, TOTAL | unsourced | {"gradable_id": "9"}], csat=[SURVEY, SURVEY | unsourced])
+    desk.land_rows(total_scores=[TOTAL | {"gradable_id": "9"}, TOTAL | unsourced], week=1)
+
+    assert desk.rows("select gradable_id, source from total_scores order by all") == [
+        ("5310985", "zendesk"),
+        ("5310985", None),
+        ("9", "zendesk"),
+        ("9", None),
+    ]
+    assert desk.rows("select source from csat order by all") == [("zendesk",), (None,)]
+
+
 def test_a_ticket_number_of_two_helpdesks_is_given_to_neither(desk):
     front = {name: [row | {"source": "front"} for row in rows] for name, rows in ROWS.items()}
     desk.land(export(lacking=()))
@@ -96,7 +111,8 @@ def test_two_that_an_earlier_version_kept_become_one(desk, expected):
         )
     desk.master.connection.execute(
         "insert into state.grade_versions by name "
-        "select * replace (replace(grade_key, 'zendesk|', '\\N|') as grade_key) from state.grade_versions"
+        "select * replace (replace(grade_key, 'zendesk|', '\\N|') as grade_key, 0 as export_seq) "
+        "from state.grade_versions"
     )
     desk.land(export(lacking=()), week=1)
     assert of_one_grade(desk) == expected

@@ -1,7 +1,10 @@
-"""Grades and surveys without a source, where another file says which helpdesk they come from.
+"""Grades and surveys of files without the column `source`, where another file says which helpdesk they come from.
 
-A file can lack the column `source`, so that the same grade comes once without and once with it. Where exactly one
-source is known of a grade that is the same in all else, that source is its own: the grade is there once.
+The same grade comes once without and once with its source then. Where exactly one source is known of a grade that is
+the same in all else, that source is its own: the grade is there once. A row without a source in a file that has the
+column stays as it is: such a ticket comes from no helpdesk, and one of a helpdesk with the same number is another.
+
+Whether the file of an export that landed earlier had the column is read from its rows: none of them has a source.
 """
 
 from __future__ import annotations
@@ -23,7 +26,21 @@ from maestro_analytics.warehouse.landing.staged import scan
 NO_SOURCE = "\\N|"
 REST = r"regexp_extract(grade_key, '^(?:[^|\\]|\\.)*\|(.*)$', 1)"
 """A grade's key without its source."""
-KNOWN_KEYS = "select grade_key from state.grade_versions union select grade_key from state.deletions"
+KNOWN = """(
+    select grade_key, export_seq from state.grade_versions union all select grade_key, export_seq from state.deletions
+)"""
+KNOWN_KEYS = f"select distinct grade_key from {KNOWN}"
+LACKING_KEYS = f"""
+select distinct grade_key from {KNOWN} where export_seq in (
+    select export_seq from {KNOWN} group by export_seq having bool_and(starts_with(grade_key, '{NO_SOURCE}'))
+)
+"""
+"""Keys of the tables that came in files without the column `source`."""
+LACKING_SURVEYS = """
+select gradable_id from state.csat_versions where source is null and export_seq in (
+    select export_seq from state.csat_versions group by export_seq having bool_and(source is null)
+)
+"""
 KEYED = (
     *(f"main.{table.name}" for table in GRADE_TABLES),
     *("main.grade_history", "main.incomplete_grades", "state.grade_versions", "state.deletions", "state.quarantine"),
@@ -38,36 +55,54 @@ def find_sources(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> N
     Runs before `classify_grades`, in transactions of its own: its changes hold whether or not the delivery lands.
     """
     staged = [delivery.tables[table.name] for table in GRADE_TABLES if table.name in delivery.tables]
-    delivered = [file for each in staged for file in (*each.files, *each.flagged_files)]
-    named = pl.DataFrame({"grade_key": [key for each in staged for key in each.named_keys]}, {"grade_key": pl.String})
-    connection.register("keys_of_refused_rows", named)
-    keys = "select grade_key from keys_of_refused_rows" + "".join(
-        f" union select grade_key from {scan([file])}" for file in delivered
-    )
-    connection.execute(f"create or replace temp table delivered_keys as {keys}")
-    connection.unregister("keys_of_refused_rows")
-    lacking = f"select count(*) from delivered_keys where starts_with(grade_key, '{NO_SOURCE}')"
-    if scalar(connection, lacking):
-        _fill_delivery(connection, staged)
-    if scalar(connection, f"select count(*) from ({KNOWN_KEYS}) where starts_with(grade_key, '{NO_SOURCE}')"):
+    without = [each for each in staged if not _has_source(each)]
+    is_lacking_there = scalar(connection, f"select count(*) from ({LACKING_KEYS})") > 0
+    if without or is_lacking_there:
+        _list_keys(connection, staged)
+    if without:
+        _fill_delivery(connection, without)
+    if is_lacking_there:
         _fill_tables(connection)
     surveys = delivery.tables.get(CSAT.name)
     if surveys is not None and surveys.files:
         _find_sources_of_surveys(connection, surveys, delivery.tables.get(TOTAL_SCORES.name))
 
 
+def _has_source(staged: StagedTable) -> bool:
+    return any(folded(name) == "source" for name in staged.columns)
+
+
+def _list_keys(connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedTable]) -> None:
+    """Create `delivered_keys`: one row per key of a delivered grade, with whether a file with sources has it."""
+    parts = ["select grade_key, has_source from keys_of_refused_rows"]
+    parts += [
+        f"select grade_key, {_has_source(each)} as has_source from {scan([file])}"
+        for each in staged
+        for file in (*each.files, *each.flagged_files)
+    ]
+    refused = [(key, _has_source(each)) for each in staged for key in each.named_keys]
+    named = pl.DataFrame(refused, {"grade_key": pl.String, "has_source": pl.Boolean}, orient="row")
+    connection.register("keys_of_refused_rows", named)
+    connection.execute(
+        "create or replace temp table delivered_keys as select grade_key, bool_or(has_source) as has_source "
+        f"from ({' union all '.join(parts)}) group by grade_key"
+    )
+    connection.unregister("keys_of_refused_rows")
+
+
 def _fill_delivery(connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedTable]) -> None:
-    """Give delivered grades without a source the one that the tables, or other rows of the delivery, have."""
+    """Give the grades of files without sources the one that the tables, or other files of the delivery, have."""
     found = frame(
         connection,
         f"""
         with known as (
-            select {REST} as rest, grade_key from ({KNOWN_KEYS} union select grade_key from delivered_keys)
+            select distinct {REST} as rest, grade_key
+            from ({KNOWN_KEYS} union all select grade_key from delivered_keys)
             where not starts_with(grade_key, '{NO_SOURCE}')
         )
         select lacking.grade_key, min(known.grade_key) as known_key
         from delivered_keys as lacking join known on known.rest = substr(lacking.grade_key, 4)
-        where starts_with(lacking.grade_key, '{NO_SOURCE}')
+        where starts_with(lacking.grade_key, '{NO_SOURCE}') and not lacking.has_source
         group by lacking.grade_key having count(*) = 1
         """,
     )
@@ -79,13 +114,9 @@ def _fill_delivery(connection: duckdb.DuckDBPyConnection, staged: Sequence[Stage
     keys = dict(found.iter_rows())
     for each in staged:
         files = [*each.files, *each.flagged_files]
-        # A row with the source and one without it in the same table stay two: neither of them can be preferred.
-        there = frame(connection, f"select grade_key from {scan(files)}") if files else sources.select("grade_key")
-        usable = sources.join(there, left_on="known_key", right_on="grade_key", how="anti")
         for file in files:
-            _fill_file(file, usable)
-        if not any(folded(name) == "source" for name in each.columns):
-            each.columns.append("source")
+            _fill_file(file, sources)
+        each.columns.append("source")
         each.named_keys = [keys.get(key, key) for key in each.named_keys]
         each.refusals = [
             replace(refusal, grade_key=keys.get(refusal.grade_key or "", refusal.grade_key))
@@ -94,7 +125,7 @@ def _fill_delivery(connection: duckdb.DuckDBPyConnection, staged: Sequence[Stage
     connection.register("found_keys", found)
     connection.execute(
         "create or replace temp table delivered_keys as select distinct coalesce(known_key, delivered.grade_key) as "
-        "grade_key from delivered_keys as delivered left join found_keys using (grade_key)"
+        "grade_key, has_source from delivered_keys as delivered left join found_keys using (grade_key)"
     )
     connection.unregister("found_keys")
 
@@ -124,8 +155,7 @@ def _fill_tables(connection: duckdb.DuckDBPyConnection) -> None:
         select
             lacking.grade_key, min(delivered.grade_key) as known_key,
             min(delivered.grade_key) in (select grade_key from ({KNOWN_KEYS})) as is_there
-        from ({KNOWN_KEYS}) as lacking join delivered on delivered.rest = substr(lacking.grade_key, 4)
-        where starts_with(lacking.grade_key, '{NO_SOURCE}')
+        from ({LACKING_KEYS}) as lacking join delivered on delivered.rest = substr(lacking.grade_key, 4)
         group by lacking.grade_key having count(*) = 1
         """,
     )
@@ -153,7 +183,7 @@ def _find_sources_of_surveys(
 ) -> None:
     """The same for surveys, which belong to a ticket: its source is that of its grades or of another survey of it."""
     delivered = scan(surveys.files)
-    if scalar(connection, f"select count(*) from {delivered} where source is null"):
+    if not _has_source(surveys):
         tickets = (
             "select gradable_id, source from total_scores union select gradable_id, source from state.csat_versions"
         )
@@ -165,8 +195,7 @@ def _find_sources_of_surveys(
             select gradable_id, min(source) as found_source
             from ({tickets}) as tickets
             where source is not null
-                and gradable_id in (select gradable_id from {delivered} where source is null)
-                and gradable_id not in (select gradable_id from {delivered} where source is not null)
+                and gradable_id in (select gradable_id from {delivered})
             group by gradable_id having count(*) = 1
             """,
         )
@@ -174,9 +203,9 @@ def _find_sources_of_surveys(
             rows = pl.read_parquet(file, glob=False, hive_partitioning=False)
             filled = rows.join(found, on="gradable_id", how="left", maintain_order="left")
             filled.with_columns(source=pl.coalesce("source", "found_source")).select(rows.columns).write_parquet(file)
-        if found.height and not any(folded(name) == "source" for name in surveys.columns):
+        if found.height:
             surveys.columns.append("source")
-    if not scalar(connection, "select count(*) from state.csat_versions where source is null"):
+    if not scalar(connection, f"select count(*) from ({LACKING_SURVEYS})"):
         return
     connection.execute(
         f"""
@@ -184,7 +213,8 @@ def _find_sources_of_surveys(
         select gradable_id, min(source) as source, gradable_id in (
             select gradable_id from state.csat_versions where source is not null
         ) as is_there
-        from {delivered} where source is not null group by gradable_id having count(*) = 1
+        from {delivered} where source is not null and gradable_id in ({LACKING_SURVEYS})
+        group by gradable_id having count(*) = 1
         """
     )
     connection.execute("begin")
