@@ -134,7 +134,7 @@ def test_an_interrupted_run_is_130_and_keeps_what_had_landed(tmp_path, name):
                 if "asked for" in line:
                     break
             going.send_signal(getattr(signal, name))
-            stdout, stderr = going.communicate()
+            stdout, stderr = going.communicate(timeout=60)
     assert going.returncode == 130, stderr
     assert json.loads(stdout)["status"] == "failed"
     assert json.loads(run(tmp_path, "sql", "select count(*) as n from agents", "--format", "json").stdout)[0]["n"] > 0
