@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from maestro_analytics.api import endpoints
@@ -25,6 +25,9 @@ LISTS = {
     "coaching_sessions": _List(endpoints.GET_COACHING_SESSION, endpoints.GET_COACHING_SESSIONS),
 }
 """Name of the table -> its endpoints."""
+
+PIN_MARGIN = timedelta(seconds=2)
+"""The vendor tells its time in whole seconds, and records may be dated by another of its machines."""
 
 
 class CoachingLists:
@@ -78,7 +81,7 @@ class CoachingLists:
             "endDate": iso_or_none(end_date, name="end_date"),
         }
         given = {key: value for key, value in filters.items() if value is not None}
-        return self._pages.read_all(LISTS[name].many, given, now=lambda: iso(self._transport.vendor_now()), stop=stop)
+        return self._pages.read_all(LISTS[name].many, given, now=self._pin, stop=stop)
 
     def read_into(
         self,
@@ -103,7 +106,11 @@ class CoachingLists:
             file,
             LISTS[name].many,
             {key: value for key, value in dates.items() if value is not None},
-            now=lambda: iso(self._transport.vendor_now()),
+            now=self._pin,
             most_requests=most_requests,
             stop=stop,
         )
+
+    def _pin(self) -> str:
+        """The end of a pass that must not see records that come meanwhile."""
+        return iso(self._transport.vendor_now() - PIN_MARGIN)

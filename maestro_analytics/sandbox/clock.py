@@ -11,7 +11,9 @@ class Clock:
     def __init__(self, start: datetime | None = None, *, running: bool = False) -> None:
         if start is not None and start.tzinfo is None:
             raise ValueError("the sandbox's moment needs a time zone: datetime(..., tzinfo=UTC)")
-        self._moment = (start or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+        self._moment = (start or datetime.now(UTC)).astimezone(UTC)
+        if not running:
+            self._moment = self._moment.replace(microsecond=0)
         self._running_since = time.monotonic() if running else None
         self._lock = threading.Lock()
 
