@@ -98,8 +98,8 @@ def test_no_column_vanishes_and_no_name_is_broken(data_folder, width):
     """At 80 columns the names of the graders were gone."""
     shown = seen("report", "graders", data=data_folder, width=width)
     table = shown.split("Strict and lenient", 1)[1].split("Do graders agree")[0]
-    headings = ("Grader", "Stands out", "Against", "average", "dashboard", "benchmarks", "Grades", "Group")
-    assert all(word in table for word in headings)
+    headings = ("Grader", "Against", "average", "dashboard", "benchmarks", "Grades", "Group")
+    assert [word for word in headings if word not in table] == []
     assert all(f"grader-{number}" in table for number in range(1, 6))
     assert "…" not in table
 
@@ -107,8 +107,8 @@ def test_no_column_vanishes_and_no_name_is_broken(data_folder, width):
 def test_the_lowest_agents_are_in_the_short_form_too(data_folder):
     shown = seen("report", "agents", data=data_folder, width=80)
     table = shown.split("Which agents stand out", 1)[1].split("Teams")[0]
-    ranks = [int(found[1]) for line in table.splitlines() if (found := re.search(r" (\d+)  \d+ to \d+", line))]
-    assert [1, 24] == [min(ranks), max(ranks)]
+    ranks = [int(found[1]) for line in table.splitlines() if (found := re.search(r" (\d+) +\d+ to \d+ *$", line))]
+    assert ranks[:6] == [24, 23, 22, 21, 20, 19]
     assert len(ranks) == 15
     assert "The first 10 and the last 5 of 24 rows" in shown
 
