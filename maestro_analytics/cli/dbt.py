@@ -23,7 +23,9 @@ def _group() -> None:
 
 
 def sources(
-    output: Annotated[Path | None, typer.Option(help="A file, not standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write to this file, not to standard output.")
+    ] = None,
 ) -> None:
     """Write a sources.yml for the published file: descriptions of everything in it, and tests that hold.
 
