@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
+
+# A test may take as long as the machine needs; the time of a first call holds imports.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 BuiltOnce = Callable[[str, Callable[[Path], None]], Path]
 
