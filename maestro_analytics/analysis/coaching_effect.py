@@ -36,7 +36,7 @@ WARNINGS = {
 MORE = 0.15
 """So much larger a share among the coached says that sessions were given for it."""
 FEWEST_SESSIONS = 3
-"""Below it there is no interval."""
+"""With fewer coaching sessions than this, the interval is null."""
 RECOMMENDED = ("matched", "adjusted (ANCOVA)", NO_ZEROS, NO_NEWCOMERS, IMPUTED)
 NAIVE = ("before and after", "against all uncoached")
 METHOD_WORDS = {

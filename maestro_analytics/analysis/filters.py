@@ -75,8 +75,8 @@ class Choice:
     """Filters that were checked against the data: the names exist, the moments are aware.
 
     Attributes:
-        include_uncovered: whether queries count grades of time that no export covers; also true where there are none,
-            so that queries do not look for them.
+        include_uncovered: whether queries count grades of time that no export covers. True where the database has no
+            such grades, because queries are faster without that condition.
         left_out: what the answer does with such grades, in words; empty where there are none.
     """
 

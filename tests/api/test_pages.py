@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maestro_analytics import errors
@@ -185,7 +185,6 @@ REMOVE = st.tuples(st.just("remove"), st.integers(0, 40))
 CHANGES = st.lists(st.lists(st.one_of(INSERT, REMOVE), max_size=3), max_size=12)
 
 
-@settings(deadline=None)
 @given(size=st.integers(0, 30), cap=st.integers(2, 9), changes=CHANGES, first_index=st.sampled_from([0, 1]))
 def test_no_record_that_was_there_all_the_time_is_missed(size, cap, changes, first_index):
     """Whatever comes and goes between two pages: what is returned holds every record that was in the list from the

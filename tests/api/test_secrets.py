@@ -6,7 +6,7 @@ import traceback
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maestro_analytics import errors
@@ -154,7 +154,6 @@ def test_an_expired_url_is_reported_without_its_query(host, reply, tmp_path, emi
     assert QUERY not in everything_about(caught.value) + emitted.getvalue()
 
 
-@settings(deadline=None)
 @given(
     before=st.text(max_size=20),
     after=st.text(max_size=20),

@@ -5,17 +5,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 
 from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.exports import FileLedger, Window, run_exports
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.settings import Settings
-
-# A busy machine is no failure.
-hypothesis_settings.register_profile("unhurried", deadline=None)
-hypothesis_settings.load_profile("unhurried")
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 28

@@ -60,7 +60,7 @@ def whole(tmp_path_factory):
     return (folder / "ledger").read_bytes()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(lost=st.integers(0, 400))
 def test_a_line_that_a_kill_cut_short_is_as_if_it_had_not_been_written(tmp_path_factory, whole, lost):
     """However many bytes of the end are missing, the lines before them are read, and new ones can follow."""

@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maestro_analytics import errors
@@ -62,7 +62,6 @@ def test_an_invalid_window_is_refused(start, end, said):
         Window(start, end)
 
 
-@settings(deadline=None)
 @given(st.lists(SMALL_SPANS, max_size=6))
 def test_joined_windows_cover_the_same_seconds_once(windows):
     result = joined(windows)
@@ -71,13 +70,11 @@ def test_joined_windows_cover_the_same_seconds_once(windows):
     assert all(one.end < other.start for one, other in itertools.pairwise(result))
 
 
-@settings(deadline=None)
 @given(st.lists(SMALL_SPANS, max_size=6), st.lists(SMALL_SPANS, max_size=6))
 def test_subtracted_windows_are_gone_and_the_rest_stays_once(windows, taken):
     assert sorted(set(seconds(windows)) - set(seconds(taken))) == seconds(without(windows, taken))
 
 
-@settings(deadline=None)
 @given(st.lists(SMALL_SPANS, max_size=4), st.integers(1, 20))
 def test_cut_windows_cover_the_same_seconds_in_pieces_of_the_length(windows, length):
     pieces = cut(windows, timedelta(seconds=length))
@@ -86,7 +83,6 @@ def test_cut_windows_cover_the_same_seconds_in_pieces_of_the_length(windows, len
     assert all(piece.length <= timedelta(seconds=length) for piece in pieces)
 
 
-@settings(deadline=None)
 @given(SPANS, st.integers(1, 7200))
 def test_halves_are_two_windows_that_meet(window, smallest):
     halves = window.split(timedelta(seconds=smallest))
@@ -100,7 +96,6 @@ def test_halves_are_two_windows_that_meet(window, smallest):
         assert max(first.length, second.length) < window.length
 
 
-@settings(deadline=None)
 @given(
     wanted=st.lists(SPANS, min_size=1, max_size=3),
     largest=st.integers(1, 14 * 24).map(lambda hours: timedelta(hours=hours)),

@@ -88,7 +88,7 @@ def test_values_of_every_kind_are_carried_over(engines):
     assert engine.answer("select getvariable('never_set') is null as unset").item() is True
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=3, max_size=3))
 def test_marks_take_their_values_in_the_order_of_the_text(texts):
     """Whatever the values hold, however a tree keeps its branches; a mark inside a text or a comment is none."""

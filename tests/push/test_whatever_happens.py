@@ -75,7 +75,7 @@ pushes = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(pushes)
 def test_a_clean_push_after_any_others_leaves_the_vendor_right_under_both_readings(history):
     with tempfile.TemporaryDirectory() as folder:

@@ -4,14 +4,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import settings
 
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.tables.reader import read_export
-
-# A busy machine is no failure.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def with_n(name: str) -> pl.Expr:
 
 
 def signed(column: str) -> pl.Expr:
-    """Whole numbers with their sign; an empty text where there is none."""
+    """The values of a column, rounded to whole numbers with their sign; an empty text for null."""
     whole = pl.col(column).round(0).cast(pl.Int64)
     return pl.when(whole > 0).then(pl.format("+{}", whole)).otherwise(pl.format("{}", whole)).fill_null("")
 
