@@ -32,17 +32,12 @@ MOST_ROWS = 6_000
 PRINTED_ROWS, TRIMMED_ROWS = 20, 30
 """So many rows of a table with more than `TRIMMED_ROWS` are printed; style.css has the number plus one."""
 
-
 NO_NETWORK = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def style() -> str:
-    """The style sheet that all pages share."""
-    return _part("style.css")
-
-
 @cache
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """A file beside this module: a style sheet or a script."""
     return files("maestro_analytics.analysis.report").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -55,7 +50,15 @@ def text(words: object) -> str:
     return escape(without_emoji(one_line(words)), quote=True)
 
 
-def document(*, title: str, above: str, body: str, links: Iterable[tuple[str, str]] = ()) -> str:
+def document(
+    *,
+    title: str,
+    above: str,
+    body: str,
+    links: Iterable[tuple[str, str]] = (),
+    more_style: str = "",
+    script: str | None = None,
+) -> str:
     """A whole page.
 
     Args:
@@ -63,19 +66,22 @@ def document(*, title: str, above: str, body: str, links: Iterable[tuple[str, st
         above: HTML of the header: the heading and what stands below it.
         body: HTML of the rest.
         links: address (`#section` or a relative one) and words of each link below the header; text.
+        more_style: CSS after the style sheet that all pages share.
+        script: the only script that the page may run; that of the search boxes of tables by default.
     """
-    script = _part("search.js")
+    script = part("search.js") if script is None else script
     digest = b64encode(sha256(script.encode()).digest()).decode()
-    policy = f"{NO_NETWORK}; script-src 'sha256-{digest}'"
+    policy = f"{NO_NETWORK}; script-src 'sha256-{digest}'" if script else NO_NETWORK
+    run = f"<script>{script}</script>\n" if script else ""
     items = "".join(f'<li><a href="{text(address)}">{text(words)}</a></li>' for address, words in links)
     nav = f'<nav aria-label="Sections"><ul>{items}</ul></nav>' if items else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{text(title)}</title>\n<style>{style()}</style>\n</head>\n<body>\n"
-        f"<header>{above}{nav}</header>\n<main>\n{body}</main>\n<script>{script}</script>\n</body>\n</html>\n"
+        '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
+        f"<title>{text(title)}</title>\n<style>{part('style.css')}{more_style}</style>\n</head>\n<body>\n"
+        f"<header>{above}{nav}</header>\n<main>\n{body}</main>\n{run}</body>\n</html>\n"
     )
 
 

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from maestro_analytics.analysis.report import drawings
-from maestro_analytics.analysis.report.html import NARROW, WIDE
+from maestro_analytics.analysis.report.html import NARROW, WIDE, text
 from maestro_analytics.analysis.report.markup import (
     article,
     caveat,
@@ -20,7 +20,6 @@ from maestro_analytics.analysis.report.markup import (
     nothing,
     quoted,
     table,
-    text,
 )
 from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scorecards
 from maestro_analytics.analysis.report.ticket_links import ticket_link

@@ -15,7 +15,8 @@ import polars as pl
 
 from maestro_analytics.analysis.filters import Filters, Store
 from maestro_analytics.analysis.points_lost import points_lost_by_team
-from maestro_analytics.analysis.report.markup import article, caveat, document, link, nothing, table, text
+from maestro_analytics.analysis.report.html import text
+from maestro_analytics.analysis.report.markup import article, caveat, document, link, nothing, table
 from maestro_analytics.analysis.report.scorecard_page import figures, scorecard_page
 from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scorecards, scorecards
 from maestro_analytics.analysis.report.wording import interval, places
