@@ -95,11 +95,25 @@ def grader_agreement(
 
 
 AGREEMENT = {
-    "rubric_id": pl.String, "rubric_name": pl.String, "n": pl.Int64, "n_na": pl.Int64, "graders": pl.Int64,
-    "judgements": pl.Int64, "alpha": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "icc": pl.Float64,
-    "icc_tickets": pl.Int64, "icc_graders": pl.Int64, "mad": pl.Float64, "within_5": pl.Float64,
-    "within_10": pl.Float64, "method": pl.String, "reliable": pl.Boolean, "reason": pl.String,
-}  # fmt: skip
+    "rubric_id": pl.String,
+    "rubric_name": pl.String,
+    "n": pl.Int64,
+    "n_na": pl.Int64,
+    "graders": pl.Int64,
+    "judgements": pl.Int64,
+    "alpha": pl.Float64,
+    "lo": pl.Float64,
+    "hi": pl.Float64,
+    "icc": pl.Float64,
+    "icc_tickets": pl.Int64,
+    "icc_graders": pl.Int64,
+    "mad": pl.Float64,
+    "within_5": pl.Float64,
+    "within_10": pl.Float64,
+    "method": pl.String,
+    "reliable": pl.Boolean,
+    "reason": pl.String,
+}
 
 
 def question_agreement(
@@ -177,11 +191,23 @@ def question_agreement(
 
 
 QUESTIONS = {
-    "rubric_id": pl.String, "rubric_name": pl.String, "question_id": pl.String, "question": pl.String, "n": pl.Int64,
-    "n_na": pl.Int64, "na_mismatches": pl.Int64, "agreement": pl.Float64, "alpha": pl.Float64, "lo": pl.Float64,
-    "hi": pl.Float64, "kappa": pl.Float64, "ac1": pl.Float64, "method": pl.String, "reliable": pl.Boolean,
+    "rubric_id": pl.String,
+    "rubric_name": pl.String,
+    "question_id": pl.String,
+    "question": pl.String,
+    "n": pl.Int64,
+    "n_na": pl.Int64,
+    "na_mismatches": pl.Int64,
+    "agreement": pl.Float64,
+    "alpha": pl.Float64,
+    "lo": pl.Float64,
+    "hi": pl.Float64,
+    "kappa": pl.Float64,
+    "ac1": pl.Float64,
+    "method": pl.String,
+    "reliable": pl.Boolean,
     "reason": pl.String,
-}  # fmt: skip
+}
 
 
 def grader_pairs(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -> Answer:

@@ -39,9 +39,21 @@ def alignments(store: Store, **filters: Unpack[Filters]) -> Answer:
     choice = pairing(store, filters)
     frame = judged_by_benchmarks(store, choice).with_columns(gap=pl.col("alignment") - pl.col("alignment_score"))
     columns = (
-        "grade_key", "grade_type", "target_grade_key", "target_grade_type", "gradable_id", "rubric_name", "judged",
-        "score_percent", "target_score_percent", "apart", "alignment", "alignment_score", "gap", "na_mismatches",
-    )  # fmt: skip
+        "grade_key",
+        "grade_type",
+        "target_grade_key",
+        "target_grade_type",
+        "gradable_id",
+        "rubric_name",
+        "judged",
+        "score_percent",
+        "target_score_percent",
+        "apart",
+        "alignment",
+        "alignment_score",
+        "gap",
+        "na_mismatches",
+    )
     return Answer.of(frame.select(columns), choice, question="How close is each benchmark to its target? Percent.")
 
 
@@ -96,9 +108,22 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
     table = with_mean(table, min_n=min_n, confidence=confidence, what="benchmarks")
     table = _clustered(table, judged, confidence=confidence).rename({"mean": "bias"})
     columns = (
-        "grader", "n", "n_na", "bias", "lo", "hi", "mad", "within_5", "within_10", "alignment", "alignment_score",
-        "largest_gap", "method", "reliable", "reason",
-    )  # fmt: skip
+        "grader",
+        "n",
+        "n_na",
+        "bias",
+        "lo",
+        "hi",
+        "mad",
+        "within_5",
+        "within_10",
+        "alignment",
+        "alignment_score",
+        "largest_gap",
+        "method",
+        "reliable",
+        "reason",
+    )
     return Answer.of(
         table.select(columns).sort("bias", "grader", nulls_last=True),
         choice,
@@ -174,9 +199,22 @@ def calibrations(store: Store, **filters: Unpack[Filters]) -> Answer:
         .sort("spread", "unit", descending=[True, False], nulls_last=True)
     )
     columns = (
-        "source", "gradable_id", "rubric_id", "rubric_name", "person_id", "n", "n_na", "mean", "lowest", "highest",
-        "spread", "strictest", "most_lenient", "reliable", "reason",
-    )  # fmt: skip
+        "source",
+        "gradable_id",
+        "rubric_id",
+        "rubric_name",
+        "person_id",
+        "n",
+        "n_na",
+        "mean",
+        "lowest",
+        "highest",
+        "spread",
+        "strictest",
+        "most_lenient",
+        "reliable",
+        "reason",
+    )
     return Answer.of(
         table.select(columns),
         choice,

@@ -12,9 +12,21 @@ from maestro_analytics.analysis.filters import Filters, Store
 from maestro_analytics.analysis.summaries import with_mean
 
 SESSIONS = (
-    "group", "rubric_name", "month", "n", "n_na", "with_final", "bias", "lo", "hi", "mad", "within_5", "method",
-    "reliable", "reason",
-)  # fmt: skip
+    "group",
+    "rubric_name",
+    "month",
+    "n",
+    "n_na",
+    "with_final",
+    "bias",
+    "lo",
+    "hi",
+    "mad",
+    "within_5",
+    "method",
+    "reliable",
+    "reason",
+)
 TICKET = ("source", "gradable_id", "rubric_id", "person_id", "question_id")
 
 
@@ -57,16 +69,20 @@ def calibration_sessions(
     else:
         scores = scores.filter(~whole).with_columns(group="question")
     apart = pl.col("apart")
-    table = scores.filter(pl.col("group").is_not_null()).group_by("group", "rubric_name", "month").agg(
-        n=apart.count().cast(pl.Int64),
-        n_na=apart.null_count().cast(pl.Int64),
-        with_final=(apart.is_not_null() & pl.col("final_percent").is_not_null()).sum().cast(pl.Int64),
-        total=apart.sum(),
-        squares=(apart**2).sum(),
-        cubes=(apart**3).sum(),
-        mad=apart.abs().mean(),
-        within_5=100 * (apart.abs() <= 5).mean(),
-    )  # fmt: skip
+    table = (
+        scores.filter(pl.col("group").is_not_null())
+        .group_by("group", "rubric_name", "month")
+        .agg(
+            n=apart.count().cast(pl.Int64),
+            n_na=apart.null_count().cast(pl.Int64),
+            with_final=(apart.is_not_null() & pl.col("final_percent").is_not_null()).sum().cast(pl.Int64),
+            total=apart.sum(),
+            squares=(apart**2).sum(),
+            cubes=(apart**3).sum(),
+            mad=apart.abs().mean(),
+            within_5=100 * (apart.abs() <= 5).mean(),
+        )
+    )
     table = with_mean(table, min_n=min_n, confidence=confidence, what="reviews").rename({"mean": "bias"})
     return Answer.of(
         table.select(SESSIONS).sort("group", "rubric_name", "month", nulls_last=True),

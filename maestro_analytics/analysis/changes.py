@@ -29,11 +29,23 @@ from maestro_analytics.errors import InvalidArgument
 Changing = Literal["agent", "team", "question", "grader"]
 DAYS = 28
 CHANGES = {
-    "id": pl.String, "name": pl.String, "rubric_name": pl.String, "n": pl.Int64, "n_before": pl.Int64,
-    "n_na": pl.Int64, "agents": pl.Int64, "before": pl.Float64, "after": pl.Float64, "change": pl.Float64,
-    "lo": pl.Float64, "hi": pl.Float64, "changed": pl.String, "method": pl.String, "reliable": pl.Boolean,
+    "id": pl.String,
+    "name": pl.String,
+    "rubric_name": pl.String,
+    "n": pl.Int64,
+    "n_before": pl.Int64,
+    "n_na": pl.Int64,
+    "agents": pl.Int64,
+    "before": pl.Float64,
+    "after": pl.Float64,
+    "change": pl.Float64,
+    "lo": pl.Float64,
+    "hi": pl.Float64,
+    "changed": pl.String,
+    "method": pl.String,
+    "reliable": pl.Boolean,
     "reason": pl.String,
-}  # fmt: skip
+}
 PAIRED = "same agents and rubrics in both periods, clustered by agent"
 METHODS = {
     "agent": "mixed model of agent and period, grader and rubric",
@@ -133,9 +145,11 @@ def _of_agents(store: Store, choice: Choice, older: Choice, *, confidence: float
         return pl.DataFrame(schema=CHANGES)
     effective = day_weighted(*cell_sums(scored), days_correlation(scored))
     scored = scored.with_columns(
-        grader=pl.Series(grader_codes(scored)), n=pl.Series(effective[0]), total=pl.Series(effective[1]),
+        grader=pl.Series(grader_codes(scored)),
+        n=pl.Series(effective[0]),
+        total=pl.Series(effective[1]),
         squares=pl.Series(effective[2]),
-    )  # fmt: skip
+    )
     keys = ["person", "period", "grader", "rubric"]
     scored = scored.group_by(keys).agg(pl.col("n", "total", "squares").sum()).sort(keys)
     people, agent = np.unique(scored["person"].to_numpy(), return_inverse=True)
@@ -232,12 +246,20 @@ def _paired(store: Store, choice: Choice, older: Choice, *, by: str, confidence:
         change, lo, hi = weighted_cluster_mean(after - before, weight, cluster, confidence=confidence)
         rows.append(
             {
-                "id": key[0], "name": part["name"].max(), "rubric_name": part["rubric_name"].max(),
-                "n": part["n"].sum(), "n_before": part["n_before"].sum(),
-                "n_na": int(part["n_na"].sum()) + int(part["n_na_before"].sum()), "agents": int(cluster.max()) + 1,
-                "before": _mean(before, weight), "after": _mean(after, weight), "change": change, "lo": lo, "hi": hi,
+                "id": key[0],
+                "name": part["name"].max(),
+                "rubric_name": part["rubric_name"].max(),
+                "n": part["n"].sum(),
+                "n_before": part["n_before"].sum(),
+                "n_na": int(part["n_na"].sum()) + int(part["n_na_before"].sum()),
+                "agents": int(cluster.max()) + 1,
+                "before": _mean(before, weight),
+                "after": _mean(after, weight),
+                "change": change,
+                "lo": lo,
+                "hi": hi,
             }
-        )  # fmt: skip
+        )
     schema = {name: kind for name, kind in CHANGES.items() if name not in ("changed", "method", "reliable", "reason")}
     return pl.DataFrame(rows, schema=schema).with_columns(pl.col("change", "lo", "hi").fill_nan(None))
 

@@ -51,10 +51,20 @@ METHOD_WORDS = {
 }
 """What people read in the place of a method's name."""
 EFFECTS = {
-    "method": pl.String, "recommended": pl.Boolean, "n": pl.Int64, "n_na": pl.Int64, "agents": pl.Int64,
-    "controls": pl.Int64, "effect": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "pre_gap": pl.Float64,
-    "reliable": pl.Boolean, "reason": pl.String, "warning": pl.String,
-}  # fmt: skip
+    "method": pl.String,
+    "recommended": pl.Boolean,
+    "n": pl.Int64,
+    "n_na": pl.Int64,
+    "agents": pl.Int64,
+    "controls": pl.Int64,
+    "effect": pl.Float64,
+    "lo": pl.Float64,
+    "hi": pl.Float64,
+    "pre_gap": pl.Float64,
+    "reliable": pl.Boolean,
+    "reason": pl.String,
+    "warning": pl.String,
+}
 
 
 def coaching_effect(
@@ -157,20 +167,23 @@ def _checked(
         matched_effect(placebo, PLACEBO, confidence=confidence),
     ]
     if seen.new_coached - seen.new_others > MORE:
-        return rows, NO_NEWCOMERS, (
+        why = (
             f"{seen.new_coached:.0%} of the coached were new and {seen.new_others:.0%} of the others: newcomers "
             "improve without coaching and are left out."
-        )  # fmt: skip
+        )
+        return rows, NO_NEWCOMERS, why
     if seen.autofail_coached - seen.autofail_others > MORE:
-        return rows, NO_ZEROS, (
-            f"{seen.autofail_coached:.0%} of the coached had an auto-fail before and {seen.autofail_others:.0%} of the "
-            "others: an auto-fail seldom comes twice, so auto-fails are left out."
-        )  # fmt: skip
+        why = (
+            f"{seen.autofail_coached:.0%} of the coached had an auto-fail before and {seen.autofail_others:.0%} of "
+            "the others: an auto-fail seldom comes twice, so auto-fails are left out."
+        )
+        return rows, NO_ZEROS, why
     if seen.standing.hi < 0 and not seen.dip.hi < 0:
-        return rows, IMPUTED, (
+        why = (
             f"The coached had scored {-seen.standing.value:.1f} points lower for long, without a dip before the "
             "session: they are held against their own earlier scores."
-        )  # fmt: skip
+        )
+        return rows, IMPUTED, why
     return rows, usual, ""
 
 
@@ -255,9 +268,18 @@ def coaching_timeline(
                     | _week(data, members, weights[weights > 0], week, confidence=confidence)
                 )
     schema = {
-        "group": pl.String, "week": pl.Int64, "n": pl.Int64, "n_na": pl.Int64, "mean": pl.Float64, "lo": pl.Float64,
-        "hi": pl.Float64, "overlapping": pl.Int64, "method": pl.String, "reliable": pl.Boolean, "reason": pl.String,
-    }  # fmt: skip
+        "group": pl.String,
+        "week": pl.Int64,
+        "n": pl.Int64,
+        "n_na": pl.Int64,
+        "mean": pl.Float64,
+        "lo": pl.Float64,
+        "hi": pl.Float64,
+        "overlapping": pl.Int64,
+        "method": pl.String,
+        "reliable": pl.Boolean,
+        "reason": pl.String,
+    }
     return Answer.of(
         pl.DataFrame(rows, schema=schema),
         choice,

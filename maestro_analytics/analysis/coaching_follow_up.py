@@ -80,9 +80,19 @@ def time_to_coach(
         .with_columns(reliable=pl.col("reason") == "")
     )
     columns = (
-        "group", "n", "n_na", "median_days", "lo", "hi", "within", "within_lo", "within_hi", "method", "reliable",
+        "group",
+        "n",
+        "n_na",
+        "median_days",
+        "lo",
+        "hi",
+        "within",
+        "within_lo",
+        "within_hi",
+        "method",
+        "reliable",
         "reason",
-    )  # fmt: skip
+    )
     return Answer.of(
         table.select(columns).sort("group"),
         choice,
@@ -152,9 +162,15 @@ def coaching_coverage(
         n=judged.sum().cast(pl.Int64), n_na=(~judged).sum().cast(pl.Int64), soon=pl.col("soon").sum()
     )
     table = with_clustered_share(
-        table, frame.rename({"judged": "m"}), ["group"], "soon", trials="n", fine_trials="m",
-        names=("rate", "lo", "hi"), confidence=confidence,
-    )  # fmt: skip
+        table,
+        frame.rename({"judged": "m"}),
+        ["group"],
+        "soon",
+        trials="n",
+        fine_trials="m",
+        names=("rate", "lo", "hi"),
+        confidence=confidence,
+    )
     table = _doubted(table, min_n=min_n, what="low grades").with_columns(
         coached="soon", method=pl.lit(CLUSTERED_WILSON)
     )
@@ -204,9 +220,20 @@ def todo_completion(
     table = _doubted(table, min_n=min_n, what="to-dos").join(found, on="group", how="left")
     table = table.with_columns(overdue_rate=100 * pl.col("overdue") / pl.col("n")).sort("rate", "group")
     columns = (
-        "group", "n", "n_na", "done", "rate", "lo", "hi", "overdue", "overdue_rate", "median_days", "method",
-        "reliable", "reason",
-    )  # fmt: skip
+        "group",
+        "n",
+        "n_na",
+        "done",
+        "rate",
+        "lo",
+        "hi",
+        "overdue",
+        "overdue_rate",
+        "median_days",
+        "method",
+        "reliable",
+        "reason",
+    )
     return Answer.of(
         table.select(columns), choice, question="Are to-dos done, and how soon?", caveat=CENSORED, time_axis=RECORD_AXIS
     )
@@ -255,9 +282,11 @@ def _with_clusters(frame: pl.DataFrame) -> pl.DataFrame:
 
     Coaches differ in how soon they act, and persons differ, so waiting times are not independent.
     """
-    usual = frame.filter(pl.col("coach_id").is_not_null()).group_by("person_id").agg(
-        usual=pl.col("coach_id").sort().mode().sort().first()
-    )  # fmt: skip
+    usual = (
+        frame.filter(pl.col("coach_id").is_not_null())
+        .group_by("person_id")
+        .agg(usual=pl.col("coach_id").sort().mode().sort().first())
+    )
     frame = frame.join(usual, on="person_id", how="left", nulls_equal=True)
     coach = pl.col("usual").fill_null(pl.col("person_id")).fill_null("")
     return frame.with_columns(

@@ -62,10 +62,14 @@ def coaching_history(store: Store, *, min_n: int = 5, confidence: float = 0.95, 
     gap = held.diff().over("person_id", order_by="held_at")
     near = pl.duration(days=DAYS)
     table = table.with_columns(
-        before=nullable(before), after=nullable(after), change=nullable(after - before),
-        lo=nullable(after - before - reach), hi=nullable(after - before + reach), method=pl.lit(METHOD),
+        before=nullable(before),
+        after=nullable(after),
+        change=nullable(after - before),
+        lo=nullable(after - before - reach),
+        hi=nullable(after - before + reach),
+        method=pl.lit(METHOD),
         crowded=((gap < near) | (gap.shift(-1).over("person_id", order_by="held_at") < near)).fill_null(False),
-    )  # fmt: skip
+    )
     fewer = pl.min_horizontal("n_before", "n")
     reason = (
         pl.when(pl.col("days_observed") < DAYS)
@@ -79,9 +83,25 @@ def coaching_history(store: Store, *, min_n: int = 5, confidence: float = 0.95, 
         .otherwise(pl.lit(""))
     )
     columns = (
-        "person_id", "agent_name", "coaching_session_id", "name", "coach_name", "held_at", "coaching_points",
-        "n_before", "n", "n_na", "before", "after", "change", "lo", "hi", "method", "reliable", "reason",
-    )  # fmt: skip
+        "person_id",
+        "agent_name",
+        "coaching_session_id",
+        "name",
+        "coach_name",
+        "held_at",
+        "coaching_points",
+        "n_before",
+        "n",
+        "n_na",
+        "before",
+        "after",
+        "change",
+        "lo",
+        "hi",
+        "method",
+        "reliable",
+        "reason",
+    )
     return Answer.of(
         table.with_columns(reason=reason)
         .with_columns(reliable=pl.col("reason") == "")

@@ -77,9 +77,17 @@ def csat_link(
                 }
             )
     schema = {
-        "scope": pl.String, "n": pl.Int64, "n_na": pl.Int64, "agents": pl.Int64, "rho": pl.Float64, "lo": pl.Float64,
-        "hi": pl.Float64, "method": pl.String, "reliable": pl.Boolean, "reason": pl.String,
-    }  # fmt: skip
+        "scope": pl.String,
+        "n": pl.Int64,
+        "n_na": pl.Int64,
+        "agents": pl.Int64,
+        "rho": pl.Float64,
+        "lo": pl.Float64,
+        "hi": pl.Float64,
+        "method": pl.String,
+        "reliable": pl.Boolean,
+        "reason": pl.String,
+    }
     return Answer.of(
         pl.DataFrame(rows, schema=schema),
         choice,

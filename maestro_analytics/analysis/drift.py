@@ -62,9 +62,25 @@ def grader_drift(
         _slopes(judged, confidence=confidence), on="group", how="left", maintain_order="left"
     )
     columns = (
-        "group", "period", "n", "n_na", "bias", "value", "centre", "lo", "hi", "signal", "slope", "slope_lo",
-        "slope_hi", "points", "finished", "method", "reliable", "reason",
-    )  # fmt: skip
+        "group",
+        "period",
+        "n",
+        "n_na",
+        "bias",
+        "value",
+        "centre",
+        "lo",
+        "hi",
+        "signal",
+        "slope",
+        "slope_lo",
+        "slope_hi",
+        "points",
+        "finished",
+        "method",
+        "reliable",
+        "reason",
+    )
     return Answer.of(
         without_unfinished(charted.with_columns(bias=table["bias"]), choice, every=every).select(columns),
         choice,
@@ -95,11 +111,14 @@ def _slopes(judged: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
     periods = (
         known.group_by("group", "period")
         .agg(
-            n=pl.len().cast(pl.Float64), total=apart.sum(), squares=(apart**2).sum(), x=pl.col("month").mean(),
+            n=pl.len().cast(pl.Float64),
+            total=apart.sum(),
+            squares=(apart**2).sum(),
+            x=pl.col("month").mean(),
             y=apart.mean(),
         )
         .sort("group", "period")
-    )  # fmt: skip
+    )
     if not periods.height:
         return pl.DataFrame(schema={"group": pl.String} | dict.fromkeys(("slope", "slope_lo", "slope_hi"), pl.Float64))
     group = (periods["group"].rank("dense").cast(pl.Int64) - 1).to_numpy()
@@ -112,13 +131,14 @@ def _slopes(judged: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
         periods.with_columns(w=w, dx=x, dy=y)
         .group_by("group", maintain_order=True)
         .agg(
-            n=pl.len(), xx=(pl.col("w") * pl.col("dx") ** 2).sum(),
+            n=pl.len(),
+            xx=(pl.col("w") * pl.col("dx") ** 2).sum(),
             xy=(pl.col("w") * pl.col("dx") * pl.col("dy")).sum(),
             yy=(pl.col("w") * pl.col("dy") ** 2).sum(),
         )
         .filter((pl.col("n") > 2) & (pl.col("xx") > 0))
         .with_columns(slope=pl.col("xy") / pl.col("xx"))
-    )  # fmt: skip
+    )
     freedom = line["n"].to_numpy() - 2.0
     rest = line.select((pl.col("yy") - pl.col("slope") * pl.col("xy")).clip(0))["yy"].to_numpy()
     reach = special.stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(rest / freedom / line["xx"].to_numpy())

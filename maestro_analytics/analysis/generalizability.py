@@ -14,13 +14,28 @@ from maestro_analytics.analysis.statistics.codes import renumbered
 from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
 
 SOURCES = {
-    "source": pl.String, "n": pl.Int64, "n_na": pl.Int64, "levels": pl.Int64, "sd": pl.Float64, "share": pl.Float64,
-    "method": pl.String, "reliable": pl.Boolean, "reason": pl.String,
-}  # fmt: skip
+    "source": pl.String,
+    "n": pl.Int64,
+    "n_na": pl.Int64,
+    "levels": pl.Int64,
+    "sd": pl.Float64,
+    "share": pl.Float64,
+    "method": pl.String,
+    "reliable": pl.Boolean,
+    "reason": pl.String,
+}
 DESIGNS = {
-    "graders": pl.Int64, "grades": pl.Int64, "n": pl.Int64, "n_na": pl.Int64, "relative": pl.Float64,
-    "absolute": pl.Float64, "enough": pl.Boolean, "method": pl.String, "reliable": pl.Boolean, "reason": pl.String,
-}  # fmt: skip
+    "graders": pl.Int64,
+    "grades": pl.Int64,
+    "n": pl.Int64,
+    "n_na": pl.Int64,
+    "relative": pl.Float64,
+    "absolute": pl.Float64,
+    "enough": pl.Boolean,
+    "method": pl.String,
+    "reliable": pl.Boolean,
+    "reason": pl.String,
+}
 METHOD = "mixed model of agent and grader; agent with grader, and day, by moments"
 SOURCE_WORDS = {
     "agent": "the agent",

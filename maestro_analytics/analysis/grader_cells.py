@@ -14,11 +14,22 @@ from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.summaries import nullable
 
 EFFECTS: dict[str, type[pl.DataType]] = {
-    "shrunk": pl.Float64, "shrunk_lo": pl.Float64, "shrunk_hi": pl.Float64, "error": pl.Float64,
-    "adjusted": pl.Float64, "adjusted_lo": pl.Float64, "adjusted_hi": pl.Float64, "above": pl.Float64,
-    "kept": pl.Float64, "rank_lo": pl.Float64, "rank_hi": pl.Float64, "ahead_of_next": pl.Float64,
-    "component": pl.Int64, "agents_compared": pl.Int64, "person_id": pl.String,
-}  # fmt: skip
+    "shrunk": pl.Float64,
+    "shrunk_lo": pl.Float64,
+    "shrunk_hi": pl.Float64,
+    "error": pl.Float64,
+    "adjusted": pl.Float64,
+    "adjusted_lo": pl.Float64,
+    "adjusted_hi": pl.Float64,
+    "above": pl.Float64,
+    "kept": pl.Float64,
+    "rank_lo": pl.Float64,
+    "rank_hi": pl.Float64,
+    "ahead_of_next": pl.Float64,
+    "component": pl.Int64,
+    "agents_compared": pl.Int64,
+    "person_id": pl.String,
+}
 
 
 def person_ids(store: Store) -> pl.DataFrame:
@@ -109,9 +120,14 @@ def compare_agents(
         divisor = design["ticket_design"].fill_null(1.0).to_numpy()
         effective = (effective[0] / divisor, effective[1] / divisor, effective[2] / divisor)
     weighted = cells.select(
-        "person", "rubric", "month", grader=pl.Series(grader_codes(cells)), n=pl.Series(effective[0]),
-        total=pl.Series(effective[1]), squares=pl.Series(effective[2]),
-    )  # fmt: skip
+        "person",
+        "rubric",
+        "month",
+        grader=pl.Series(grader_codes(cells)),
+        n=pl.Series(effective[0]),
+        total=pl.Series(effective[1]),
+        squares=pl.Series(effective[2]),
+    )
     # Sorted: sums differ in their last digits from run to run, and must be added in one order.
     keys = ["person", "grader", "rubric", "month"]
     weighted = weighted.group_by(keys).agg(pl.col("n", "total", "squares").sum()).sort(keys)

@@ -12,10 +12,20 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 
 COVERAGE = {
-    "person_id": pl.String, "agent_name": pl.String, "n": pl.Int64, "n_na": pl.Int64, "weeks": pl.Int64,
-    "weeks_graded": pl.Int64, "weeks_met": pl.Int64, "share_met": pl.Float64, "per_week": pl.Float64,
-    "longest_gap": pl.Int64, "last_week": pl.Date, "reliable": pl.Boolean, "reason": pl.String,
-}  # fmt: skip
+    "person_id": pl.String,
+    "agent_name": pl.String,
+    "n": pl.Int64,
+    "n_na": pl.Int64,
+    "weeks": pl.Int64,
+    "weeks_graded": pl.Int64,
+    "weeks_met": pl.Int64,
+    "share_met": pl.Float64,
+    "per_week": pl.Float64,
+    "longest_gap": pl.Int64,
+    "last_week": pl.Date,
+    "reliable": pl.Boolean,
+    "reason": pl.String,
+}
 FEWEST_WEEKS = 4
 
 

@@ -13,9 +13,24 @@ from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, 
 from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, with_clustered_share, with_share
 
 COLUMNS = (
-    "rubric_id", "rubric_name", "section_name", "question_id", "question", "n", "n_na", "points_lost", "share",
-    "cumulative_share", "lost_per_answer", "failure_rate", "lo", "hi", "method", "reliable", "reason",
-)  # fmt: skip
+    "rubric_id",
+    "rubric_name",
+    "section_name",
+    "question_id",
+    "question",
+    "n",
+    "n_na",
+    "points_lost",
+    "share",
+    "cumulative_share",
+    "lost_per_answer",
+    "failure_rate",
+    "lo",
+    "hi",
+    "method",
+    "reliable",
+    "reason",
+)
 
 
 def points_lost(store: Store, *, min_n: int = 30, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
@@ -157,9 +172,14 @@ def _with_failures(
     """Failure rates; the intervals are clustered by agent, since answers of one agent resemble each other."""
     question = ["rubric_id", "question_id"]
     table = with_clustered_share(
-        table, answers, [*keys, *question], "short", names=("failure_rate", "lo", "hi"), confidence=confidence,
+        table,
+        answers,
+        [*keys, *question],
+        "short",
+        names=("failure_rate", "lo", "hi"),
+        confidence=confidence,
         family=question,
-    )  # fmt: skip
+    )
     return _judged(table, CLUSTERED_WILSON, min_n=min_n)
 
 

@@ -14,9 +14,17 @@ from maestro_analytics.analysis.statistics.intervals import Floats
 
 PILOTS = (5, 10, 20, 40, 80, 160, 320)
 POWER = {
-    "coached": pl.Int64, "controls": pl.Int64, "n": pl.Int64, "n_na": pl.Int64, "detectable": pl.Float64,
-    "power": pl.Float64, "possible": pl.Boolean, "method": pl.String, "reliable": pl.Boolean, "reason": pl.String,
-}  # fmt: skip
+    "coached": pl.Int64,
+    "controls": pl.Int64,
+    "n": pl.Int64,
+    "n_na": pl.Int64,
+    "detectable": pl.Float64,
+    "power": pl.Float64,
+    "possible": pl.Boolean,
+    "method": pl.String,
+    "reliable": pl.Boolean,
+    "reason": pl.String,
+}
 FEWEST_PAIRS = 30
 
 
@@ -70,12 +78,18 @@ def power(
         found = 100 * float(special.stdtr(freedom, effect / error - critical)) if error > 0 else np.nan
         rows.append(
             {
-                "coached": size, "controls": size, "n": len(after), "n_na": left_out,
-                "detectable": (critical + float(special.stdtrit(freedom, wanted))) * error, "power": found,
-                "possible": 2 * size <= agents, "method": "two groups by chance, adjusted for the score before",
-                "reliable": not reason, "reason": reason,
+                "coached": size,
+                "controls": size,
+                "n": len(after),
+                "n_na": left_out,
+                "detectable": (critical + float(special.stdtrit(freedom, wanted))) * error,
+                "power": found,
+                "possible": 2 * size <= agents,
+                "method": "two groups by chance, adjusted for the score before",
+                "reliable": not reason,
+                "reason": reason,
             }
-        )  # fmt: skip
+        )
     return Answer.of(
         pl.DataFrame(rows, schema=POWER).with_columns(pl.col("detectable", "power").fill_nan(None)),
         choice,

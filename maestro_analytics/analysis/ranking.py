@@ -95,10 +95,29 @@ def agent_ranking(
         not_settled=pl.col("ahead_of_next") < confidence,
     )
     columns = (
-        "rank", "rank_lo", "rank_hi", "person_id", "agent_name", "n", "n_na", "mean", "lo", "hi", "shrunk", "shrunk_lo",
-        "shrunk_hi", "kept", "stands_out", "ahead_of_next", "not_settled", "component", "agents_compared", "method",
-        "reliable", "reason",
-    )  # fmt: skip
+        "rank",
+        "rank_lo",
+        "rank_hi",
+        "person_id",
+        "agent_name",
+        "n",
+        "n_na",
+        "mean",
+        "lo",
+        "hi",
+        "shrunk",
+        "shrunk_lo",
+        "shrunk_hi",
+        "kept",
+        "stands_out",
+        "ahead_of_next",
+        "not_settled",
+        "component",
+        "agents_compared",
+        "method",
+        "reliable",
+        "reason",
+    )
     caveat = ""
     if table.height and not np.isnan(compared.within_sd):
         caveat = (

@@ -39,9 +39,26 @@ def regrades(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filte
         table, "regraded", trials="grades", names=("rate", "rate_lo", "rate_hi"), confidence=confidence
     ).with_columns(mean=pl.when(pl.col("n") > 0).then("mean"))
     columns = (
-        "grader", "rubric_id", "rubric_name", "grades", "regraded", "rate", "rate_lo", "rate_hi", "n", "n_na", "mean",
-        "lo", "hi", "raised", "lowered", "median_days", "method", "reliable", "reason",
-    )  # fmt: skip
+        "grader",
+        "rubric_id",
+        "rubric_name",
+        "grades",
+        "regraded",
+        "rate",
+        "rate_lo",
+        "rate_hi",
+        "n",
+        "n_na",
+        "mean",
+        "lo",
+        "hi",
+        "raised",
+        "lowered",
+        "median_days",
+        "method",
+        "reliable",
+        "reason",
+    )
     return Answer.of(
         table.select(columns).sort("grader", "rubric_name", nulls_last=True),
         choice,
@@ -77,9 +94,19 @@ def score_reconciliation(store: Store, **filters: Unpack[Filters]) -> Answer:
         .otherwise(pl.lit("")),
     )
     columns = (
-        "rubric_id", "rubric_name", "scoring", "n", "n_na", "fitting", "autofails_inferred", "mismatches",
-        "largest_gap", "method", "reliable", "reason",
-    )  # fmt: skip
+        "rubric_id",
+        "rubric_name",
+        "scoring",
+        "n",
+        "n_na",
+        "fitting",
+        "autofails_inferred",
+        "mismatches",
+        "largest_gap",
+        "method",
+        "reliable",
+        "reason",
+    )
     return Answer.of(frame.select(columns), choice, question="Do the grades' scores follow from their sections?")
 
 

@@ -84,9 +84,21 @@ def sampling_plan(
         .otherwise(pl.lit("")),
     ).with_columns(reliable=pl.col("reason") == "")
     columns = (
-        "person_id", "agent_name", "n", "n_na", "mean", "sd", "half_width_now", "needed", "more", "per_week",
-        "weeks_to_go", "method", "reliable", "reason",
-    )  # fmt: skip
+        "person_id",
+        "agent_name",
+        "n",
+        "n_na",
+        "mean",
+        "sd",
+        "half_width_now",
+        "needed",
+        "more",
+        "per_week",
+        "weeks_to_go",
+        "method",
+        "reliable",
+        "reason",
+    )
     return Answer.of(
         table.select(columns).sort(["more", "person_id"], descending=[True, False], nulls_last=True),
         choice,

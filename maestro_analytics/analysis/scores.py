@@ -136,9 +136,25 @@ def _widened(table: pl.DataFrame, design: pl.DataFrame) -> pl.DataFrame:
 
 
 SCORE_COLUMNS = (
-    "n", "n_na", "mean", "lo", "hi", "sd", "pooled", "pass_rate", "pass_lo", "pass_hi", "autofails_inferred",
-    "autofail_rate", "autofail_lo", "autofail_hi", "mean_without_autofails", "method", "reliable", "reason",
-)  # fmt: skip
+    "n",
+    "n_na",
+    "mean",
+    "lo",
+    "hi",
+    "sd",
+    "pooled",
+    "pass_rate",
+    "pass_lo",
+    "pass_hi",
+    "autofails_inferred",
+    "autofail_rate",
+    "autofail_lo",
+    "autofail_hi",
+    "mean_without_autofails",
+    "method",
+    "reliable",
+    "reason",
+)
 
 
 RATES = {
@@ -267,9 +283,15 @@ def question_scores(store: Store, *, min_n: int = 10, confidence: float = 0.95, 
     frame = store.query("question_scores", **choice.variables)
     keys, labels = ["rubric_id", "question_id"], ["rubric_name", "section_id", "section_name", "question"]
     table = by_cluster(
-        frame.rename({"points_lost": "lost"}), keys, "lost", "max_points",
-        min_n=min_n, confidence=confidence, first=labels, what="answers",
-    ).with_columns(points=pl.col("max_points") - pl.col("lost"))  # fmt: skip
+        frame.rename({"points_lost": "lost"}),
+        keys,
+        "lost",
+        "max_points",
+        min_n=min_n,
+        confidence=confidence,
+        first=labels,
+        what="answers",
+    ).with_columns(points=pl.col("max_points") - pl.col("lost"))
     order = ["rubric_id", "rubric_name", "section_id", "section_name", "question_id", "question", "agents"]
     return _parts(table, order, choice, "How good is each question? Percent of its points.")
 

@@ -18,9 +18,22 @@ from maestro_analytics.analysis.statistics.severity import clustered_errors, gra
 from maestro_analytics.analysis.summaries import nullable
 
 COLUMNS = (
-    "grader", "n", "n_na", "raw_mean", "raw_gap", "adjusted", "lo", "hi", "stands_out", "component",
-    "graders_compared", "mad_benchmark", "method", "reliable", "reason",
-)  # fmt: skip
+    "grader",
+    "n",
+    "n_na",
+    "raw_mean",
+    "raw_gap",
+    "adjusted",
+    "lo",
+    "hi",
+    "stands_out",
+    "component",
+    "graders_compared",
+    "mad_benchmark",
+    "method",
+    "reliable",
+    "reason",
+)
 
 WEAK = 0.8
 """Where the mixed model's interval is narrower than this share of the other, it is used, unless the two contradict."""
@@ -28,9 +41,14 @@ CONTRADICTION = 4.0
 """Standard errors of the difference (Hausman 1978): so far apart, graders were given agents by their quality."""
 
 SOLVED = {
-    "adjusted": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "grader": pl.String, "component": pl.Int64,
-    "graders_compared": pl.Int64, "weak": pl.Boolean,
-}  # fmt: skip
+    "adjusted": pl.Float64,
+    "lo": pl.Float64,
+    "hi": pl.Float64,
+    "grader": pl.String,
+    "component": pl.Int64,
+    "graders_compared": pl.Int64,
+    "weak": pl.Boolean,
+}
 
 
 def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:

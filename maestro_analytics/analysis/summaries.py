@@ -150,10 +150,12 @@ def with_clustered_share(
     lo, hi = np.full(table.height, np.nan), np.full(table.height, np.nan)
     if parts.height:
         found = intervals.clustered_wilson(
-            parts["k"].to_numpy(), parts["m"].to_numpy(), group=parts["row_number"].to_numpy(),
+            parts["k"].to_numpy(),
+            parts["m"].to_numpy(),
+            group=parts["row_number"].to_numpy(),
             family=numbered["family"].to_numpy()[: int(parts["row_number"].to_numpy().max()) + 1],
             confidence=confidence,
-        )  # fmt: skip
+        )
         lo[: len(found.lo)], hi[: len(found.hi)] = found.lo, found.hi
     counted = m > 0
     share = np.divide(k, m, out=np.full(len(m), np.nan), where=counted)

@@ -50,9 +50,21 @@ def score_trend(
     table = by_cluster(frame, ["period", "group"], min_n=min_n, confidence=confidence, first=["group_id"])
     table = table.with_columns(finished=finished(table, choice, every=every))
     columns = (
-        "period", "group", "group_id", "agents", "n", "n_na", "mean", "lo", "hi", "sd", "finished", "method",
-        "reliable", "reason",
-    )  # fmt: skip
+        "period",
+        "group",
+        "group_id",
+        "agents",
+        "n",
+        "n_na",
+        "mean",
+        "lo",
+        "hi",
+        "sd",
+        "finished",
+        "method",
+        "reliable",
+        "reason",
+    )
     return Answer.of(
         table.select(columns).sort("group", "period"),
         choice,
@@ -232,9 +244,23 @@ def charted_rows(table: pl.DataFrame, chart: process.ControlChart, *, scale: flo
 
 
 CHARTED = (
-    "group", "period", "n", "n_na", "value", "centre", "lo", "hi", "moving_range", "moving_range_limit", "sigma_z",
-    "signal", "points", "method", "reliable", "reason",
-)  # fmt: skip
+    "group",
+    "period",
+    "n",
+    "n_na",
+    "value",
+    "centre",
+    "lo",
+    "hi",
+    "moving_range",
+    "moving_range_limit",
+    "sigma_z",
+    "signal",
+    "points",
+    "method",
+    "reliable",
+    "reason",
+)
 
 
 def _control_answer(table: pl.DataFrame, choice: Choice, question: str, false_alarms: float) -> Answer:

@@ -54,9 +54,13 @@ def selection(made: Trials, panel: Panel, zeros: Panel | None, *, before: int, c
     )
     new = newcomers(made, panel)
     return Selection(
-        _mean(failed[coached]), _mean(failed[~coached]), _mean(new[coached]), _mean(new[~coached]),
-        _difference(made.recent - early, made, known, confidence), _difference(early, made, known, confidence),
-    )  # fmt: skip
+        _mean(failed[coached]),
+        _mean(failed[~coached]),
+        _mean(new[coached]),
+        _mean(new[~coached]),
+        _difference(made.recent - early, made, known, confidence),
+        _difference(early, made, known, confidence),
+    )
 
 
 def newcomers(made: Trials, panel: Panel) -> npt.NDArray[np.bool_]:
@@ -107,9 +111,12 @@ def imputation(panel: Panel, person: Codes, day: Codes, *, after: int, confidenc
 
 
 def _imputed(
-    n: Floats, total: Floats, untreated: npt.NDArray[np.bool_], treated: npt.NDArray[np.bool_],
+    n: Floats,
+    total: Floats,
+    untreated: npt.NDArray[np.bool_],
+    treated: npt.NDArray[np.bool_],
     kept: npt.NDArray[np.bool_],
-) -> tuple[float, int]:  # fmt: skip
+) -> tuple[float, int]:
     weight = n * untreated * kept[:, None]
     sums = total * untreated * kept[:, None]
     of_person, of_week = weight.sum(1), weight.sum(0)

@@ -108,15 +108,30 @@ def agent_effects(
             spreads = spread
     centre, between, graders, within = spreads
     return AgentEffects(
-        component=component, linked=linked, centre=centre, between_sd=between, grader_sd=graders, within_sd=within,
+        component=component,
+        linked=linked,
+        centre=centre,
+        between_sd=between,
+        grader_sd=graders,
+        within_sd=within,
         **columns,
-    )  # fmt: skip
+    )
 
 
 _COLUMNS = (
-    "shrunk", "lo", "hi", "error", "adjusted", "adjusted_lo", "adjusted_hi", "above", "kept", "rank_lo", "rank_hi",
+    "shrunk",
+    "lo",
+    "hi",
+    "error",
+    "adjusted",
+    "adjusted_lo",
+    "adjusted_hi",
+    "above",
+    "kept",
+    "rank_lo",
+    "rank_hi",
     "ahead",
-)  # fmt: skip
+)
 
 
 def random_grader_effects(cells: Cells, component: Codes, *, confidence: float = 0.95) -> tuple[Floats, Floats, Floats]:
@@ -379,9 +394,12 @@ def _narrowed(bounds: tuple[float, float], points: int, matters: npt.NDArray[np.
 
 
 def _adjusted(
-    made: _Equations, points: list[_Spread], share: Floats, freedom: float,
+    made: _Equations,
+    points: list[_Spread],
+    share: Floats,
+    freedom: float,
     tail: float,
-) -> dict[str, Floats]:  # fmt: skip
+) -> dict[str, Floats]:
     """Means without shrinkage: agents fixed; noise and spread of graders as found with random agents."""
     if not made.size:
         variance = float(share @ [point[5].rest / freedom for point in points])
@@ -409,9 +427,17 @@ def _adjusted(
 
 
 def _ranks(
-    made: _Equations, points: list[_Spread], share: Floats, freedom: float,
-    mean: Floats, draws: int, seed: int, tail: float, *, simultaneous: bool,
-) -> dict[str, Floats]:  # fmt: skip
+    made: _Equations,
+    points: list[_Spread],
+    share: Floats,
+    freedom: float,
+    mean: Floats,
+    draws: int,
+    seed: int,
+    tail: float,
+    *,
+    simultaneous: bool,
+) -> dict[str, Floats]:
     agents = made.agents
     nothing = np.full(agents, np.nan)
     if not draws:

@@ -108,9 +108,16 @@ SPELL_DAYS = 28
 
 
 def clustered_errors(
-    effects: GraderEffects, n: Floats, total: Floats, squares: Floats, *, agent: Codes, grader: Codes, day: Codes,
+    effects: GraderEffects,
+    n: Floats,
+    total: Floats,
+    squares: Floats,
+    *,
+    agent: Codes,
+    grader: Codes,
+    day: Codes,
     other: Sequence[Codes] = (),
-) -> ClusteredErrors:  # fmt: skip
+) -> ClusteredErrors:
     """Errors of the effects when grades of one grader and agent, or of one grader and day or month, are alike.
 
     The variances are found from products of residuals (method of moments, corrected for the effects that were
