@@ -19,6 +19,7 @@ from maestro_analytics.analysis.statistics.day_clusters import day_weighted
 from maestro_analytics.analysis.statistics.intervals import (
     Floats,
     benjamini_hochberg,
+    cluster_freedom,
     doubt_of_zero,
     weighted_cluster_mean,
 )
@@ -47,6 +48,7 @@ CHANGES = {
     "reason": pl.String,
 }
 PAIRED = "same agents and rubrics in both periods, clustered by agent"
+UNCONNECTED_GRADER = "shares no agents with any other grader in one of the periods: nobody to compare with"
 METHODS = {
     "agent": "mixed model of agent and period, grader and rubric",
     "team": PAIRED,
@@ -201,16 +203,23 @@ def _of_graders(store: Store, choice: Choice, older: Choice, *, confidence: floa
             effects, n, total, squares, agent=agent, grader=grader, other=other, day=(day - day.min()).to_numpy()
         )
         reach = special.stdtrit(errors.freedom, 0.5 + confidence / 2) * errors.error
-        found = pl.DataFrame({"grader": names, "effect": nullable(effects.effect), "reach": nullable(reach)})
+        found = pl.DataFrame(
+            {
+                "grader": names,
+                "effect": nullable(effects.effect),
+                "reach": nullable(reach),
+                "freedom": nullable(errors.freedom),
+            }
+        )
         parts.append(found.with_columns(agents=pl.lit(len(np.unique(agent)), pl.Int64)))
     change, reach = pl.col("after") - pl.col("before"), (pl.col("reach") ** 2 + pl.col("reach_after") ** 2).sqrt()
     return (
         parts[0]
         .rename({"effect": "before"})
-        .join(parts[1].select("grader", after="effect", reach_after="reach"), on="grader")
+        .join(parts[1].select("grader", after="effect", reach_after="reach", freedom_after="freedom"), on="grader")
         .join(counted, on="grader")
         .with_columns(change=change, lo=change - reach, hi=change + reach, id="grader", name="grader")
-        .with_columns(rubric_name=pl.lit(None, pl.String))
+        .with_columns(rubric_name=pl.lit(None, pl.String), freedom=pl.min_horizontal("freedom", "freedom_after"))
     )
 
 
@@ -258,9 +267,11 @@ def _paired(store: Store, choice: Choice, older: Choice, *, by: str, confidence:
                 "change": change,
                 "lo": lo,
                 "hi": hi,
+                "freedom": cluster_freedom(weight, cluster),
             }
         )
     schema = {name: kind for name, kind in CHANGES.items() if name not in ("changed", "method", "reliable", "reason")}
+    schema["freedom"] = pl.Float64
     return pl.DataFrame(rows, schema=schema).with_columns(pl.col("change", "lo", "hi").fill_nan(None))
 
 
@@ -287,27 +298,31 @@ def _counted(cells: pl.DataFrame, key: str) -> pl.DataFrame:
 
 
 def _judged(table: pl.DataFrame, *, by: Changing, min_n: int, confidence: float) -> pl.DataFrame:
-    """Adds changed, method, reliable and reason."""
+    """Adds changed, method, reliable and reason; `freedom` is that of the interval's t, where the table has it."""
     fewer = pl.min_horizontal("n", "n_before")
     # A change cannot be larger than the scale.
-    known = pl.col("hi") - pl.col("lo") <= 2 * WIDEST
-    table = table.with_columns(
-        lo=pl.when(known).then(pl.col("lo").clip(-WIDEST)),
-        hi=pl.when(known).then(pl.col("hi").clip(upper_bound=WIDEST)),
-    )
+    wide = pl.col("hi") - pl.col("lo")
+    known = (wide <= 2 * WIDEST) & (wide > 0)
     reason = (
         pl.when(fewer < min_n)
         .then(pl.format(f"{{}} grades in one of the periods: fewer than {min_n}", fewer))
         .when((pl.col("agents") < FEWEST_CLUSTERS) & pl.lit(by != "agent"))
         .then(pl.format("{} agents: too few to allow for differences between them", "agents"))
         .when(pl.col("change").is_null())
-        .then(pl.lit("no common grader or rubric connects the two periods"))
-        .when(pl.col("lo").is_null())
+        .then(pl.lit(UNCONNECTED_GRADER if by == "grader" else "no common grader or rubric connects the two periods"))
+        .when(wide == 0)
+        .then(pl.lit("no interval: all changes are equal"))
+        .when(~known.fill_null(False))
         .then(pl.lit("no interval: too few grades"))
         .otherwise(pl.lit(""))
     )
-    table = table.with_columns(reason=reason).with_columns(reliable=pl.col("reason") == "", method=pl.lit(METHODS[by]))
-    doubt = doubt_of_zero(table["change"], table["lo"], table["hi"], confidence=confidence)
+    table = table.with_columns(
+        reason=reason,
+        lo=pl.when(known).then(pl.col("lo").clip(-WIDEST)),
+        hi=pl.when(known).then(pl.col("hi").clip(upper_bound=WIDEST)),
+    ).with_columns(reliable=pl.col("reason") == "", method=pl.lit(METHODS[by]))
+    freedom = table["freedom"] if "freedom" in table.columns else np.inf
+    doubt = doubt_of_zero(table["change"], table["lo"], table["hi"], confidence=confidence, freedom=freedom)
     flagged = pl.Series(benjamini_hochberg(np.where(table["reliable"].to_numpy(), doubt, np.nan), rate=1 - confidence))
     return table.with_columns(
         changed=pl.when(flagged & (pl.col("change") > 0))

@@ -133,6 +133,9 @@ def coaching_effect(
         if recommended not in usable and why:
             why += f" The row {recommended!r} that would answer cannot be worked out, so none is recommended."
             recommended = ""
+    if all(np.isnan(effect.effect.value) for effect in found if effect.method == recommended) and recommended:
+        why = "No row can be worked out from so few sessions, or from so few agents without one: none is recommended."
+        recommended = ""
     rows = [_row(effect, recommended, left_out, min_sessions) for effect in found]
     frame = pl.DataFrame(rows, schema=EFFECTS)
     order = dict.fromkeys((recommended, *RECOMMENDED[:2], *NAIVE, *RECOMMENDED[2:], PLACEBO))

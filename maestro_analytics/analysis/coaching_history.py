@@ -57,7 +57,7 @@ def coaching_history(store: Store, *, min_n: int = 5, confidence: float = 0.95, 
     spread = np.nan_to_num(np.concatenate([variance_before, variance]))
     typical = float((freedom * spread).sum() / freedom.sum()) if freedom.sum() else float("nan")
     error = np.sqrt(_blended(n_before, variance_before, typical) + _blended(n, variance, typical))
-    known = (n_before >= FEWEST_FOR_INTERVAL) & (n >= FEWEST_FOR_INTERVAL)
+    known = (n_before >= FEWEST_FOR_INTERVAL) & (n >= FEWEST_FOR_INTERVAL) & (error > 0)
     reach = np.where(known, special.stdtrit(np.clip(n_before + n - 2, 1, None), 0.5 + confidence / 2) * error, np.nan)
     gap = held.diff().over("person_id", order_by="held_at")
     near = pl.duration(days=DAYS)

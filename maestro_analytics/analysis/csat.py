@@ -13,6 +13,9 @@ from maestro_analytics.analysis.statistics import intervals
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
 
+FEWEST_AGENTS = 10
+"""A bootstrap over fewer agents gives no interval: of one agent it would be a point."""
+
 
 def csat_link(
     store: Store,
@@ -56,12 +59,14 @@ def csat_link(
         ):
             known = bool(np.isfinite(draws[0]))
             lo, hi = intervals.percentile_interval(draws[1:], confidence=confidence)
+            if persons < FEWEST_AGENTS:
+                lo = hi = float("nan")
             number = int(tickets.sum())
             reason = "" if known else "no correlation: scores or CSAT do not vary"
             if known and number < min_n:
                 reason = f"{number} tickets: fewer than {min_n}"
-            if known and not reason and persons < 10:
-                reason = f"{persons} agents: fewer than 10"
+            if known and not reason and persons < FEWEST_AGENTS:
+                reason = f"{persons} agents: fewer than {FEWEST_AGENTS}"
             rows.append(
                 {
                     "scope": scope,

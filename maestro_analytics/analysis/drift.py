@@ -61,6 +61,9 @@ def grader_drift(
     charted = charted_rows(table, chart, scale=1.0, method=f"EWMA, weight {weight:g}").join(
         _slopes(judged, confidence=confidence), on="group", how="left", maintain_order="left"
     )
+    # Of one or two periods, or of differences that are all equal, no limits can be told.
+    told = (pl.col("points") > 2) & (pl.col("hi") > pl.col("lo"))
+    charted = charted.with_columns(lo=pl.when(told).then("lo"), hi=pl.when(told).then("hi"))
     columns = (
         "group",
         "period",

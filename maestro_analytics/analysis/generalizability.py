@@ -73,7 +73,7 @@ def generalizability(
         n, n_na           Int64    grades the estimate rests on
         relative          Float64  reliability for comparing agents who share their graders, 0 to 1
         absolute          Float64  reliability of the score itself, whoever grades, 0 to 1
-        enough            Boolean  absolute is at least .80
+        enough            Boolean  absolute is at least .80; null where the row is not reliable
         method, reliable, reason
 
     Source: sql/queries/grader_cells.sql; Brennan, "Generalizability Theory" (2001). Errors: see `Filters`.
@@ -87,19 +87,10 @@ def generalizability(
     )
     if not scored.height:
         return Answer.of(pl.DataFrame(schema=SOURCES if of == "sources" else DESIGNS), choice, question=question)
-    variances, levels = _variances(store, choice, scored)
-    reason = next(
-        (
-            f"{count} {what}: fewer than {FEWEST[what]}"
-            for what, count in (("agents", levels["agent"]), ("graders", levels["grader"]), ("grades", n))
-            if count < FEWEST[what]
-        ),
-        "" if all(np.isfinite(list(variances.values()))) else "too few repeated grades",
-    )
-    if not reason and not sum(variances.values()):
-        reason = "all scores are equal"
+    variances, levels, linked = _variances(store, choice, scored)
+    reason = _doubt(variances, levels, linked, grades=n)
     shared: dict[str, object] = {"n": n, "n_na": n_na, "method": METHOD, "reliable": not reason, "reason": reason}
-    rows = _sources(variances, levels) if of == "sources" else _designs(variances)
+    rows = _sources(variances, levels) if of == "sources" else _designs(variances, reliable=not reason)
     table = pl.DataFrame([row | shared for row in rows], schema=SOURCES if of == "sources" else DESIGNS)
     floats = [name for name, kind in table.schema.items() if kind == pl.Float64]
     return Answer.of(
@@ -110,8 +101,23 @@ def generalizability(
     )
 
 
-def _variances(store: Store, choice: Choice, scored: pl.DataFrame) -> tuple[dict[str, float], dict[str, int]]:
-    """The variance of each source, and how many levels it has."""
+def _doubt(variances: dict[str, float], levels: dict[str, int], linked: dict[str, int], *, grades: int) -> str:
+    """Why the variances are not enough to act on; an empty text where they are."""
+    if variances["single grade"] == 0 and not np.nansum(list(variances.values())):
+        return "all scores are equal"
+    if grades < FEWEST["grades"]:
+        return f"{grades} grades: fewer than {FEWEST['grades']}"
+    for what, source in (("agents", "agent"), ("graders", "grader")):
+        if linked[source] < FEWEST[what]:
+            apart = " that others connect" if linked[source] < levels[source] else ""
+            return f"{linked[source]} {what}{apart}: fewer than {FEWEST[what]}"
+    return "" if all(np.isfinite(list(variances.values()))) else "too few repeated grades"
+
+
+def _variances(
+    store: Store, choice: Choice, scored: pl.DataFrame
+) -> tuple[dict[str, float], dict[str, int], dict[str, int]]:
+    """The variance of each source, how many levels it has, and how many agents and graders are connected."""
     compared = compare_agents(store, choice, cells=scored, confidence=0.95)
     agent, grader = renumbered(scored["person"].to_numpy()), renumbered(grader_codes(scored))
     other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
@@ -121,10 +127,12 @@ def _variances(store: Store, choice: Choice, scored: pl.DataFrame) -> tuple[dict
     errors = clustered_errors(
         effects, n, total, squares, agent=agent, grader=grader, other=other, day=(day - day.min()).to_numpy()
     )
+    linked = {"agent": compared.largest, "grader": int(effects.linked.max())}
+    several_graders = linked["grader"] > 1
     variances = {
-        "agent": compared.between_sd**2,
-        "grader": compared.grader_sd**2,
-        "agent with grader": errors.halo_sd**2,
+        "agent": compared.between_sd**2 if linked["agent"] > 1 else np.nan,
+        "grader": compared.grader_sd**2 if several_graders else np.nan,
+        "agent with grader": errors.halo_sd**2 if several_graders else np.nan,
         "day": errors.day_sd**2,
         "single grade": max(effects.residual_sd**2 - errors.halo_sd**2 - errors.day_sd**2, 0.0),
     }
@@ -135,7 +143,7 @@ def _variances(store: Store, choice: Choice, scored: pl.DataFrame) -> tuple[dict
         "day": scored.select("grader", "day").n_unique(),
         "single grade": int(scored["n"].sum()),
     }
-    return variances, levels
+    return variances, levels, linked
 
 
 def _sources(variances: dict[str, float], levels: dict[str, int]) -> list[dict[str, object]]:
@@ -145,7 +153,7 @@ def _sources(variances: dict[str, float], levels: dict[str, int]) -> list[dict[s
             "source": source,
             "levels": levels[source],
             "sd": variance**0.5,
-            "share": 100 * variance / whole if whole else None,
+            "share": 100 * variance / whole if whole > 0 else None,
         }
         for source, variance in variances.items()
     ]
@@ -161,14 +169,14 @@ def _reliability(variances: dict[str, float], graders: int, grades: float, *, ab
     return variances["agent"] / whole if whole else float("nan")
 
 
-def _designs(variances: dict[str, float]) -> list[dict[str, object]]:
+def _designs(variances: dict[str, float], *, reliable: bool) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for graders in GRADERS:
         for grades in GRADES:
             if grades < graders:
                 continue
             relative, absolute = (_reliability(variances, graders, grades, absolute=each) for each in (False, True))
-            enough = absolute >= DEPENDABLE
+            enough = absolute >= DEPENDABLE if reliable else None
             rows.append(
                 {"graders": graders, "grades": grades, "relative": relative, "absolute": absolute, "enough": enough}
             )

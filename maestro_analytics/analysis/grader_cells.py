@@ -79,6 +79,11 @@ class Compared:
     grader_sd: float
     within_sd: float
 
+    @property
+    def largest(self) -> int:
+        """Agents of the largest component."""
+        return int(self.agents["agents_compared"].max() or 0)  # type: ignore[arg-type]
+
 
 def scored_cells(store: Store, choice: Choice) -> pl.DataFrame:
     """The cells of the query `grader_cells`, by day, with a code for each month."""

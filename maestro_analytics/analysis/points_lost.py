@@ -10,7 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
-from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, with_clustered_share, with_share
+from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, FEWEST_CLUSTERS, with_clustered_share, with_share
 
 COLUMNS = (
     "rubric_id",
@@ -180,7 +180,18 @@ def _with_failures(
         confidence=confidence,
         family=question,
     )
-    return _judged(table, CLUSTERED_WILSON, min_n=min_n)
+    agents = answers.filter(pl.col("n") > 0).group_by([*keys, *question]).agg(agents=pl.col("person_id").n_unique())
+    table = table.join(agents, on=[*keys, *question], how="left", maintain_order="left")
+    few = pl.col("agents").fill_null(0) < FEWEST_CLUSTERS
+    return (
+        _judged(table, CLUSTERED_WILSON, min_n=min_n)
+        .with_columns(
+            reason=pl.when(pl.col("reliable") & few)
+            .then(pl.format("{} agents: too few to allow for differences between them", "agents"))
+            .otherwise("reason")
+        )
+        .with_columns(reliable=pl.col("reason") == "")
+    )
 
 
 def _judged(table: pl.DataFrame, method: str, *, min_n: int) -> pl.DataFrame:

@@ -9,11 +9,13 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import compare_agents
+from maestro_analytics.analysis.grader_cells import Compared, compare_agents
 from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg
 from maestro_analytics.analysis.summaries import on_scale, summed, with_mean
 
 METHOD = "mixed model of agent, grader, rubric and month; shrunk; ranks from joint draws"
+FEWEST_AGENTS = 5
+"""How much agents and graders differ is told from so many agents on: of fewer it is a guess."""
 MOST_DRAWN, FEWEST_DRAWS = 1_000_000, 250
 """Ranks are drawn 1,000 times; of thousands of agents less often: 250 draws place an end to a 25th of the interval."""
 
@@ -79,13 +81,15 @@ def agent_ranking(
         # Rounded: sums differ in their last digits from run to run, which must not change the places of equal agents.
         .sort("component", pl.col("shrunk").round(9), "person_id", descending=[False, True, False], nulls_last=True)
     )
+    with_others = pl.col("agents_compared") > 1
     doubt = (2 * pl.min_horizontal("above", 1 - pl.col("above"))).fill_null(1.0)
     tests = table.select(pl.when("reliable").then(doubt).otherwise(None).fill_null(float("nan")))
     flagged = benjamini_hochberg(tests.to_series().to_numpy(), rate=1 - confidence)
     table = table.with_columns(
         rank=pl.int_range(1, pl.len() + 1).over("component").cast(pl.Int64),
-        rank_lo=pl.col("rank_lo").cast(pl.Int64),
-        rank_hi=pl.col("rank_hi").cast(pl.Int64),
+        rank_lo=pl.when(with_others).then("rank_lo").cast(pl.Int64),
+        rank_hi=pl.when(with_others).then("rank_hi").cast(pl.Int64),
+        kept=pl.when(with_others).then("kept"),
         stands_out=pl.when(pl.Series(flagged) & (pl.col("above") > 0.5))
         .then(pl.lit("above"))
         .when(pl.Series(flagged))
@@ -118,18 +122,36 @@ def agent_ranking(
         "reliable",
         "reason",
     )
-    caveat = ""
-    if table.height and not np.isnan(compared.within_sd):
-        caveat = (
+    return Answer.of(
+        table.select(columns),
+        choice,
+        question="Who is ahead, and which gaps are settled?",
+        caveat=_caveat(table, compared, confidence=confidence, simultaneous=simultaneous),
+    )
+
+
+def _caveat(table: pl.DataFrame, compared: Compared, *, confidence: float, simultaneous: bool) -> str:
+    """What agents, graders and single grades differ by, where enough agents tell, and how far the rows go."""
+    sentences = []
+    if compared.largest >= FEWEST_AGENTS and not np.isnan(compared.within_sd):
+        sentences.append(
             f"Agents differ by about {compared.between_sd:.1f} points, graders by {compared.grader_sd:.1f}, single "
-            f"grades by {compared.within_sd:.1f}. {int(flagged.sum())} of {table.height} agents stand out; at most "
-            f"{100 * (1 - confidence):.0f} % of those are expected to be wrong. A rank interval holds for "
+            f"grades by {compared.within_sd:.1f}."
+        )
+    sure = table.filter("reliable")
+    if sure.height:
+        named = sure.filter(pl.col("stands_out") != "").height
+        wrong = f"; at most {100 * (1 - confidence):.0f} % of those are expected to be wrong" if named else ""
+        sentences.append(
+            f"{named} of {table.height} agents stand out{wrong}. A rank interval holds for "
             f"{'all agents together' if simultaneous else 'one agent at a time'}."
         )
     components = table["component"].n_unique()
     if components > 1:
-        caveat += f" {components} groups of agents share no grader, rubric or month: compare within a component only."
-    return Answer.of(table.select(columns), choice, question="Who is ahead, and which gaps are settled?", caveat=caveat)
+        sentences.append(
+            f"{components} groups of agents share no grader, rubric or month: compare within a component only."
+        )
+    return " ".join(sentences)
 
 
 def rubric_adjusted(frame: pl.DataFrame) -> pl.DataFrame:

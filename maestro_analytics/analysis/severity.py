@@ -48,6 +48,7 @@ SOLVED = {
     "component": pl.Int64,
     "graders_compared": pl.Int64,
     "weak": pl.Boolean,
+    "freedom": pl.Float64,
 }
 
 
@@ -114,6 +115,7 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
                 "lo": nullable(np.where(weak, model - widen * (model - model_lo), lo)),
                 "hi": nullable(np.where(weak, model + widen * (model_hi - model), hi)),
                 "weak": weak,
+                "freedom": clustered.freedom,
                 "grader": names,
                 "component": effects.component,
                 "graders_compared": effects.linked,
@@ -156,7 +158,9 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
 
 def _standing_out(table: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
     """Adds `stands_out`, by the reliable rows' intervals and the false discovery rate."""
-    doubt = doubt_of_zero(table["adjusted"], table["lo"], table["hi"], confidence=confidence)
+    doubt = doubt_of_zero(
+        table["adjusted"], table["lo"], table["hi"], confidence=confidence, freedom=table["freedom"].fill_null(1.0)
+    )
     tested = np.where(table["reliable"].to_numpy(), doubt, np.nan)
     flagged = pl.Series(benjamini_hochberg(tested, rate=1 - confidence))
     return table.with_columns(

@@ -198,8 +198,9 @@ def by_cluster(
         .with_columns(
             agents=pl.col("agents").fill_null(0),
             method=pl.when(pl.col("lo_of").is_null()).then("method").otherwise(pl.lit(CLUSTERED)),
-            lo=pl.coalesce("lo_of", "lo"),
-            hi=pl.coalesce("hi_of", "hi"),
+            # A handful of agents may be alike by luck: the mean is never surer than if all grades were independent.
+            lo=pl.min_horizontal("lo", "lo_of"),
+            hi=pl.max_horizontal("hi", "hi_of"),
         )
         .with_columns(
             reason=pl.when((pl.col("reason") == "") & pl.col("lo_of").is_null())

@@ -144,12 +144,20 @@ def pass_rate_chart(
 
 
 def _limits_on_scale(charted: pl.DataFrame, *, highest: Any) -> pl.DataFrame:
-    """Limits kept between 0 and what a score can be; none of a group with fewer than three periods or ten grades."""
-    enough = (pl.col("points") > 2) & (pl.col("n").sum().over("group") >= FEWEST_GRADES)
+    """Limits kept between 0 and what a score can be; none of a group with fewer than three periods or ten grades.
+
+    Nor of one whose grades are all equal: nothing says how they vary.
+    """
+    varied = (pl.col("hi") > pl.col("lo")).any().over("group")
+    enough = (pl.col("points") > 2) & (pl.col("n").sum().over("group") >= FEWEST_GRADES) & varied
     most = pl.max_horizontal(pl.lit(max(100.0, highest or 0.0)), pl.col("value").max().over("group"))
     return charted.with_columns(
-        lo=pl.when(enough).then(pl.col("lo").clip(0)), hi=pl.when(enough).then(pl.min_horizontal("hi", most))
-    )
+        lo=pl.when(enough).then(pl.col("lo").clip(0)),
+        hi=pl.when(enough).then(pl.min_horizontal("hi", most)),
+        reason=pl.when((pl.col("reason") == "") & ~varied)
+        .then(pl.lit("no limits: all grades are equal"))
+        .otherwise("reason"),
+    ).with_columns(reliable=pl.col("reason") == "")
 
 
 def _alarms(rate: float) -> str:

@@ -199,9 +199,14 @@ def weighted_cluster_mean(
     influence = np.bincount(cluster, weight * (values - mean)) / weight.sum()
     # Divided by 1 - share: a heavy cluster pulls the mean towards itself (as HC3 does).
     error = float(np.sqrt(((influence / (1 - share)) ** 2).sum() * (clusters - 1) / clusters))
-    freedom = max(1 / float((share**2).sum()) - 1, 1.0)
-    reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * error
+    reach = float(special.stdtrit(cluster_freedom(weight, cluster), 0.5 + confidence / 2)) * error
     return mean, mean - reach, mean + reach
+
+
+def cluster_freedom(weight: Floats, cluster: npt.NDArray[np.int64]) -> float:
+    """Degrees of freedom of a mean over clusters: as many as their weights are equal to, less one; at least one."""
+    share = np.bincount(cluster, weight) / weight.sum()
+    return max(1 / float((share**2).sum()) - 1, 1.0)
 
 
 def bca_mean(
@@ -289,16 +294,24 @@ def mixture_quantiles(
     return tuple(found)
 
 
-def doubt_of_zero(value: Numbers, lo: Numbers, hi: Numbers, *, confidence: float = 0.95) -> Floats:
-    """Two-sided p of "the value is 0" that belongs to an interval, by the normal distribution; nan without interval."""
+def doubt_of_zero(
+    value: Numbers, lo: Numbers, hi: Numbers, *, confidence: float = 0.95, freedom: Numbers = np.inf
+) -> Floats:
+    """Two-sided p of "the value is 0" that belongs to an interval; nan without interval.
+
+    Args:
+        freedom: degrees of freedom of the t that the interval was made with; the normal distribution by default.
+    """
     from scipy import special
 
     centre, low, high = (np.asarray(values, dtype=float) for values in (value, lo, hi))
+    degrees = np.asarray(freedom, dtype=float)
     # The half of the interval that points at 0: skewed intervals have two errors.
     reach = np.where(centre > 0, centre - low, high - centre)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = float(special.ndtri(0.5 + confidence / 2)) * np.abs(centre) / reach
-    return np.asarray(np.where(reach > 0, 2 * special.ndtr(-z), np.nan), dtype=float)
+        t = special.stdtrit(degrees, 0.5 + confidence / 2) * np.abs(centre) / reach
+        p = 2 * special.stdtr(degrees, -t)
+    return np.asarray(np.where(reach > 0, p, np.nan), dtype=float)
 
 
 def benjamini_hochberg(p: Numbers, *, rate: float = 0.05) -> npt.NDArray[np.bool_]:

@@ -27,6 +27,7 @@ WIDEST_GRADERS = 2.5
 NEGLIGIBLE = 9.0
 GRADER_SCALE = 0.4
 LEAST_WEIGHT = 1e-4
+UNKNOWN = (np.nan, np.nan, np.nan, np.nan)
 FEWEST_REPEATS = 3
 """Without a few second grades of the same agents nothing says how much single grades vary."""
 
@@ -62,7 +63,7 @@ class AgentEffects:
         ahead: given in order of `shrunk` within the component: probability of a higher mean than the next agent; nan
             for the last.
         component: 1 is the largest; linked: how many agents it has.
-        centre, between_sd, grader_sd, within_sd: of the largest component.
+        centre, between_sd, grader_sd, within_sd: of the largest component; nan where too few grades tell.
     """
 
     shrunk: Floats
@@ -97,7 +98,7 @@ def agent_effects(
     agents = int(cells.agent.max()) + 1
     component, linked = comparable(cells)
     columns: dict[str, Any] = {name: np.full(agents, np.nan) for name in _COLUMNS}
-    spreads = (np.nan, np.nan, np.nan, np.nan)
+    spreads = UNKNOWN
     for label in np.unique(component):
         members = component == label
         part = cells.only(members[cells.agent])
@@ -264,7 +265,7 @@ def _fit(
         or freedom < 1
         or made.sum_squares <= 1e-9 * made.values * max(made.shift**2, 1)
     ):
-        return unknown | {"shrunk": means + made.shift, "adjusted": means + made.shift}, (made.shift, 0.0, 0.0, 0.0)
+        return unknown | {"shrunk": means + made.shift, "adjusted": means + made.shift}, UNKNOWN
     points, share = _posterior(made, freedom)
 
     level, level_sd, gap, gap_sd, kept = (np.zeros((len(points), agents)) for _ in range(5))

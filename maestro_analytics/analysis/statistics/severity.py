@@ -15,6 +15,7 @@ import numpy as np
 
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.moods import moods
 
 
 @dataclass(frozen=True)
@@ -94,17 +95,13 @@ class ClusteredErrors:
     Attributes:
         error, freedom: one entry per grader.
         halo_sd: spread of what a grader gives one agent beside the grader's and the agent's effect.
-        day_sd: spread of what a grader gives on one day; part of it may last for weeks.
+        day_sd: spread of what a grader gives on one day, which may last for days.
     """
 
     error: Floats
     freedom: Floats
     halo_sd: float
     day_sd: float
-
-
-SPELL_DAYS = 28
-"""A mood that passes slowly makes the days of four weeks alike, not only the grades of one day."""
 
 
 def clustered_errors(
@@ -148,20 +145,7 @@ def clustered_errors(
     sharing = 1 / agent_n[pair % agents] + 1 / grader_n[pair // agents]
     halo_freedom = max(len(pair) - agents - graders + 1, 0)
     halo = _component(*_products(residual, own, pair_of, pair_n, sharing, variance), len(pair), halo_freedom, variance)
-    days = int(day.max()) + 1
-    dated, dated_of = np.unique(grader * days + day, return_inverse=True)
-    dated_n = np.asarray(np.bincount(dated_of, n), dtype=float)
-    day_freedom = max(len(dated) - graders, 0)
-    day_products, day_pairs = _products(residual, own, dated_of, dated_n, 1 / grader_n[dated // days], variance)
-    mood = _component(day_products, day_pairs, len(dated), day_freedom, variance)
-    spells = days // SPELL_DAYS + 1
-    spell, spell_of = np.unique(grader * spells + day // SPELL_DAYS, return_inverse=True)
-    spell_n = np.asarray(np.bincount(spell_of, n), dtype=float)
-    spell_freedom = max(len(spell) - graders, 0)
-    products, pairs = _products(residual, own, spell_of, spell_n, 1 / grader_n[spell // spells], variance)
-    # Of pairs of different days: what they have in common lasts.
-    lasting = _component(products - day_products, pairs - day_pairs, len(spell), spell_freedom, variance)
-    lasting, mood = min(lasting, mood), max(mood - lasting, 0.0)
+    mood = moods(residual, own, n, grader=grader, day=day, variance=variance)
 
     contrast = np.zeros((graders, graders))
     for label in np.unique(effects.component):
@@ -173,22 +157,16 @@ def clustered_errors(
     halo_part = halo * (of_pair**2).sum(1)
     own_part = np.asarray(effects.error**2 / max(variance, 1e-12) * grader_n, dtype=float)
 
-    def of_moods(component: float, cluster_grader: Codes, size: Floats) -> Floats:
-        squared = np.bincount(cluster_grader, size**2, minlength=graders) / grader_n**2
-        return np.asarray(component * (contrast**2 @ squared) * np.maximum(own_part, 1.0), dtype=float)
-
-    mood_part = of_moods(mood, dated // days, dated_n)
-    spell_part = of_moods(lasting, spell // spells, spell_n)
-    whole = effects.error**2 + halo_part + mood_part + spell_part
+    mood_part = np.asarray(contrast**2 @ mood.of_mean * np.maximum(own_part, 1.0), dtype=float)
+    whole = effects.error**2 + halo_part + mood_part
     parts = (
         effects.error**4 / max(effects.degrees_of_freedom, 1.0)
         + halo_part**2 / max(halo_freedom, 1)
-        + mood_part**2 / max(day_freedom, 1)
-        + spell_part**2 / max(spell_freedom, 1)
+        + mood_part**2 / mood.freedom
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(parts > 0, whole**2 / parts, 1.0)
-    return ClusteredErrors(np.sqrt(whole), np.maximum(freedom, 1.0), halo**0.5, (mood + lasting) ** 0.5)
+    return ClusteredErrors(np.sqrt(whole), np.maximum(freedom, 1.0), halo**0.5, mood.sd)
 
 
 def _products(
