@@ -184,11 +184,7 @@ def by_cluster(
     rows = []
     for key, group in clusters.group_by(keys):
         total, n = (group[name].to_numpy().astype(float) for name in ("total", "n"))
-        if group.height < intervals.FEWEST_FOR_SKEWNESS:
-            # A few agents of unequal numbers: t of as many as their shares are equal to.
-            _, lo, hi = intervals.weighted_cluster_mean(total / n, n, np.arange(group.height), confidence=confidence)
-        else:
-            _, lo, hi = intervals.cluster_mean(total, n, confidence=confidence)
+        _, lo, hi = intervals.cluster_mean(total, n, confidence=confidence)
         enough = group.height >= FEWEST_CLUSTERS and hi - lo <= WIDEST
         rows.append((*key, group.height, lo if enough else None, hi if enough else None))
     schema = {key: frame.schema[key] for key in keys} | {"agents": pl.Int64, "lo_of": pl.Float64, "hi_of": pl.Float64}

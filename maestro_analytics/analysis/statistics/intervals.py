@@ -155,6 +155,8 @@ def cluster_mean(
 ) -> tuple[float, float, float]:
     """Mean over all values with its interval when values come in clusters (a team's agents, an agent's tickets).
 
+    The t of as many clusters as their sizes are equal to, skewness-corrected from `FEWEST_FOR_SKEWNESS` on.
+
     Args:
         sums, counts: sum and number of values of each cluster.
         population: how many clusters there are in all, where that is known: the error shrinks as they are exhausted.
@@ -166,22 +168,18 @@ def cluster_mean(
     s, n = s[n > 0], n[n > 0]
     if not len(n):
         return float("nan"), float("nan"), float("nan")
-    mean = s.sum() / n.sum()
-    influence = (s - mean * n) * len(n) / n.sum()
-    spread = influence.std(ddof=1) if len(n) > 1 else np.nan
-    # The skewness of a handful of clusters is noise: plain t for those.
-    skewed = len(n) >= FEWEST_FOR_SKEWNESS and spread > 0
-    skewness = (influence**3).mean() / (influence**2).mean() ** 1.5 if skewed else 0.0
-    if population:
-        spread = spread * finite_population(len(n), population)
-    lo, hi = mean_interval(len(n), mean, spread, skewness, confidence=confidence)
-    return float(mean), float(lo), float(hi)
+    mean = float(s.sum() / n.sum())
+    below, above = _cluster_reach(s - n * mean, n, confidence=confidence)
+    left = float(finite_population(len(n), population)) if population else 1.0
+    if not left * (below + above) > 0:
+        return mean, float("nan"), float("nan")
+    return mean, mean - left * below, mean + left * above
 
 
 def weighted_cluster_mean(
     values: Floats, weight: Floats, cluster: npt.NDArray[np.int64], *, confidence: float = 0.95
 ) -> tuple[float, float, float]:
-    """Weighted mean with a t interval over clusters, of which as many count as their weights are equal to.
+    """Weighted mean with an interval over clusters: t of as many as their weights are equal to, skewness-corrected.
 
     Args:
         cluster: number from 0 of each value's cluster.
@@ -189,18 +187,33 @@ def weighted_cluster_mean(
     Returns:
         mean, lo, hi; the interval is nan below two clusters.
     """
-    from scipy import special
 
     mean = float(values @ weight / weight.sum())
-    share = np.bincount(cluster, weight) / weight.sum()
-    clusters = len(share)
+    apart = np.asarray(np.bincount(cluster, weight * (values - mean)), dtype=float)
+    below, above = _cluster_reach(apart, np.asarray(np.bincount(cluster, weight), dtype=float), confidence=confidence)
+    return mean, mean - below, mean + above
+
+
+def _cluster_reach(apart: Floats, weight: Floats, *, confidence: float) -> tuple[float, float]:
+    """How far the interval of a weighted mean over clusters reaches below and above it; nan below two clusters.
+
+    Args:
+        apart: of each cluster its weight times the distance of its mean from that of all.
+    """
+    from scipy import special
+
+    clusters = len(weight)
     if clusters < 2:
-        return mean, float("nan"), float("nan")
-    influence = np.bincount(cluster, weight * (values - mean)) / weight.sum()
+        return float("nan"), float("nan")
     # Divided by 1 - share: a heavy cluster pulls the mean towards itself (as HC3 does).
-    error = float(np.sqrt(((influence / (1 - share)) ** 2).sum() * (clusters - 1) / clusters))
-    reach = float(special.stdtrit(cluster_freedom(weight, cluster), 0.5 + confidence / 2)) * error
-    return mean, mean - reach, mean + reach
+    influence = apart / weight.sum() / (1 - weight / weight.sum())
+    squares = float((influence**2).sum())
+    error = float(np.sqrt(squares * (clusters - 1) / clusters))
+    # The skewness of a handful of clusters is noise: plain t for those.
+    skewed = clusters >= FEWEST_FOR_SKEWNESS and squares > 0
+    a = np.asarray(np.clip((influence**3).sum() / squares**1.5, -STEEPEST, STEEPEST) if skewed else 0.0, dtype=float)
+    t = np.asarray(special.stdtrit(cluster_freedom(weight, np.arange(clusters)), 0.5 + confidence / 2), dtype=float)
+    return float(_hall_inverse(t, a)) * error, -float(_hall_inverse(-t, a)) * error
 
 
 def cluster_freedom(weight: Floats, cluster: npt.NDArray[np.int64]) -> float:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats, mixture_quantiles
+from maestro_analytics.analysis.statistics.shrinkage import rank_ends
 
 AGENT_GRID, GRADER_GRID, PASSES = 8, 7, 2
 WIDEST_GRADERS = 2.5
@@ -459,17 +460,8 @@ def _ranks(
             weight * made.total - beta @ scaled.T + noise * rng.standard_normal((count, agents)) * np.sqrt(weight)
         )
         at += count
-    places = np.argsort(-drawn, axis=1)
-    ranks = np.empty(places.shape, dtype=np.int32)
-    np.put_along_axis(ranks, places, np.arange(1, agents + 1, dtype=np.int32)[None, :], axis=1)
-    sorted_ranks = np.sort(ranks, axis=0)
-    outside = int(draws * tail)
-    if simultaneous:
-        outside = _simultaneous(ranks, sorted_ranks, outside, 1 - 2 * tail)
-    return {
-        "rank_lo": sorted_ranks[outside].astype(float),
-        "rank_hi": sorted_ranks[draws - 1 - outside].astype(float),
-    }
+    lo, hi = rank_ends(drawn, tail=tail, simultaneous=simultaneous)
+    return {"rank_lo": lo, "rank_hi": hi}
 
 
 def _ahead_of_next(made: _Equations, points: list[_Spread], share: Floats, freedom: float, mean: Floats) -> Floats:
@@ -489,13 +481,3 @@ def _ahead_of_next(made: _Equations, points: list[_Spread], share: Floats, freed
         probability += weight_of_point * special.stdtr(freedom, (effect[upper] - effect[lower]) / error)
     ahead[upper] = probability
     return ahead
-
-
-def _simultaneous(ranks: npt.NDArray[np.int32], ordered: npt.NDArray[np.int32], most: int, confidence: float) -> int:
-    """How many draws may lie outside at each end so that a share `confidence` of draws has all ranks inside."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        inside = ((ranks >= ordered[middle]) & (ranks <= ordered[-1 - middle])).all(axis=1).mean()
-        low, high = (middle, high) if inside >= confidence else (low, middle - 1)
-    return low

@@ -78,12 +78,29 @@ def rank_intervals(
     centre, spread = (np.asarray(values, dtype=float) for values in (mean, error))
     rng = np.random.default_rng(seed)
     drawn = rng.standard_normal((draws, len(centre))) * spread + centre
-    order = np.argsort(-drawn, axis=1)
-    ranks = np.empty(order.shape, dtype=np.int32)
-    np.put_along_axis(ranks, order, np.arange(1, len(centre) + 1, dtype=np.int32)[None, :], axis=1)
-    ranks.sort(axis=0)
-    outside = int(draws * (0.5 - confidence / 2))
-    return ranks[outside].astype(float), ranks[draws - 1 - outside].astype(float)
+    return rank_ends(drawn, tail=0.5 - confidence / 2)
+
+
+def rank_ends(drawn: Floats, *, tail: float, simultaneous: bool = False) -> tuple[Floats, Floats]:
+    """Between which ranks each column stands in all but a share `tail` of the rows at each end; 1 is the highest.
+
+    Args:
+        simultaneous: a share 1 - 2 `tail` of the rows has the ranks of all columns inside, not of each alone.
+    """
+    draws, columns = drawn.shape
+    places = np.argsort(-drawn, axis=1)
+    ranks = np.empty(places.shape, dtype=np.int32)
+    np.put_along_axis(ranks, places, np.arange(1, columns + 1, dtype=np.int32)[None, :], axis=1)
+    ordered = np.sort(ranks, axis=0)
+    outside = int(draws * tail)
+    if simultaneous:
+        low, high = 0, outside
+        while low < high:
+            middle = (low + high + 1) // 2
+            inside = ((ranks >= ordered[middle]) & (ranks <= ordered[-1 - middle])).all(axis=1).mean()
+            low, high = (middle, high) if inside >= 1 - 2 * tail else (low, middle - 1)
+        outside = low
+    return ordered[outside].astype(float), ordered[draws - 1 - outside].astype(float)
 
 
 def probability_above_next(mean: Numbers, error: Numbers) -> Floats:
