@@ -9,7 +9,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import survival
-from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, agent_label, with_clustered_share, with_share
+from maestro_analytics.analysis.summaries import agent_label, with_clustered_share, with_share
 
 CENSORED = "Those still waiting count as waiting: the mean of the finished ones alone would be too short."
 RECORD_AXIS = "created_at"
@@ -148,12 +148,12 @@ def coaching_coverage(
     One row per group, the least covered first. Grades younger than `within_days` are not judged yet.
 
     Columns: group, n (low grades judged), n_na (too young to judge), coached, rate, lo, hi (percent, Wilson, clustered
-    by agent), method, reliable, reason.
+    by coach, or by agent where a group has three coaches or fewer), method, reliable, reason.
 
     Source: sql/queries/low_grades.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
-    frame = _low_grades(store, choice, by=by, threshold=threshold)
+    frame = _with_clusters(_low_grades(store, choice, by=by, threshold=threshold))
     soon = pl.col("coached") & (pl.col("days") <= within_days)
     # Young grades are left out whether coached or not: those coached soon alone would make the share too high.
     judged = pl.col("days_observed") >= within_days
@@ -170,9 +170,10 @@ def coaching_coverage(
         fine_trials="m",
         names=("rate", "lo", "hi"),
         confidence=confidence,
+        cluster="cluster",
     )
     table = _doubted(table, min_n=min_n, what="low grades").with_columns(
-        coached="soon", method=pl.lit(CLUSTERED_WILSON)
+        coached="soon", method=pl.lit("Wilson, clustered by coach or agent")
     )
     return Answer.of(
         table.select("group", "n", "n_na", "coached", "rate", "lo", "hi", "method", "reliable", "reason").sort(

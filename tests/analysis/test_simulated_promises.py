@@ -21,7 +21,7 @@ QUICK = {
     "benchmark_bias: errors clustered by agent": 10,
     "grader_drift: weekly moods": 10,
     "coaching_coverage: six equal teams": 10,
-    "time_to_coach: coaches differ": 6,
+    "time_to_coach, coaching_coverage: coaches differ": 6,
     "time_to_coach: five days of follow-up": 2,
     "control_chart, pass_rate_chart: 24 stable agents, pile": 2,
 }

@@ -265,14 +265,22 @@ def effect(reason: str, size: float) -> Callable[[np.random.Generator, MemorySto
 
 
 def waiting(rng: np.random.Generator, store: MemoryStore) -> Measures:
-    """Ten coaches who differ in how soon they act; the truth is the median of all such coaches' grades."""
+    """Ten coaches who differ in how soon they act; the truth is that of all such coaches' grades."""
+    from scipy import special
+
     coaches, each, spread = 10, 40, 0.6
     coach = np.repeat(np.arange(coaches), each)
     pace = rng.normal(0, spread, coaches)
     wait = 10 * np.exp(pace[coach] + rng.normal(0, 0.8, len(coach)))
     seen = rng.uniform(20, 120, len(coach))
-    found = analysis.time_to_coach(PreparedStore({"low_grades": _low(wait, seen, coach)}))
-    return {SHARE_COVERED: covered(found, np.full(found.height, 10.0))}
+    store_of_low = PreparedStore({"low_grades": _low(wait, seen, coach)})
+    found = analysis.time_to_coach(store_of_low)
+    share = analysis.coaching_coverage(store_of_low, by="all")
+    soon = 100 * special.ndtr(np.log(14 / 10) / np.hypot(spread, 0.8))
+    return {
+        SHARE_COVERED: covered(found, np.full(found.height, 10.0)),
+        "coverage covered": covered(share, np.full(share.height, soon)),
+    }
 
 
 def waiting_too_early(rng: np.random.Generator, store: MemoryStore) -> Measures:
@@ -309,7 +317,7 @@ def coverage(rng: np.random.Generator, store: MemoryStore) -> Measures:
     people = names("a", np.arange(agents))
     team = names("team", np.arange(agents) % teams)
     members = pl.DataFrame({"person_id": people, "group_id": team, "group_name": team})
-    low = low.with_columns(rubric_name=pl.lit("r"), agent_name=pl.col("person_id"))
+    low = low.with_columns(rubric_name=pl.lit("r"), agent_name=pl.col("person_id"), coach_id=pl.lit(None, pl.String))
     found = analysis.coaching_coverage(PreparedStore({"low_grades": low, "team_members": members}))
     apart = found["lo"].max() > found["hi"].min()  # type: ignore[operator]
     return {SHARE_COVERED: covered(found, np.full(found.height, 50.0)), "two teams apart": float(bool(apart))}
@@ -386,7 +394,8 @@ def scenarios() -> Iterator[Scenario]:
                            {"bias": (-0.65, 0.65), SHARE_COVERED: COVER, "recommended": (0.0, 1.0)})  # fmt: skip
     yield Scenario("coaching_coverage", "six equal teams", coverage,
                    {SHARE_COVERED: COVER, "two teams apart": (0.0, 0.10)})  # fmt: skip
-    yield Scenario("time_to_coach", "coaches differ", waiting, {SHARE_COVERED: COVER})
+    yield Scenario("time_to_coach, coaching_coverage", "coaches differ", waiting,
+                   {SHARE_COVERED: COVER, "coverage covered": COVER})  # fmt: skip
     yield Scenario("time_to_coach", "five days of follow-up", waiting_too_early, {"reliable": (0.0, 0.0)})
     yield Scenario("sampling_plan", "the grades it asks for", planned, {"inside": COVER})
     yield Scenario("control_chart, pass_rate_chart", "24 stable agents, pile", charts,
