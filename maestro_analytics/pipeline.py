@@ -378,11 +378,13 @@ class _Run:
                 landed = coaching.land_list(self.master, self.transport, table, again=again, stop=self.stop)
             except Unreachable:
                 raise
-            except TokenRefused as refused:
-                if refused.status != 403:
+            except (TokenRefused, RequestRefused) as refused:
+                if isinstance(refused, TokenRefused) and refused.status != 403:
                     raise
-                self.error(KindRefused(table, host=refused.host, status=403))
-            except (InconsistentPages, RequestRefused, TooManyBadRows, TryAgain) as error:
+                is_whole_kind = refused.status in (403, 404)
+                host = self.transport.host
+                self.error(KindRefused(table, host=host, status=refused.status) if is_whole_kind else refused)
+            except (InconsistentPages, TooManyBadRows, TryAgain) as error:
                 self.error(error)
             else:
                 self._note(landed)

@@ -19,12 +19,8 @@ VENDOR_BASE_URL = "https://app.maestroqa.com/api/v1"
 EXAMPLE_TICKET_URL = "zendesk=https://acme.zendesk.com/agent/tickets/{gradable_id}"
 
 
-class Settings(BaseSettings):
-    """Settings of one account; see "Settings" in the README for each.
-
-    Made with `Settings.from_environment()` at the edge, with `Settings(api_token="...", ...)` in tests.
-    A token file is read when the settings are made, so that a token never needs to be in the environment.
-    """
+class DataFolder(BaseSettings):
+    """Where the data lies: the one setting that can be told where another cannot be used."""
 
     model_config = SettingsConfigDict(
         env_prefix="MAESTRO_",
@@ -36,20 +32,9 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    api_token: SecretStr | None = None
-    api_token_file: Path | None = None
-    base_url: str = VENDOR_BASE_URL
     data: Path = Path("data")
-    requests_per_second: int = Field(default=9, gt=0)
-    requests_per_minute: int = Field(default=95, gt=0)
-    export_timeout: float = Field(default=1800.0, gt=0, description="seconds")
-    overlap_minutes: float = Field(default=60.0, ge=0, description="covered time that a refresh fetches again")
-    cache: Path = Field(default_factory=lambda: default_cache())
-    ticket_urls: Annotated[dict[str, str], NoDecode] = Field(
-        default_factory=dict, description="address of a ticket by source, in lower case"
-    )
 
-    @field_validator("data", "cache", "api_token_file")
+    @field_validator("data", "cache", "api_token_file", check_fields=False)
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         """Replace a leading `~` by the home folder."""
@@ -61,6 +46,36 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"starts with ~, and this user has no home folder: write the whole path of {value}"
             ) from None
+
+    @property
+    def database(self) -> Path:
+        """The published database."""
+        return self.data.absolute() / "maestro.duckdb"
+
+    @property
+    def sandbox_database(self) -> Path:
+        """The database that `refresh --sandbox` publishes, in a folder of its own."""
+        return self.data.absolute() / "sandbox" / "maestro.duckdb"
+
+
+class Settings(DataFolder):
+    """Settings of one account; see "Settings" in the README for each.
+
+    Made with `Settings.from_environment()` at the edge, with `Settings(api_token="...", ...)` in tests.
+    A token file is read when the settings are made, so that a token never needs to be in the environment.
+    """
+
+    api_token: SecretStr | None = None
+    api_token_file: Path | None = None
+    base_url: str = VENDOR_BASE_URL
+    requests_per_second: int = Field(default=9, gt=0)
+    requests_per_minute: int = Field(default=95, gt=0)
+    export_timeout: float = Field(default=1800.0, gt=0, description="seconds")
+    overlap_minutes: float = Field(default=60.0, ge=0, description="covered time that a refresh fetches again")
+    cache: Path = Field(default_factory=lambda: default_cache())
+    ticket_urls: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="address of a ticket by source, in lower case"
+    )
 
     @field_validator("base_url")
     @classmethod
@@ -157,16 +172,6 @@ class Settings(BaseSettings):
         """The port of the API on its host."""
         parts = urlsplit(self.base_url)
         return parts.port or (443 if parts.scheme == "https" else 80)
-
-    @property
-    def database(self) -> Path:
-        """The published database."""
-        return self.data.absolute() / "maestro.duckdb"
-
-    @property
-    def sandbox_database(self) -> Path:
-        """The database that `refresh --sandbox` publishes, in a folder of its own."""
-        return self.data.absolute() / "sandbox" / "maestro.duckdb"
 
 
 def environment_with(**changed: str) -> dict[str, str]:

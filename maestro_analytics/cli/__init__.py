@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from datetime import UTC, datetime
 from types import FrameType
 from typing import Annotated, Any
 
@@ -41,8 +40,6 @@ from maestro_analytics.cli import (
 from maestro_analytics.cli.exit_codes import exit_code, machine_fault
 from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
 from maestro_analytics.text import harmless
-
-STARTED_AT = datetime.now(UTC)
 
 
 class Commands(TyperGroup):
@@ -131,6 +128,6 @@ def _end(error: BaseException, code: int, *, said: bool = False) -> None:
         print(harmless(f"{type(error).__name__}: {message}"), file=sys.stderr)
     if "--json" in sys.argv and not JsonOutput.is_printed:
         told = [{"error": type(error).__name__, "message": message}]
-        moments = {"started_at": STARTED_AT.isoformat(), "finished_at": datetime.now(UTC).isoformat()}
-        emit_json({"status": "failed", "errors": told, "warnings": [], **moments, "exit_code": code})
+        nothing_done = JsonOutput.of_nothing_done.get(next(iter(sys.argv[1:]), ""), dict)
+        emit_json({"status": "failed", **nothing_done(), "errors": told, "warnings": []}, exit_code=code)
     sys.exit(code)

@@ -77,7 +77,7 @@ def doctor(
             print(f"{finding.state:<8}  {finding.what:<10}  {finding.says}", flush=True)
     code = worst([finding.exit_code for finding in findings])
     if as_json:
-        emit_json({"findings": [asdict(finding) for finding in findings], "exit_code": code})
+        emit_json({"findings": [asdict(finding) for finding in findings]}, exit_code=code)
     raise typer.Exit(code)
 
 

@@ -62,7 +62,6 @@ def erase(
         "removed_files": erased.removed_files,
         "pushes": pushes,
         "database": str(settings.database),
-        "exit_code": 0,
     }
     if as_json:
         emit_json(report)

@@ -192,7 +192,8 @@ def _print_kept(kept: ExportResult, *, as_json: bool) -> None:
             }
             for window in kept.missed
         ]
-        emit_json({"kind": kept.kind, "exports": exports, "missed": missed})
+        code = exit_codes.PARTIAL if kept.missed else 0
+        emit_json({"kind": kept.kind, "exports": exports, "missed": missed}, exit_code=code)
         return
     for file in kept.files:
         typer.echo(file)

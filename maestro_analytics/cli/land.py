@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.options import moment
-from maestro_analytics.cli.output import AsJson, emit_json
+from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
 from maestro_analytics.cli.refresh import stopping
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add `land`."""
     app.command()(land)
+    JsonOutput.of_nothing_done["land"] = _nothing_done
+
+
+def _nothing_done() -> dict[str, Any]:
+    from maestro_analytics.settings import DataFolder
+
+    return {"files": [], "tables": {}, "quarantined": 0, "database": DataFolder().database}
 
 
 def land(
@@ -75,7 +82,7 @@ def land(
             show(Noticed(f"{type(error).__name__}: {error}"))
     code = exit_codes.INTERRUPTED if report.interrupted else exit_codes.worst(map(exit_codes.exit_code, report.errors))
     if as_json:
-        emit_json(report.as_json() | {"exit_code": code})
+        emit_json(report.as_json(), exit_code=code)
     else:
         _print(report)
     raise typer.Exit(code)

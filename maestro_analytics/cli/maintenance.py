@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -16,6 +16,7 @@ from maestro_analytics.values import rows_of
 if TYPE_CHECKING:
     import polars as pl
 
+    from maestro_analytics.errors import EmptyStore
     from maestro_analytics.warehouse.replay import Reread
 
 
@@ -55,9 +56,16 @@ def status(
       maestro-analytics status --json
     """
     import maestro_analytics as ma
+    from maestro_analytics.errors import EmptyStore
 
-    with ma.open() as qa:
-        seen = qa.overview()
+    try:
+        with ma.open() as qa:
+            seen = qa.overview()
+    except EmptyStore as empty:
+        if max_age is None:
+            raise
+        # For a monitor, a folder that was never refreshed is as stale as can be.
+        _end_as_stale(empty, max_age, as_json=as_json)
     stale = [] if max_age is None else seen.stale(timedelta(hours=max_age), now=datetime.now(UTC))
     code = PARTIAL if stale else 0
     if as_json:
@@ -78,8 +86,8 @@ def status(
                 "bytes": seen.bytes,
                 "max_age_hours": max_age,
                 "stale": stale,
-                "exit_code": code,
-            }
+            },
+            exit_code=code,
         )
         raise typer.Exit(code)
     for problem in stale:
@@ -96,6 +104,16 @@ def status(
     for table, rows in seen.rows.items():
         print(f"  {table:<20}{rows:>14,}")
     raise typer.Exit(code)
+
+
+def _end_as_stale(empty: EmptyStore, max_age: float, *, as_json: bool) -> NoReturn:
+    if as_json:
+        emit_json(
+            {"database": str(empty.path), "max_age_hours": max_age, "stale": [str(empty)]},
+            exit_code=PARTIAL,
+        )
+    print(f"stale: {empty}", file=sys.stderr)
+    raise typer.Exit(PARTIAL)
 
 
 def replay(
@@ -241,7 +259,7 @@ def _conclude(outcomes: list[Reread], *, database: str, as_json: bool) -> None:
         "errors": [{"error": type(error).__name__, "message": str(error)} for error in errors],
     }
     if as_json:
-        emit_json(report)
+        emit_json(report, exit_code=code)
     else:
         for table, rows in tables.items():
             print(f"{table:<20}{rows:>12,}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TextIO
 
 import typer
 
@@ -57,20 +58,33 @@ class Format(StrEnum):
         return self in (Format.PARQUET, Format.XLSX)
 
 
+STARTED_AT = datetime.now(UTC)
+
+
 class JsonOutput:
     """The single JSON object of a command.
 
     Attributes:
         is_printed: whether this process has printed its object, so that a later failure prints no second one.
+        of_nothing_done: command -> the other keys of its object where it failed before it did anything, so that a
+            program that reads them need not know why it failed.
     """
 
     is_printed = False
+    of_nothing_done: ClassVar[dict[str, Callable[[], Mapping[str, Any]]]] = {}
 
 
-def emit_json(payload: Mapping[str, Any]) -> None:
-    """Print one JSON object with `schema_version` to standard output."""
+def emit_json(payload: Mapping[str, Any], *, exit_code: int = 0) -> None:
+    """Print one JSON object to standard output, with `schema_version`, `exit_code` and when the command ran."""
     JsonOutput.is_printed = True
-    print(json.dumps({"schema_version": SCHEMA_VERSION} | dict(payload), ensure_ascii=False, default=str))
+    whole = {
+        "schema_version": SCHEMA_VERSION,
+        **payload,
+        "started_at": payload.get("started_at") or STARTED_AT.isoformat(),
+        "finished_at": payload.get("finished_at") or datetime.now(UTC).isoformat(),
+        "exit_code": exit_code,
+    }
+    print(json.dumps(whole, ensure_ascii=False, default=str))
 
 
 def use_utf8() -> None:

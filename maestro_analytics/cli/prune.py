@@ -69,7 +69,6 @@ def prune(
                 "kept_bytes": pruned.kept_bytes,
                 "needed_for_replay": pruned.needed_for_replay,
                 "database": str(settings.database),
-                "exit_code": 0,
             }
         )
         return

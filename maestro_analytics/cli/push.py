@@ -11,7 +11,7 @@ import typer
 
 from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.options import moment
-from maestro_analytics.cli.output import AsJson, emit_json
+from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
 from maestro_analytics.push.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -36,6 +36,13 @@ def register(app: typer.Typer) -> None:
     group.command("agent-metrics", help=AGENT_METRICS_HELP)(agent_metrics)
     group.command("file")(file)
     app.add_typer(group)
+    JsonOutput.of_nothing_done["push"] = lambda: (
+        dict.fromkeys(("planned", "sent", "unchanged"), 0)
+        | {
+            "rejected": [],
+            "unknown": [],
+        }
+    )
 
 
 AGENT_METRICS_HELP = f"""Compute metrics from the published database and send those that changed.
@@ -120,10 +127,13 @@ def _finish(report: PushReport, *, as_json: bool) -> None:
     """Print the report, then leave with the exit code that it stands for."""
     for warning in report.warnings:
         typer.echo(f"warning: {warning}", err=True)
+    code = 0 if report.is_complete else exit_codes.PARTIAL
+    if report.stopped_by is not None:
+        code = exit_codes.exit_code(report.stopped_by)
     if as_json:
-        emit_json(report.as_json())
+        emit_json(report.as_json(), exit_code=code)
     else:
         typer.echo("\n".join(report.lines()))
     if report.stopped_by is not None:
         raise report.stopped_by
-    raise typer.Exit(0 if report.is_complete else exit_codes.PARTIAL)
+    raise typer.Exit(code)

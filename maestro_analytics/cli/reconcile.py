@@ -9,7 +9,7 @@ import typer
 
 from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.options import moment
-from maestro_analytics.cli.output import AsJson, emit_json
+from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
 from maestro_analytics.cli.refresh import Since, Until, stopping
 
 if TYPE_CHECKING:
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add `reconcile`."""
     app.command()(reconcile)
+    JsonOutput.of_nothing_done["reconcile"] = lambda: {
+        "counts": {"ghosts": 0, "missing": 0, "stale": 0},
+        "ghosts": [],
+        "missing": [],
+        "stale": [],
+        "removed": False,
+    }
 
 
 def reconcile(
@@ -48,7 +55,7 @@ def reconcile(
         report = run(settings, since=first, until=end, remove=remove, stop=stop, on_event=on_event)
     code = exit_codes.INTERRUPTED if report.interrupted else exit_codes.worst(map(exit_codes.exit_code, report.errors))
     if as_json:
-        emit_json(report.as_json() | {"exit_code": code})
+        emit_json(report.as_json(), exit_code=code)
     else:
         _print(report)
     raise typer.Exit(code)

@@ -15,7 +15,7 @@ import typer
 
 from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.options import choices, moment
-from maestro_analytics.cli.output import AsJson, emit_json
+from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
 from maestro_analytics.kinds import COACHING, TABLES_OF
 
 if TYPE_CHECKING:
@@ -37,6 +37,13 @@ Until = Annotated[
 def register(app: typer.Typer) -> None:
     """Add `refresh`."""
     app.command()(refresh)
+    JsonOutput.of_nothing_done["refresh"] = _nothing_done
+
+
+def _nothing_done() -> dict[str, Any]:
+    from maestro_analytics.settings import DataFolder
+
+    return {"tables": {}, "requests": 0, "quarantined": 0, "database": DataFolder().database, "gaps": []}
 
 
 def refresh(
@@ -74,9 +81,7 @@ def refresh(
       maestro-analytics refresh --only raw,groups --json
       maestro-analytics refresh --sandbox
     """
-    from maestro_analytics.errors import MaestroError
     from maestro_analytics.exports import PollPace
-    from maestro_analytics.pipeline import RefreshReport
     from maestro_analytics.settings import Settings
 
     kinds = choices(only, option="--only", known=tuple(TABLES_OF))
@@ -88,31 +93,24 @@ def refresh(
         if plan:
             _print_plan(settings, since=first, until=end, kinds=kinds, again=again, forget=forget, as_json=as_json)
             return
-        started_at = datetime.now(UTC)
-        try:
-            report = _run(
-                settings,
-                quiet=quiet,
-                since=first,
-                until=end,
-                kinds=kinds,
-                again=again,
-                adopt=adopt,
-                forget=forget,
-                wait_seconds=wait,
-                pace=PollPace(first_seconds=0.1) if sandbox else None,
-            )
-        except MaestroError as error:
-            if as_json:
-                failed = RefreshReport(settings.database, started_at, errors=[error])
-                emit_json(failed.as_json() | {"exit_code": exit_codes.exit_code(error)})
-            raise
+        report = _run(
+            settings,
+            quiet=quiet,
+            since=first,
+            until=end,
+            kinds=kinds,
+            again=again,
+            adopt=adopt,
+            forget=forget,
+            wait_seconds=wait,
+            pace=PollPace(first_seconds=0.1) if sandbox else None,
+        )
     code = _exit_code(report)
     if quiet and code:
         for failure in report.errors:
             print(f"{type(failure).__name__}: {failure}", file=sys.stderr)
     if as_json:
-        emit_json(report.as_json() | {"exit_code": code})
+        emit_json(report.as_json(), exit_code=code)
     elif code or not quiet:
         _print_report(report)
     raise typer.Exit(code)

@@ -27,7 +27,7 @@ class FolderLock:
         self._folder = folder
         self._holder = inner / "holder.json"
         # Not local to a thread: it may be released by another thread than the one that took it.
-        self._lock = FileLock(inner / "refresh.lock", thread_local=False)
+        self._lock = FileLock(inner / "refresh.lock", mode=0o600, thread_local=False)
 
     def acquire(self, command: str | None) -> None:
         """Take the lock, or raise an error that names its holder.

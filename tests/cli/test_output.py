@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import maestro_analytics
+from maestro_analytics.pipeline import RefreshReport
 
 COMMAND = [sys.executable, "-c", "from maestro_analytics.cli import main; main()"]
 
@@ -28,6 +29,7 @@ def test_version_is_printed_to_standard_output():
         (("refresh", "--since", "yesterday", "--json"), 2),
         (("refresh", "--bogus", "--json"), 2),
         (("status", "--json"), 3),
+        (("status", "--max-age", "3", "--json"), 6),
         (("explain", "--json"), 2),
     ],
 )
@@ -35,7 +37,17 @@ def test_a_failed_command_prints_one_json_object_with_its_exit_code(words, code,
     done = run(*words, MAESTRO_DATA=str(tmp_path))
     printed = json.loads(done.stdout)
     assert (done.returncode, printed["exit_code"], printed["schema_version"]) == (code, code, 1)
-    assert printed["errors"][0]["message"] != ""
+    assert (printed.get("errors") or printed["stale"])[0] != ""
+    assert printed["started_at"] <= printed["finished_at"]
+
+
+def test_the_object_of_a_failed_command_has_the_keys_of_one_that_ran(tmp_path):
+    wrong = {"MAESTRO_DATA": str(tmp_path), "MAESTRO_BASE_URL": "http://example.com"}
+    refreshed = json.loads(run("refresh", "--json", **wrong).stdout)
+    assert refreshed["database"] == str(tmp_path / "maestro.duckdb")
+    assert {"status", *RefreshReport(tmp_path).as_json()} <= refreshed.keys()
+    pushed = json.loads(run("push", "agent-metrics", "--json", **wrong).stdout)
+    assert [pushed[key] for key in ("planned", "sent", "unchanged", "rejected", "unknown")] == [0, 0, 0, [], []]
 
 
 def test_a_closed_pipe_ends_a_command_without_an_error_message(tmp_path):

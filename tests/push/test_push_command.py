@@ -47,8 +47,11 @@ def test_json_is_one_object_with_the_counts_and_the_lists(run, publish, vendor):
     code, out, _ = run("agent-metrics", "--metric", "qa_score", "--metric", "qa_grades", "--json")
 
     assert code == 0
-    assert json.loads(out) == {
+    printed = json.loads(out)
+    assert printed.pop("started_at") <= printed.pop("finished_at")
+    assert printed == {
         "schema_version": 1,
+        "exit_code": 0,
         "kind": "agent",
         "dry_run": False,
         "planned": 4,

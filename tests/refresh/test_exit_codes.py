@@ -70,6 +70,13 @@ def test_a_refused_token_is_3_and_says_that_tokens_expire(sandbox, tmp_path):
     assert "wrong-secret" not in done.stdout + done.stderr
 
 
+def test_a_base_url_without_an_api_is_3_and_told_once(sandbox, tmp_path):
+    wrong = sandbox.base_url.removesuffix("/api/v1") + "/api"
+    done = run(tmp_path, "refresh", "--since", SHORT, "--json", sandbox=sandbox, MAESTRO_BASE_URL=wrong)
+    assert done.returncode == 3
+    assert [error["error"] for error in json.loads(done.stdout)["errors"]] == ["SettingsError"]
+
+
 def test_the_same_account_under_another_host_is_taken_over_with_adopt_only(sandbox, tmp_path):
     assert run(tmp_path, "refresh", "--since", SHORT, "--only", "groups", sandbox=sandbox).returncode == 0
     other = sandbox.base_url.replace("127.0.0.1", "localhost")
