@@ -57,6 +57,17 @@ METHODS = {
 }
 
 
+def is_of_graders(frame: pl.DataFrame) -> bool:
+    """Whether a frame of `changes` is about graders, whose scores mean how strict they are."""
+    return METHODS["grader"] in frame["method"]
+
+
+def changed_words(frame: pl.DataFrame) -> dict[str, str]:
+    """What the values of `changed` mean in a frame of `changes`, in words."""
+    fell, rose = ("stricter", "more lenient") if is_of_graders(frame) else ("fell", "rose")
+    return {"down": fell, "up": rose, "": "may be chance"}
+
+
 def changes(
     store: Store,
     *,

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,10 +64,14 @@ class Browser:
         self._call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500
         )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._call("Emulation.setEmulatedMedia", features=[scheme])
+        self.prefer(dark=dark)
         self._call("Page.navigate", url=page.absolute().as_uri())
         self._until("Page.loadEventFired")
+
+    def prefer(self, *, dark: bool) -> None:
+        """Ask the page that is shown for its dark or its light colours."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression."""
@@ -74,10 +79,15 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def picture(self) -> bytes:
-        """The whole page as PNG."""
-        shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        return base64.b64decode(shot["data"])
+    def barriers(self) -> list[str]:
+        """What axe finds wrong with the page for people who cannot see or point, of any severity."""
+        self.run(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8") + ";0")
+        return list(
+            self.run(
+                "axe.run({resultTypes: ['violations']}).then(found => found.violations.map("
+                "each => `${each.impact} ${each.id}: ${each.nodes.map(node => node.html).join(' ')}`))"
+            )
+        )
 
     def printed(self) -> bytes:
         """The page on A4 paper, as PDF."""

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import names, standing_first, told_apart, with_n, within
+from maestro_analytics.analysis.charts.labels import letters, names, standing_first, told_apart, with_n, within
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
     FAINT,
@@ -16,6 +16,8 @@ from maestro_analytics.analysis.charts.theme import (
     ORANGE,
     PHONE,
     WIDTH,
+    coloured,
+    dots_with_bars,
     empty,
     finished,
     fitting,
@@ -26,8 +28,8 @@ from maestro_analytics.analysis.charts.theme import (
 )
 
 UNFINISHED = "Hollow and dashed: a week or month that may not have ended."
-STANDING = {"above": BLUE, "below": ORANGE, "": GREY}
-STANDING_WORDS = {"above": "above the mean of all", "below": "below the mean of all", "": "not settled"}
+STANDING_WORDS = {"below": "below the average", "above": "above the average", "": "not settled"}
+STANDING_COLOURS = dict(zip(STANDING_WORDS.values(), (ORANGE, BLUE, GREY), strict=True))
 
 
 def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) -> Any:
@@ -41,32 +43,24 @@ def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) ->
     whole, show = plain(ranking), fitting(show, width)
     drawn, left = standing_first(whole, "shrunk", show, what="agents")
     drawn = drawn.reverse()  # those who stand out below first, as the tables have it
-    drawn = told_apart(drawn, "agent_name", "person_id", to="agent", most=26)
+    drawn = told_apart(drawn, "agent_name", "person_id", to="agent", most=letters(26, width))
     drawn = drawn.with_columns(agent=with_n("agent"), standing=pl.col("stands_out").replace_strict(STANDING_WORDS))
     centre = float(np.average(whole["shrunk"], weights=whole["n"]))
     order = drawn["agent"].to_list()
     scale = span(drawn["shrunk_lo"], drawn["shrunk_hi"], drawn["mean"])
     axis, inner = names(drawn["agent"], width)
     y = alt.Y("agent:N", sort=order, title=None, axis=axis)
-    colour = alt.Color(
-        "standing:N",
-        scale=alt.Scale(domain=list(STANDING_WORDS.values()), range=list(STANDING.values())),
-        legend=_legend(width),
-    )
-    tip = ["agent_name", "n", "mean", "shrunk", "shrunk_lo", "shrunk_hi", "rank", "rank_lo", "rank_hi", "reason"]
     base = alt.Chart(drawn)
-    bars = base.mark_rule(strokeWidth=3, opacity=0.55, strokeCap="round").encode(
-        x=alt.X("shrunk_lo:Q", scale=scale, title="score, percent"), x2=alt.X2("shrunk_hi:Q"), y=y, color=colour
-    )
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("shrunk:Q", scale=scale), y=y, color=colour, tooltip=tips(*tip)
-    )
+    bars, dots = dots_with_bars(
+        base, "shrunk", ends=("shrunk_lo", "shrunk_hi"), y=y, scale=scale, title="score, percent",
+        colour=coloured("standing", STANDING_COLOURS, width),
+        tip=("agent_name", "n", "mean", "shrunk", "shrunk_lo", "shrunk_hi", "rank", "rank_lo", "rank_hi", "reason"),
+    )  # fmt: skip
     rings = base.mark_point(filled=False, size=42, color=FAINT, opacity=0.9).encode(x=alt.X("mean:Q", scale=scale), y=y)
     rule = lines_at([centre], scale)
     detail = (
         "Dot: best guess of an agent's score; bar: where it may lie (95 %). Ring: the plain average. Dashed: the "
-        "average "
-        f"of all. Grey: it is not settled on which side of it they are.{left}"
+        f"average of all. Grey: it is not settled on which side of it they are.{left}"
     )
     chart = alt.layer(rule, bars, rings, dots).properties(width=inner, height=alt.Step(20))
     return finished(chart, question=question, detail=detail, width=width)
@@ -86,22 +80,19 @@ def group_scores(scores: pl.DataFrame, *, group: str = "team", show: int = 14, w
     place = pl.col("mean").rank("ordinal", descending=True).over(panel)
     drawn = plain(scores).filter(pl.col("mean").is_not_null())
     drawn = drawn.filter((place <= show - show // 2) | (place > pl.len().over(panel) - show // 2))
-    drawn = told_apart(drawn, column, f"{group}_id", to="name", most=30).with_columns(name=with_n("name"))
+    drawn = told_apart(drawn, column, f"{group}_id", to="name", most=letters(30, width)).with_columns(
+        name=with_n("name")
+    )
     drawn = drawn.with_columns(certain=pl.when("reliable").then(pl.lit("enough grades")).otherwise(pl.lit("too few")))
     scale = span(drawn["lo"], drawn["hi"], drawn["mean"])
     axis, inner = names(drawn["name"], width)
-    colour = alt.Color(
-        "certain:N", scale=alt.Scale(domain=["enough grades", "too few"], range=[BLUE, GREY]), legend=_legend(width)
-    )
     y = alt.Y("name:N", sort=alt.EncodingSortField("mean", order="descending"), title=None,
               axis=axis)  # fmt: skip
-    base = alt.Chart(drawn)
-    bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-        x=alt.X("lo:Q", scale=scale, title="score, percent"), x2=alt.X2("hi:Q"), y=y, color=colour
-    )
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("mean:Q", scale=scale), y=y, color=colour, tooltip=tips(column, "n", "mean", "lo", "hi", "reason")
-    )
+    bars, dots = dots_with_bars(
+        alt.Chart(drawn), "mean", y=y, scale=scale, title="score, percent",
+        colour=coloured("certain", {"enough grades": BLUE, "too few": GREY}, width),
+        tip=(column, "n", "mean", "lo", "hi", "reason"),
+    )  # fmt: skip
     chart = alt.layer(bars, dots).properties(width=inner, height=alt.Step(24))
     if group == "team" and "rubric_name" in drawn.columns and drawn["rubric_name"].n_unique() > 1:
         chart = chart.facet(
@@ -164,9 +155,7 @@ def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
         .mark_point(filled=True, opacity=1)
         .encode(
             y=alt.Y("value:Q", scale=scale),
-            color=alt.Color(
-                "kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[BLUE, ORANGE]), legend=_legend(width)
-            ),
+            color=coloured("kind", {"usual": BLUE, "unusual": ORANGE}, width),
             size=alt.Size("kind:N", scale=alt.Scale(domain=["usual", "unusual"], range=[18, 90]), legend=None),
             tooltip=tips("group", "period", "n", "value", "lo", "hi", "signal", "reason"),
         )
@@ -179,8 +168,7 @@ def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
         note += f" {unusual - shown} with something unusual are not drawn; the table has everyone."
     detail = (
         f"Dot: {'the running average of the gap' if drift else 'the average of a week or month'}; large and orange "
-        "where "
-        f"it is unusual. Band: what is usual by chance. Dashed: the average of all weeks. {UNFINISHED}{note}"
+        f"where it is unusual. Band: what is usual by chance. Dashed: the average of all weeks. {UNFINISHED}{note}"
     )
     return finished(chart, question=question, detail=detail, width=width)
 
@@ -228,10 +216,6 @@ def _busiest(frame: pl.DataFrame, show: int, *, first: pl.Expr | None = None) ->
     kept = told_apart(ranked.head(show), "group", "group", to="panel", most=30).with_columns(panel=with_n("panel"))
     note = f" {show} of {ranked.height} shown." if ranked.height > show else ""
     return frame.join(kept.select("group", "panel"), on="group"), kept["panel"].to_list(), note
-
-
-def _legend(width: int) -> alt.Legend:
-    return alt.Legend(orient="top", direction="vertical" if width < PHONE else "horizontal", title=None)
 
 
 def _row_header(rubrics: pl.Series, room: int) -> alt.Header:

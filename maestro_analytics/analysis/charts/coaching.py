@@ -15,6 +15,8 @@ from maestro_analytics.analysis.charts.theme import (
     ORANGE,
     PHONE,
     WIDTH,
+    coloured,
+    dots_with_bars,
     empty,
     finished,
     lines_at,
@@ -43,27 +45,18 @@ def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
     scale = span(frame["lo"], frame["hi"], pl.Series([0.0]))
     axis, inner = names(frame["name"], width, share=0.52)
     y = alt.Y("name:N", sort=order, title=None, axis=axis)
-    colour = alt.Color(
-        "kind:N",
-        scale=alt.Scale(domain=["recommended", "cross-check", "misleading"], range=[BLUE, GREEN, ORANGE]),
-        legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
-    )
-    base = alt.Chart(frame)
-    bars = base.mark_rule(strokeWidth=4, opacity=0.55).encode(
-        x=alt.X("lo:Q", scale=scale, title="points gained by a session"), x2=alt.X2("hi:Q"), y=y, color=colour
-    )
-    dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x=alt.X("effect:Q", scale=scale), y=y, color=colour,
-        tooltip=tips("method", "n", "controls", "effect", "lo", "hi", "pre_gap", "warning"),
+    bars, dots = dots_with_bars(
+        alt.Chart(frame), "effect", y=y, scale=scale, title="points gained by a session", size=110,
+        colour=coloured("kind", {"recommended": BLUE, "cross-check": GREEN, "misleading": ORANGE}, width),
+        tip=("method", "n", "controls", "effect", "lo", "hi", "pre_gap", "warning"),
     )  # fmt: skip
     zero = lines_at([0.0], scale)
     chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
     return finished(
         chart,
         question=question,
-        detail="Dot: points that a session adds; bar: where that may lie (95 %); n: sessions. Dashed: no effect. "
-        "Blue: the "
-        "answer. Green: cross-checks. Orange: what dashboards show, which misleads.",
+        detail="Dot: points that a session adds; bar: where that may lie (95 %); n: sessions. Dashed: no effect. Blue: "
+        "the answer. Green: cross-checks. Orange: what dashboards show, which misleads.",
         width=width,
     )
 
@@ -75,11 +68,7 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
     if not frame.height:
         return empty(timeline, question=question, width=width)
     scale = span(frame["lo"], frame["hi"], frame["mean"])
-    colour = alt.Color(
-        "group:N",
-        scale=alt.Scale(domain=["coached", "equal scores, not coached"], range=[BLUE, ORANGE]),
-        legend=alt.Legend(orient="top", title=None),
-    )
+    colour = coloured("group", {"coached": BLUE, "equal scores, not coached": ORANGE}, width)
     frame = frame.with_columns(
         group=pl.col("group").replace("matched controls", "equal scores, not coached"),
         side=pl.when(pl.col("week") < 0).then(pl.lit("before")).otherwise(pl.lit("after")),
@@ -106,8 +95,7 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
     overlapping = int(frame.filter(pl.col("group") == "coached")["overlapping"].max() or 0)  # type: ignore[arg-type]
     detail = (
         f"Dot: the average score; bar: where it may lie (95 %); up to {sessions} sessions a week. What counts is the "
-        "gap "
-        "after the dashed line, the day of the session."
+        "gap after the dashed line, the day of the session."
     )
     if overlapping:
         detail += f" {overlapping} have another session nearby."
@@ -135,11 +123,8 @@ def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, widt
         name=pl.format("{}  (n={}, {} waiting)", "name", "n", "n_na")
     )
     names = frame["name"].unique().sort().to_list()
-    colour = alt.Color(
-        "name:N",
-        scale=alt.Scale(domain=names, range=[BLUE, ORANGE, GREEN, GREY][: len(names)]),
-        legend=alt.Legend(orient="top", title=None, columns=1 if width < PHONE else 2),
-    )
+    colours = dict(zip(names, (BLUE, ORANGE, GREEN, GREY), strict=False))
+    colour = coloured("name", colours, width, columns=1 if width < PHONE else 2)
     base = alt.Chart(frame).encode(
         x=alt.X("days:Q", title="days since grading", scale=alt.Scale(domain=[0, most_days]))
     )
@@ -155,8 +140,7 @@ def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, widt
     return finished(
         chart,
         question=question,
-        detail=f"Line: how many of 100 low grades still wait, day after day; band: where that may lie (95 %). "
-        "Dashed: half of "
-        f"them.{left}",
+        detail="Line: how many of 100 low grades still wait, day after day; band: where that may lie (95 %). Dashed: "
+        f"half of them.{left}",
         width=width,
     )

@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from maestro_analytics.analysis.charts.labels import (
+    letters,
     names,
     signed,
     standing_first,
@@ -25,6 +26,8 @@ from maestro_analytics.analysis.charts.theme import (
     ORANGE,
     PHONE,
     WIDTH,
+    coloured,
+    dots_with_bars,
     empty,
     finished,
     fitting,
@@ -52,30 +55,21 @@ def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> An
     show = fitting(show, width)
     drawn, left = standing_first(whole, "adjusted", show, what="graders")
     drawn = drawn.with_columns(who=without_domain(drawn["grader"]))
-    drawn = told_apart(drawn, "who", "grader", to="name", most=26).with_columns(
+    drawn = told_apart(drawn, "who", "grader", to="name", most=letters(26, width)).with_columns(
         name=with_n("name"),
         verdict=pl.col("stands_out").replace("", UNSETTLED),
     )
     scale = span(drawn["lo"], drawn["hi"], drawn["raw_gap"], pl.Series([0.0]))
     axis, inner = names(drawn["name"], width)
-    colour = alt.Color(
-        "verdict:N",
-        scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICTS.values())),
-        legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
-    )
+    colour = coloured("verdict", VERDICTS, width)
     panels = []
     for (component,), group in drawn.group_by(["component"], maintain_order=True):
         y = alt.Y("name:N", sort=group["name"].to_list(), title=None, axis=axis)
         base = alt.Chart(group)
-        bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-            x=alt.X("lo:Q", scale=scale, title="points: - strict, + lenient"), x2=alt.X2("hi:Q"), y=y, color=colour
-        )
-        dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-            x=alt.X("adjusted:Q", scale=scale),
-            y=y,
-            color=colour,
-            tooltip=tips("grader", "n", "raw_gap", "adjusted", "lo", "hi", "component", "mad_benchmark", "reason"),
-        )
+        bars, dots = dots_with_bars(
+            base, "adjusted", y=y, scale=scale, title="points: - strict, + lenient", colour=colour,
+            tip=("grader", "n", "raw_gap", "adjusted", "lo", "hi", "component", "mad_benchmark", "reason"),
+        )  # fmt: skip
         rings = base.mark_point(filled=False, size=42, color=FAINT).encode(x=alt.X("raw_gap:Q", scale=scale), y=y)
         panel = alt.layer(lines_at([0.0], scale), bars, rings, dots).properties(width=inner, height=alt.Step(21))
         if drawn["component"].n_unique() > 1:
@@ -87,8 +81,7 @@ def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> An
         chart,
         question=question,
         detail="Points above or below the average grader. Dot: on the same agents, rubrics and months; bar: where it "
-        "may "
-        f"lie (95 %). Ring: what a dashboard shows. Grey: not settled.{left}",
+        f"may lie (95 %). Ring: what a dashboard shows. Grey: not settled.{left}",
         width=width,
     )
 
@@ -122,11 +115,7 @@ def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> 
                 axis=alt.Axis(ticks=False, domain=False, **within(frame["row"], width * 0.3))),
     )  # fmt: skip
     cells = base.mark_rect(stroke=GRID, strokeWidth=1, cornerRadius=2).encode(
-        color=alt.Color(
-            "direction:N",
-            scale=alt.Scale(domain=[GIVES_LESS, GIVES_MORE], range=[ORANGE, BLUE]),
-            legend=alt.Legend(orient="bottom", title=None),
-        ),
+        color=coloured("direction", {GIVES_LESS: ORANGE, GIVES_MORE: BLUE}, width, orient="bottom"),
         opacity=opacity,
         tooltip=tips("grader", "other", "n", "bias", "lo", "hi", "mad", "reason"),
     )

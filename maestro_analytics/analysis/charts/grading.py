@@ -18,6 +18,7 @@ from maestro_analytics.analysis.charts.theme import (
     ORANGE,
     PHONE,
     WIDTH,
+    coloured,
     empty,
     finished,
     lines_at,
@@ -50,17 +51,13 @@ def coverage(people: pl.DataFrame, *, wish: int = 4, width: int = WIDTH) -> Any:
     bars = alt.Chart(bins).mark_bar(stroke=None, binSpacing=1).encode(
         x=alt.X("start:Q", scale=scale, title="grades per week", bin="binned"), x2=alt.X2("end:Q"),
         y=alt.Y("agents:Q", title="agents", axis=alt.Axis(tickMinStep=1)),
-        color=alt.Color(
-            "kind:N", scale=alt.Scale(domain=["fewer", "as wished or more"], range=[ORANGE, BLUE]),
-            legend=alt.Legend(orient="top", title=None),
-        ),
+        color=coloured("kind", {"fewer": ORANGE, "as wished or more": BLUE}, width),
         tooltip=tips("start", "end", "agents"),
     )  # fmt: skip
     chart = alt.layer(bars, lines_at([float(wish)], scale)).properties(width=width - 80, height=200)
     detail = (
-        f"Bar: how many agents get so many grades a week, on the average (n={frame.height:,} agents). Dashed: the "
-        "wish of "
-        f"{wish}."
+        f"Bar: how many agents get so many grades a week, on the average (n={frame.height:,} agents). Dashed: the wish "
+        f"of {wish}."
     )
     return finished(chart, question=question, detail=detail, width=width)
 
@@ -107,16 +104,13 @@ def dependability(designs: pl.DataFrame, *, width: int = WIDTH) -> Any:
     frame = frame.filter(pl.col("graders").is_in([1, 2, 5, 10])).with_columns(
         name=pl.when(pl.col("graders") == 1).then(pl.lit("1 grader")).otherwise(pl.format("{} graders", "graders"))
     )
-    order = ["1 grader", "2 graders", "5 graders", "10 graders"]
+    colours = {"1 grader": ORANGE, "2 graders": GREY, "5 graders": GREEN, "10 graders": BLUE}
     heights = alt.Scale(domain=[0, 1])
     grades = alt.Scale(type="log", domain=[1, 80], nice=False)
     base = alt.Chart(frame).encode(
         x=alt.X("grades:Q", title="grades for each agent", scale=grades, axis=alt.Axis(values=[1, 5, 10, 20, 40, 80])),
         y=alt.Y("absolute:Q", title="dependability, 0 to 1", scale=heights),
-        color=alt.Color(
-            "name:N", scale=alt.Scale(domain=order, range=[ORANGE, GREY, GREEN, BLUE]),
-            legend=alt.Legend(orient="top", title=None, columns=2 if width < PHONE else 4),
-        ),
+        color=coloured("name", colours, width, columns=2 if width < PHONE else 4),
     )  # fmt: skip
     line = base.mark_line(strokeWidth=2)
     dots = base.mark_point(filled=True, size=46, opacity=1).encode(
@@ -189,18 +183,13 @@ def pilot(sizes: pl.DataFrame, *, effect: float = 5.0, width: int = WIDTH) -> An
     )  # fmt: skip
     line = base.mark_line(color=FAINT, strokeWidth=1.5)
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        color=alt.Color(
-            "kind:N",
-            scale=alt.Scale(domain=["there are so many agents", "more than there are"], range=[BLUE, GREY]),
-            legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
-        ),
+        color=coloured("kind", {"there are so many agents": BLUE, "more than there are": GREY}, width),
         tooltip=tips("coached", "controls", "detectable", "power", "reason"),
     )
     chart = alt.layer(lines_at([effect], heights, axis="y"), line, dots).properties(width=width - 80, height=200)
     n = int(frame["n"].max() or 0)  # type: ignore[arg-type]
     detail = (
-        f"Dot: the smallest gain that a pilot of this size finds in 4 of 5 cases. Dashed: a gain of {effect:g} "
-        "points. From "
-        f"n={n:,} pairs of periods."
+        f"Dot: the smallest gain that a pilot of this size finds in 4 of 5 cases. Dashed: a gain of {effect:g} points. "
+        f"From n={n:,} pairs of periods."
     )
     return finished(chart, question=question, detail=detail, width=width)

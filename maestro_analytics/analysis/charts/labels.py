@@ -12,6 +12,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from maestro_analytics.analysis.charts.theme import PHONE
+
 PER_LETTER = 7.1
 """What a letter of a name takes at most, on the average, in pixels."""
 
@@ -112,6 +114,11 @@ def without_domain(graders: pl.Series) -> pl.Series:
     """Graders as they are, or their e-mail addresses without the domain where that leaves them different."""
     short_ones = graders.str.replace("@.*$", "")
     return short_ones if short_ones.n_unique() == graders.n_unique() else graders
+
+
+def letters(most: int, width: int) -> int:
+    """How many of `most` letters of a name are shown: fewer on a phone, so that the number behind it is not cut off."""
+    return most if width >= PHONE else min(most, 16)
 
 
 def with_n(name: str) -> pl.Expr:

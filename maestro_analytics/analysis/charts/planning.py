@@ -14,6 +14,8 @@ from maestro_analytics.analysis.charts.theme import (
     GREY,
     ORANGE,
     WIDTH,
+    coloured,
+    dots_with_bars,
     empty,
     finished,
     lines_at,
@@ -43,11 +45,7 @@ def precision(plan: pl.DataFrame, *, half_width: float = 5.0, width: int = WIDTH
     line = alt.Chart(curve).mark_line(color=GREY, strokeWidth=2).encode(x=x, y=y)
     dots = alt.Chart(frame).mark_point(filled=True, size=46, opacity=0.75).encode(
         x=x, y=y,
-        color=alt.Color(
-            "verdict:N",
-            scale=alt.Scale(domain=["sure enough", "more grades needed"], range=[BLUE, ORANGE]),
-            legend=alt.Legend(orient="top", title=None),
-        ),
+        color=coloured("verdict", {"sure enough": BLUE, "more grades needed": ORANGE}, width),
         tooltip=tips("agent_name", "n", "mean", "sd", "half_width_now", "needed", "more", "weeks_to_go"),
     )  # fmt: skip
     goal = lines_at([half_width], heights, axis="y")
@@ -70,13 +68,10 @@ def csat(link: pl.DataFrame, *, width: int = WIDTH) -> Any:
     scale = span(frame["lo"], frame["hi"], pl.Series([0.0, 0.5]))
     axis, inner = names(frame["name"], width)
     y = alt.Y("name:N", sort=None, title=None, axis=axis)
-    base = alt.Chart(frame)
-    bars = base.mark_rule(strokeWidth=4, opacity=0.55, color=BLUE).encode(
-        x=alt.X("lo:Q", scale=scale, title="rank correlation"), x2=alt.X2("hi:Q"), y=y
-    )
-    dots = base.mark_point(filled=True, size=110, opacity=1, color=BLUE).encode(
-        x=alt.X("rho:Q", scale=scale), y=y, tooltip=tips("scope", "n", "agents", "rho", "lo", "hi", "reason")
-    )
+    bars, dots = dots_with_bars(
+        alt.Chart(frame), "rho", y=y, scale=scale, title="rank correlation", size=110, colour=alt.value(BLUE),
+        tip=("scope", "n", "agents", "rho", "lo", "hi", "reason"),
+    )  # fmt: skip
     zero = lines_at([0.0], scale)
     chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
     return finished(

@@ -18,6 +18,8 @@ from maestro_analytics.analysis.charts.theme import (
     ORANGE,
     PHONE,
     WIDTH,
+    coloured,
+    dots_with_bars,
     empty,
     finished,
     lines_at,
@@ -58,11 +60,7 @@ def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
             x=alt.X("points_lost:Q", title="points lost", scale=alt.Scale(domain=[0, most], nice=False), axis=ticks),
         )
         bars = base.mark_bar(cornerRadiusEnd=2, height=14).encode(
-            color=alt.Color(
-                "vital:N",
-                scale=alt.Scale(domain=["first 80 % of the loss", "the rest"], range=[BLUE, GREY]),
-                legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
-            ),
+            color=coloured("vital", {"first 80 % of the loss": BLUE, "the rest": GREY}, width),
             tooltip=tips("question", "section_name", "n", "points_lost", "share", "cumulative_share", "failure_rate"),
         )
         notes = base.mark_text(align="left", dx=4, color=INK, fontSize=12).encode(text=alt.Text("note:N"))
@@ -113,11 +111,7 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
         y=alt.Y("name:N", sort=order, title=None, axis=axis),
     )  # fmt: skip
     cells = base.mark_rect(cornerRadius=2, stroke=GRID, strokeWidth=1).encode(
-        color=alt.Color(
-            "direction:N",
-            scale=alt.Scale(domain=[MORE_OFTEN, LESS_OFTEN], range=[ORANGE, BLUE]),
-            legend=alt.Legend(orient="bottom", title=None, direction="vertical" if width < PHONE else "horizontal"),
-        ),
+        color=coloured("direction", {MORE_OFTEN: ORANGE, LESS_OFTEN: BLUE}, width, orient="bottom"),
         opacity=opacity,
         tooltip=tips("team", "question", "rubric_name", "n", "failure_rate", "lo", "hi", "gap",
         "stands_out", "reason"),
@@ -128,8 +122,7 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
     chart = chart.properties(width=inner, height=alt.Step(24))
     detail = (
         "Number: of 100 answers, how many more (+) or fewer (-) than everyone's lost points. Bold: more than chance. "
-        "The "
-        f"stronger the colour, the larger the gap; strongest from {largest:.0f} on. The {len(order)} costliest "
+        f"The stronger the colour, the larger the gap; strongest from {largest:.0f} on. The {len(order)} costliest "
         "questions."
     )
     if teams.height < apart.height:
@@ -157,19 +150,10 @@ def agreement(questions: pl.DataFrame, *, show: int = 16, width: int = WIDTH) ->
     scale = span(frame["lo"], frame["hi"], frame["alpha"], pl.Series([0.0, 1.0]))
     axis, inner = names(frame["name"], width, share=0.56)
     y = alt.Y("name:N", sort=order, title=None, axis=axis)
-    colour = alt.Color(
-        "verdict:N",
-        scale=alt.Scale(domain=["agree well", "so so", "disagree"], range=[BLUE, GREY, ORANGE]),
-        legend=alt.Legend(orient="top", title=None, direction="vertical" if width < PHONE else "horizontal"),
-    )
-    base = alt.Chart(frame)
-    bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-        x=alt.X("lo:Q", scale=scale, title="agreement: 0 is chance, 1 is full"),
-        x2=alt.X2("hi:Q"), y=y, color=colour,
-    )  # fmt: skip
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("alpha:Q", scale=scale), y=y, color=colour,
-        tooltip=tips("question", "rubric_name", "n", "agreement", "alpha", "lo", "hi", "kappa", "ac1", "reason"),
+    bars, dots = dots_with_bars(
+        alt.Chart(frame), "alpha", y=y, scale=scale, title="agreement: 0 is chance, 1 is full",
+        colour=coloured("verdict", {"agree well": BLUE, "so so": GREY, "disagree": ORANGE}, width),
+        tip=("question", "rubric_name", "n", "agreement", "alpha", "lo", "hi", "kappa", "ac1", "reason"),
     )  # fmt: skip
     lines = lines_at([0.667, 0.8], scale, dash=(2, 4))
     chart = alt.layer(lines, bars, dots).properties(width=inner, height=alt.Step(21))
@@ -177,8 +161,7 @@ def agreement(questions: pl.DataFrame, *, show: int = 16, width: int = WIDTH) ->
         chart,
         question=question,
         detail="Dot: agreement beyond chance; bar: where it may lie (95 %). Dotted lines: .67 and .80; from .80 on "
-        "graders "
-        f"agree well, below .67 they do not.{left}",
+        f"graders agree well, below .67 they do not.{left}",
         width=width,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -112,6 +113,42 @@ def lines_at(values: list[float], scale: alt.Scale, *, axis: str = "x", dash: tu
     where = alt.X("at:Q", scale=scale) if axis == "x" else alt.Y("at:Q", scale=scale)
     mark = alt.Chart(pl.DataFrame({"at": values})).mark_rule(color=FAINT, strokeDash=list(dash), opacity=0.9)
     return mark.encode(where)
+
+
+def coloured(column: str, colours: Mapping[str, str], width: int, **legend: Any) -> alt.Color:
+    """Each value of `column` in its colour, with a legend above the chart."""
+    settings = {"orient": "top", "title": None, "direction": "vertical" if width < PHONE else "horizontal"} | legend
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color(f"{column}:N", scale=scale, legend=alt.Legend(**settings))
+
+
+def dots_with_bars(
+    base: alt.Chart,
+    value: str,
+    *,
+    ends: tuple[str, str] = ("lo", "hi"),
+    y: alt.Y,
+    scale: alt.Scale,
+    title: str,
+    colour: Any,
+    tip: Sequence[str],
+    size: int = 70,
+) -> tuple[Any, Any]:
+    """The bars between `ends`, and above them the dots of `value`: one of each in every row of `y`.
+
+    Args:
+        title: of the axis of values.
+        colour: of both; see `coloured`.
+        tip: columns that the pointer is told.
+        size: of the dots, in square pixels.
+    """
+    bars = base.mark_rule(strokeWidth=3 if size < 100 else 4, opacity=0.55, strokeCap="round").encode(
+        x=alt.X(f"{ends[0]}:Q", scale=scale, title=title), x2=alt.X2(f"{ends[1]}:Q"), y=y, color=colour
+    )
+    dots = base.mark_point(filled=True, size=size, opacity=1).encode(
+        x=alt.X(f"{value}:Q", scale=scale), y=y, color=colour, tooltip=tips(*tip)
+    )
+    return bars, dots
 
 
 def tips(*columns: str) -> list[alt.Tooltip]:

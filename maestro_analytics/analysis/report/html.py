@@ -182,4 +182,5 @@ def table(
     if not folded and not long:
         return made
     rows_word = "1 row" if total == 1 else f"{total:,} rows"
-    return f"<details><summary>{text(name)}: all as a table ({rows_word})</summary>{made}</details>"
+    named = name.removesuffix("?")
+    return f"<details><summary>{text(named)}: all as a table ({rows_word})</summary>{made}</details>"

@@ -161,16 +161,16 @@ def _cell(column: Column, row: dict[str, Any]) -> str:
         case "count":
             return " to ".join(f"{value:,}" for value in values)
         case "number":
-            return f"{values[0]:,.1f}"
+            return f"{values[0]:z,.1f}"
         case "signed":
-            return f"{values[0]:+.1f}"
+            return f"{values[0]:+z.1f}"
         case "share":
-            return f"{values[0]:.2f}"
+            return f"{values[0]:z.2f}"
         case "range":
-            return " to ".join(f"{value:.1f}" if value is not None else "?" for value in values)
+            return " to ".join(f"{value:z.1f}" if value is not None else "?" for value in values)
         case "date":
             return f"{values[0]:%Y-%m-%d}"
-    form = {"interval": ".1f", "signed interval": "+.1f", "share interval": ".2f"}[column.style]
+    form = {"interval": "z.1f", "signed interval": "+z.1f", "share interval": "z.2f"}[column.style]
     ends = [f"{value:{form}}" if value is not None else "?" for value in values[1:]]
     return f"{values[0]:{form}}" + (f" ({ends[0]} to {ends[1]})" if ends != ["?", "?"] else "")
 

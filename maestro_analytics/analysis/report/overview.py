@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
 
 from maestro_analytics.analysis.report import html
 from maestro_analytics.analysis.report.model import Block, Section
-from maestro_analytics.analysis.report.sentences import counted, graders_changed, in_words
+from maestro_analytics.analysis.report.sentences import (
+    agents_standing_out,
+    changed,
+    counted,
+    in_words,
+    strict_and_lenient,
+)
 from maestro_analytics.text import one_line
 
 NAME = "overview"
@@ -54,13 +60,13 @@ HEADINGS = {"score": "Average score", "pass rate": "Grades that pass (80 % or mo
 def _measures(now: Block) -> list[str]:
     tiles = []
     for row in now.answer.iter_rows(named=True):
-        between = f" ({row['lo']:+.1f} to {row['hi']:+.1f})" if row["lo"] is not None else ""
+        between = f" ({row['lo']:+z.1f} to {row['hi']:+z.1f})" if row["lo"] is not None else ""
         verdict = {"up": "better, more than chance", "down": "worse, more than chance", "": "may be chance"}
         tiles.append(
             _tile(
                 HEADINGS[row["measure"]],
                 f"{row['after']:.1f} %",
-                f'<span class="{row["changed"] or "same"}">{row["change"]:+.1f} points</span>{between}: '
+                f'<span class="{row["changed"] or "same"}">{row["change"]:+z.1f} points</span>{between}: '
                 f"{html.text(row['reason'] or verdict[row['changed']])}. Before: {row['before']:.1f} %.",
             )
         )
@@ -98,7 +104,7 @@ def _line(address: str, words: str) -> str:
 
 
 def _interval(row: dict[str, Any]) -> str:
-    return f"{row['change']:+.1f} points ({row['lo']:+.1f} to {row['hi']:+.1f})"
+    return f"{row['change']:+z.1f} points ({row['lo']:+z.1f} to {row['hi']:+z.1f})"
 
 
 def _changed(blocks: dict[str, Block]) -> str:
@@ -107,9 +113,7 @@ def _changed(blocks: dict[str, Block]) -> str:
         return _left_out(blocks, "changes_by_agent", "Who changed")
     settled = frame.filter(pl.col("changed") != "")
     if not settled.height:
-        return _line(
-            "changes_by_agent", f"Of {counted(frame.height, 'agent')} nobody's score changed by more than chance may."
-        )
+        return _unchanged(blocks, "changes_by_agent", "agent", "agent_ranking", agents_standing_out)
     fell = settled.filter(pl.col("changed") == "down")
     # A fall is what a lead can prevent from going on: it comes before a rise of the same size.
     chosen = fell if fell.height else settled
@@ -117,6 +121,18 @@ def _changed(blocks: dict[str, Block]) -> str:
     verb = "fell" if row["changed"] == "down" else "rose"
     others = f" {counted(settled.height - 1, 'other')} changed for real." if settled.height > 1 else ""
     return _line("changes_by_agent", f"{one_line(row['name'])} {verb} for real: {_interval(row)}.{others}")
+
+
+def _unchanged(
+    blocks: dict[str, Block], name: str, what: str, standing: str, says: Callable[[pl.DataFrame], str]
+) -> str:
+    """Nobody changed for real: then who has stood out in the whole period is what is left to act on."""
+    words = changed(pl.DataFrame(blocks[name].answer), what=what)
+    frame = _row(blocks, standing)
+    if frame is None or not frame.filter(pl.col("stands_out") != "").height:
+        return _line(name, words)
+    whole = says(frame)
+    return _line(standing, f"{words} In the whole period: {whole[0].lower()}{whole[1:]}")
 
 
 def _costliest(blocks: dict[str, Block]) -> str:
@@ -142,7 +158,7 @@ def _grader(blocks: dict[str, Block]) -> str:
         return _left_out(blocks, "changes_by_grader", "Which grader moved")
     settled = frame.filter(pl.col("changed") != "").sort(pl.col("change").abs(), "id", descending=[True, False])
     if not settled.height:
-        return _line("changes_by_grader", graders_changed(frame))
+        return _unchanged(blocks, "changes_by_grader", "grader", "grader_severity", strict_and_lenient)
     row = settled.row(0, named=True)
     became = "stricter" if row["change"] < 0 else "more lenient"
     others = f" {counted(settled.height - 1, 'other grader')} moved, too." if settled.height > 1 else ""

@@ -35,7 +35,10 @@ def _about(part: Section) -> list[str]:
     """What holds for the whole page, in words."""
     about = whole_period(part)
     days = about.time_axis.replace(TIME_AXIS, "the day it is reported as")
-    ranges = f"A grade counts on {days}. Bars, and ranges in brackets, hold the true value in 95 of 100 cases."
+    ranges = (
+        f"A grade counts on {days}. Bars, and ranges in brackets, hold the true value in 95 of 100 cases. "
+        "n: from how many grades or answers."
+    )
     return [line for line in (f"Period: {about.period}", ranges, about.left_out) if line]
 
 

@@ -93,12 +93,18 @@ def _at_a_glance(cards: Scorecards, card: Scorecard, teams: str | None) -> str:
         pairs.append(("Score", "–", text(f"No scored grade ({cards.period})")))
     else:
         pairs += [
-            ("Score under an average grader, %", interval(row, "shrunk", "shrunk_lo", "shrunk_hi"), text(stands(row))),
-            ("Place", text(places(row)), "the places that the grades allow"),
+            ("Score with an average grader, %", interval(row, "shrunk", "shrunk_lo", "shrunk_hi"), text(stands(row))),
+            ("Place", text(places(row)), "any of these is possible" if row["rank_lo"] != row["rank_hi"] else ""),
             ("As graded, %", interval(row, "mean"), text(f"{row['n']} grades")),
         ]
     if card.change is not None:
-        pairs.append(("Change, points", interval(card.change, "change", sign="+"), text(changed(card.change))))
+        pairs.append(
+            (
+                "Change since the period before, points",
+                interval(card.change, "change", sign="+"),
+                text(changed(card.change)),
+            )
+        )
     waiting = [row["days"] for row in card.todos]
     oldest = f"the oldest for {max(waiting):.0f} days" if waiting else ""
     pairs.append(("Open to-dos", str(len(card.todos)), oldest))
@@ -137,16 +143,16 @@ def _week_by_week(cards: Scorecards, card: Scorecard) -> str:
     means = [row["mean"] for row in scored]
     last = scored[-1]
     words = (
-        f"{len(scored)} weeks from {scored[0]['period']} to {last['period']}; means between {min(means):.1f} and "
+        f"{len(scored)} weeks from {scored[0]['period']} to {last['period']}; averages between {min(means):.1f} and "
         f"{max(means):.1f} percent, the last {last['mean']:.1f}{' (unfinished)' if last['unfinished'] else ''}."
     )
     reading = (
-        "Dots: this agent's mean of each week, with its range where there are enough grades; a hollow dot is a week "
+        "Dots: this agent's average of each week, with its range where there are enough grades; a hollow dot is a week "
         "that may not have ended. Dashed: all agents. Triangles: coaching sessions. A few grades a week go up and "
         "down by chance: look for several weeks on one side."
     )
     numbers = table(
-        [("Week from", "text day"), ("Grades", "number"), ("Mean, %", "number"), ("All agents, %", "number")],
+        [("Week from", "text day"), ("Grades", "number"), ("Average, %", "number"), ("All agents, %", "number")],
         (
             (
                 f"{row['period']}{' (unfinished)' if row['unfinished'] else ''}",
@@ -177,7 +183,7 @@ def _costs(cards: Scorecards, card: Scorecard, addresses: Mapping[str, str]) -> 
             for note in row["comments"]
         )
         lost = f"{row['points_lost']:g} points lost"
-        share = f", {row['share']:.0f} % of what this rubric cost" if row["share"] is not None else ""
+        share = f", {row['share']:.0f} % of all that this rubric cost" if row["share"] is not None else ""
         items += f"<li>{_question(row)}; {lost}{share}{notes}</li>"
     body = f'<ol class="plain">{items}</ol>' if items else nothing("No points were lost.")
     about = cards.answers["points_lost_by_agent"].about
@@ -189,7 +195,7 @@ def _strengths(card: Scorecard) -> str:
     items = "".join(f"<li>{_question(row)}</li>" for row in card.strengths)
     body = f'<ul class="plain">{items}</ul>' if items else nothing("On no question do enough answers say so.")
     return article(
-        "Strengths", "Questions on which this agent loses points less often than everyone.", body, mark="strong"
+        "Strengths", "Questions on which this agent lost points less often than everyone.", body, mark="strong"
     )
 
 

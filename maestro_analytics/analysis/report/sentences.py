@@ -7,6 +7,7 @@ from datetime import date
 
 import polars as pl
 
+from maestro_analytics.analysis.changes import changed_words, is_of_graders
 from maestro_analytics.text import one_line
 
 
@@ -29,18 +30,41 @@ def _named(frame: pl.DataFrame, name: str, value: str, form: str = ".1f") -> lis
     return [f"{text} ({number:{form}})" for text, number in zip(texts, frame[value].to_list(), strict=True)]
 
 
-def agents_standing_out(frame: pl.DataFrame) -> str:
-    below = frame.filter(pl.col("stands_out") == "below").sort("shrunk")
-    above = frame.filter(pl.col("stands_out") == "above").sort("shrunk", descending=True)
-    of = counted(frame.height, "agent")
-    if not below.height and not above.height:
-        return f"Of {of} nobody stands out: the differences may be chance."
+def _sides(
+    frame: pl.DataFrame,
+    what: str,
+    column: str,
+    sides: dict[str, str],
+    *,
+    names: str,
+    values: str,
+    form: str = "+.1f",
+    found: str,
+    none: str,
+) -> str:
+    """Who is settled to be on which side, the furthest first: `Of 24 agents, 2 stand out. 2 below: Ada (71.2), ...`.
+
+    Args:
+        what: what a row is about.
+        column, sides: the low and the high value of this column, each with its words.
+        found, none: what those on a side do; what is said where there are none.
+    """
     parts = []
-    if below.height:
-        parts.append(f"{below.height:,} below the average: {listed(_named(below, 'agent_name', 'shrunk'))}")
-    if above.height:
-        parts.append(f"{above.height:,} above: {listed(_named(above, 'agent_name', 'shrunk'))}")
-    return f"Of {of}, {below.height + above.height:,} stand out. {'; '.join(parts)}."
+    for (side, words), from_top in zip(sides.items(), (False, True), strict=True):
+        rows = frame.filter(pl.col(column) == side).sort(values, descending=from_top)
+        if rows.height:
+            parts.append(f"{rows.height:,} {words}: {listed(_named(rows, names, values, form))}")
+    of = counted(frame.height, what)
+    number = frame.filter(pl.col(column) != "").height
+    return f"Of {of}, {number:,} {found}. {'; '.join(parts)}." if parts else f"None of {of} {none}."
+
+
+def agents_standing_out(frame: pl.DataFrame) -> str:
+    return _sides(
+        frame, "agent", "stands_out", {"below": "below the average", "above": "above"},
+        names="agent_name", values="shrunk", form=".1f",
+        found="stand out", none="stands out: the differences may be chance",
+    )  # fmt: skip
 
 
 def group_means(frame: pl.DataFrame) -> str:
@@ -61,7 +85,7 @@ def unusual_weeks(frame: pl.DataFrame) -> str:
     of = frame["group"].n_unique()
     hits = frame.filter(pl.col("signal") != "").sort("period", descending=True)
     if not hits.height:
-        return f"Of {counted(of, 'agent')} none had a week outside of what is usual for them."
+        return f"None of {counted(of, 'agent')} had a week outside of what is usual for them."
     names = [
         f"{name} (week of {in_words(day)})"
         for name, day in hits.unique("group", maintain_order=True).select("group", "period").rows()
@@ -73,22 +97,15 @@ def drifting(frame: pl.DataFrame) -> str:
     of = counted(frame["group"].n_unique(), "grader")
     hits = frame.filter(pl.col("signal") != "").sort("period", descending=True).unique("group", maintain_order=True)
     if not hits.height:
-        return f"Of {of} none moved more than chance may."
+        return f"None of {of} moved by more than chance explains."
     return f"Of {of}, {hits.height} moved: {listed(hits['group'].to_list())}."
 
 
 def strict_and_lenient(frame: pl.DataFrame) -> str:
-    strict = frame.filter(pl.col("stands_out") == "strict").sort("adjusted")
-    lenient = frame.filter(pl.col("stands_out") == "lenient").sort("adjusted", descending=True)
-    of = counted(frame.height, "grader")
-    if not strict.height and not lenient.height:
-        return f"Of {of} none is settled to be strict or lenient."
-    parts = []
-    if strict.height:
-        parts.append(f"{strict.height} strict: {listed(_named(strict, 'grader', 'adjusted', '+.1f'))}")
-    if lenient.height:
-        parts.append(f"{lenient.height} lenient: {listed(_named(lenient, 'grader', 'adjusted', '+.1f'))}")
-    return f"Of {of}, {strict.height + lenient.height} stand out, in points. {'; '.join(parts)}."
+    return _sides(
+        frame, "grader", "stands_out", {"strict": "strict", "lenient": "lenient"}, names="grader", values="adjusted",
+        found="stand out, in points", none="is strict or lenient by more than chance explains",
+    )  # fmt: skip
 
 
 def agreement_by_rubric(frame: pl.DataFrame) -> str:
@@ -103,16 +120,16 @@ def off_benchmark(frame: pl.DataFrame) -> str:
     low = reliable.filter(pl.col("hi") < 0).sort("bias")
     high = reliable.filter(pl.col("lo") > 0).sort("bias", descending=True)
     if not low.height and not high.height:
-        return "No grader is settled to be off the benchmarks."
+        return "No grader is off the benchmarks by more than chance explains."
     parts = [f"below: {listed(_named(low, 'grader', 'bias', '+.1f'))}"] if low.height else []
     parts += [f"above: {listed(_named(high, 'grader', 'bias', '+.1f'))}"] if high.height else []
-    return f"Settled to be off the benchmarks, in points: {'; '.join(parts)}."
+    return f"Off the benchmarks by more than chance explains, in points: {'; '.join(parts)}."
 
 
 def largest_gap(frame: pl.DataFrame) -> str:
     settled = frame.filter(pl.col("reliable") & (pl.col("lo") > 0)).sort("bias", "grader", descending=[True, False])
     if not settled.height:
-        return "No two graders are settled to differ on the same tickets."
+        return "No two graders differ on the same tickets by more than chance explains."
     row = settled.row(0, named=True)
     return (
         f"{counted(settled.height, 'pair')} of graders differ for real. The largest gap: {row['grader']} gives "
@@ -181,15 +198,15 @@ def around_session(frame: pl.DataFrame) -> str:
 
 
 def median_wait(frame: pl.DataFrame) -> str:
-    parts = []
+    groups: dict[str, list[str]] = {}
     for row in frame.sort("n", descending=True).head(4).iter_rows(named=True):
         half = (
             f"half are coached within {row['median_days']:.0f} days"
             if row["median_days"] is not None
             else "fewer than half are ever coached"
         )
-        parts.append(f"{row['group']}: {half}")
-    return f"{'; '.join(parts)}." if parts else ""
+        groups.setdefault(half, []).append(row["group"] or "unknown")
+    return f"{'; '.join(f'{listed(names, most=4)}: {half}' for half, names in groups.items())}." if groups else ""
 
 
 def waiting_after(frame: pl.DataFrame) -> str:
@@ -220,34 +237,12 @@ def todos_done(frame: pl.DataFrame) -> str:
 
 
 def changed(frame: pl.DataFrame, *, what: str) -> str:
-    down = frame.filter(pl.col("changed") == "down").sort("change")
-    up = frame.filter(pl.col("changed") == "up").sort("change", descending=True)
-    of = counted(frame.height, what)
-    if not down.height and not up.height:
-        return f"Of {of} none changed by more than chance may."
-    parts = [f"{down.height} fell: {listed(_named(down, 'name', 'change', '+.1f'))}"] if down.height else []
-    parts += [f"{up.height} rose: {listed(_named(up, 'name', 'change', '+.1f'))}"] if up.height else []
-    return f"Of {of}, {down.height + up.height} changed for real, in points. {'; '.join(parts)}."
-
-
-def agents_changed(frame: pl.DataFrame) -> str:
-    return changed(frame, what="agent")
-
-
-def teams_changed(frame: pl.DataFrame) -> str:
-    return changed(frame, what="team")
-
-
-def questions_changed(frame: pl.DataFrame) -> str:
-    return changed(frame, what="question")
-
-
-def graders_changed(frame: pl.DataFrame) -> str:
-    return (
-        changed(frame, what="grader")
-        .replace(" fell: ", " became stricter: ")
-        .replace(" rose: ", " became more lenient: ")
-    )
+    words = changed_words(frame)
+    became = "became " if is_of_graders(frame) else ""
+    return _sides(
+        frame, what, "changed", {side: became + words[side] for side in ("down", "up")}, names="name", values="change",
+        found="changed for real, in points", none="changed by more than chance explains",
+    )  # fmt: skip
 
 
 def graded_enough(frame: pl.DataFrame) -> str:

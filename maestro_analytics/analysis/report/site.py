@@ -144,14 +144,14 @@ def _team_page(cards: Scorecards, team: Team, by_id: Mapping[str, Scorecard], *,
         [
             ("Agents", str(len(members)), ""),
             ("Grades", f"{graded:,}", ""),
-            ("Stand out below", str(_count(members, "below")), "of all agents, by more than chance"),
-            ("Stand out above", str(_count(members, "above")), "of all agents, by more than chance"),
+            ("Below the average", str(_count(members, "below")), "of all agents, by more than chance"),
+            ("Above the average", str(_count(members, "above")), "of all agents, by more than chance"),
         ]
     )
     noted = any(row["reason"] for row in team.scores)
     note = [("Note", "text")] if noted else []
     scores = table(
-        [("Rubric", "text"), ("Grades", "number"), ("Mean, %", "number"), ("Pass rate, %", "number"), *note],
+        [("Rubric", "text"), ("Grades", "number"), ("Average, %", "number"), ("Pass rate, %", "number"), *note],
         (
             (
                 text(row["rubric_name"] or "–"),
@@ -214,7 +214,7 @@ def _index(cards: Scorecards, teams: list[Team], found: list[Scorecard], *, as_o
         + caveat("At most one in twenty of those named is expected to be named by mistake."),
     )
     listed = table(
-        [("Team", "text"), ("Agents", "number"), ("Stand out below", "number"), ("Stand out above", "number")],
+        [("Team", "text"), ("Agents", "number"), ("Below the average", "number"), ("Above the average", "number")],
         (
             (
                 link(f"teams/{page_name(team.name, team.group_id)}", team.name),

@@ -153,7 +153,7 @@ def _show_standing(page: Page, cards: Scorecards, card: Scorecard) -> None:
         page.say(f"No scored grade ({cards.period}).")
     else:
         score = interval(row, "shrunk", "shrunk_lo", "shrunk_hi")
-        page.say(f"Score under an average grader: {score} %. {stands(row)}.")
+        page.say(f"Score with an average grader: {score} %. {stands(row)}.")
         page.say(f"Place: {places(row)}. As graded: {interval(row, 'mean')} % in {row['n']} grades.")
     if card.change is not None:
         page.say(f"Change: {interval(card.change, 'change', sign='+')} points. {changed(card.change)}.")
@@ -166,7 +166,7 @@ def _show_weeks(page: Page, cards: Scorecards, card: Scorecard) -> None:
     everyone = {week["period"]: week["mean"] for week in cards.everyone}
     page.title("The last weeks")
     page.table(
-        [("Week from", False), ("Grades", True), ("Mean, %", True), ("All agents, %", True)],
+        [("Week from", False), ("Grades", True), ("Average, %", True), ("All agents, %", True)],
         [
             (
                 f"{week['period']}{' (unfinished)' if week['unfinished'] else ''}",

@@ -9,17 +9,17 @@ Row = dict[str, Any]
 STANDS = {
     "above": "Above the average of all agents, by more than chance",
     "below": "Below the average of all agents, by more than chance",
-    "": "Not settled whether above or below the average of all agents",
+    "": "May be at the average of all agents: the difference may be chance",
 }
 CHANGED = {
     "up": "Better than in the period before, by more than chance",
     "down": "Worse than in the period before, by more than chance",
-    "": "No more of a change than chance alone makes",
+    "": "May be chance",
 }
 AGAINST = {
     "above": "more often than others, by more than chance",
     "below": "less often than others, by more than chance",
-    "": "no settled difference",
+    "": "the difference may be chance",
 }
 
 
@@ -27,8 +27,8 @@ def interval(row: Row, name: str, lo: str = "lo", hi: str = "hi", *, sign: str =
     """`84.2 (81.0 to 87.1)`; a dash where there is no value."""
     if row[name] is None:
         return "–"
-    ends = f" ({row[lo]:{sign}.1f} to {row[hi]:{sign}.1f})" if row[lo] is not None and row[hi] is not None else ""
-    return f"{row[name]:{sign}.1f}{ends}"
+    ends = f" ({row[lo]:{sign}z.1f} to {row[hi]:{sign}z.1f})" if row[lo] is not None and row[hi] is not None else ""
+    return f"{row[name]:{sign}z.1f}{ends}"
 
 
 def places(row: Row) -> str:

@@ -58,11 +58,10 @@ AGENTS = (
             "Each agent's score in the whole period, as if all had been graded equally often and by the same average "
             "grader.",
             reading="A few grades make extreme averages, high and low; so each average is drawn towards that of all, "
-            "the more "
-            "the fewer grades there are. Of grey agents it is not settled whether they are above or below.",
+            "the more the fewer grades there are. Of grey agents it is not settled whether they are above or below. A "
+            "coloured bar may still touch the dashed line: some of what is not known moves all agents alike.",
             action="Begin with those who stand out below: read their scorecard and a few of their tickets with them. "
-            "Do not "
-            "act on ranks alone: “could be” has all that these grades allow.",
+            "Do not act on ranks alone: “could be” has all that these grades allow.",
             limits="Whether an agent's tickets are harder than those of others.",
             method="mixed model of agent, grader, rubric and month, shrunk; ranks from joint draws.",
         ),
@@ -111,8 +110,8 @@ AGENTS = (
         "control",
         Words(
             "Each agent's weekly average against what is usual for this agent with so many grades.",
-            reading="A dot outside of the band is more than the usual ups and downs. Inside of it there is nothing "
-            "to explain.",
+            reading="A dot outside of the band is more than the usual ups and downs. Inside of it there is nothing to "
+            "explain.",
             action="Ask what happened in an unusual week before you ask who. Leave the other weeks alone.",
             limits="A change that is slow: see what changed since the period before.",
             method="control chart; limits from the agent's own grades, 5 % false alarms for each agent.",

@@ -52,11 +52,10 @@ COACHING = (
         ),
         "effects",
         Words(
-            "How many points an agent's score gains in the four weeks after a session, beyond what would have "
-            "happened anyway.",
-            reading="The first row is the answer. Those marked as misleading are what a dashboard would show: "
-            "whoever is "
-            "coached after bad weeks gets better without coaching, too.",
+            "How many points an agent's score gains in the four weeks after a session, beyond what would have happened "
+            "anyway.",
+            reading="The first row is the answer. Those marked as misleading are what a dashboard would show: whoever "
+            "is coached after bad weeks gets better without coaching, too.",
             action="If the bar touches 0, change what a session is made of before you hold more of them.",
             limits="What single coaches achieve. Whether agents were chosen for reasons that the scores do not show.",
             method="matching on earlier scores, team and weeks; ANCOVA; imputation; placebo; clustered by agent.",
@@ -122,9 +121,8 @@ COACHING = (
         "waiting",
         Words(
             "Grades below 80 %: how many of 100 have no coaching point after so many days.",
-            reading="A line that falls early: low grades are coached fast. Where it stays above the dashed line, "
-            "fewer than "
-            "half are ever coached.",
+            reading="A line that falls early: low grades are coached fast. Where it stays above the dashed line, fewer "
+            "than half are ever coached.",
             limits="Coaching that nobody wrote down.",
             method="Kaplan-Meier curve.",
         ),

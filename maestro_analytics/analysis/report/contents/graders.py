@@ -40,14 +40,12 @@ GRADERS = (
             "How many points each grader gives above or below the average grader, on the same agents, rubrics and "
             "months.",
             reading="A plain average says whom a grader was given as much as how strict they are; the dot does not. "
-            "Graders of "
-            "different groups share no agents and cannot be compared.",
+            "Graders of different groups share no agents and cannot be compared.",
             action="Grade a few tickets together: the strictest with the most lenient. Agents of strict graders look "
-            "worse "
-            "than they are on dashboards, not on this page.",
+            "worse than they are on dashboards, not on this page.",
             limits="Who is right: the average grader may be too lenient.",
-            method="least squares of agent, rubric, month and grader, or a mixed model; errors clustered by agent "
-            "and day.",
+            method="least squares of agent, rubric, month and grader, or a mixed model; errors clustered by agent and "
+            "day.",
         ),
         says=sentences.strict_and_lenient,
         doubts=True,
@@ -67,9 +65,8 @@ GRADERS = (
         None,
         Words(
             "On tickets that several graders scored: how much more they agree than chance would make them.",
-            reading="1 is full agreement, 0 is chance. From .80 on scores of different graders can be compared; "
-            "below .67 they "
-            "cannot.",
+            reading="1 is full agreement, 0 is chance. From .80 on scores of different graders can be compared; below "
+            ".67 they cannot.",
             action="Below .67: calibrate, and sharpen the questions on which graders disagree, before you compare "
             "agents.",
             limits="Who is right. Graders can agree and be wrong together.",
@@ -85,7 +82,7 @@ GRADERS = (
             Column("Gap, points", ("bias", "lo", "hi"), "signed interval"),
             Column("Away, points", ("mad",), "number"),
             Column("Alignment, %", ("alignment",), "number"),
-            Column("In the file, %", ("alignment_score",), "number"),
+            Column("MaestroQA's own, %", ("alignment_score",), "number"),
             Column("Benchmarks", ("n",), "count"),
             NOTE,
         ),
@@ -93,8 +90,8 @@ GRADERS = (
         Words(
             "What each grader gave on benchmark tickets, minus the benchmark.",
             reading="The gap has a sign: below 0 is stricter than the benchmark. Away: the distance whatever its sign.",
-            action="A grader who is away but has no gap is uneven: read answers together. One with a gap is strict "
-            "or lenient.",
+            action="A grader who is away but has no gap is uneven: read answers together. One with a gap is strict or "
+            "lenient.",
             limits="Whether the benchmark is right.",
             method="means with intervals; alignment is the vendor's measure, worked out again from the answers.",
         ),
@@ -141,9 +138,8 @@ GRADERS = (
         "disagreement",
         Words(
             "Two graders on the same tickets: how many points one gives more than the other.",
-            reading="A whole row in blue is a lenient grader, one in orange a strict one. A single strong cell is "
-            "two people "
-            "who read a rubric differently.",
+            reading="A whole row in blue is a lenient grader, one in orange a strict one. A single strong cell is two "
+            "people who read a rubric differently.",
             action="Let the two with the largest settled gap grade a ticket together.",
             limits="Pairs who share fewer than 10 tickets: their numbers are not settled.",
             method="mean differences; ordinary grades, calibrations and benchmarks of the same ticket together.",
@@ -170,8 +166,7 @@ GRADERS = (
         Words(
             "In calibrations: how far each grader's review is from the score that was agreed on, month by month.",
             reading="A line that falls: the grader comes closer. The agreed score is the final of the ticket or, "
-            "without one, "
-            "the average of the other reviews.",
+            "without one, the average of the other reviews.",
             action="If nobody comes closer, talk about the rubric's wording, not about the graders.",
             limits="Whether the agreed score is right: it was agreed on by people who had seen the reviews.",
             method="mean distance from the final, or from the mean of the other reviews.",

@@ -28,8 +28,8 @@ GRADING = (
         ),
         "coverage",
         Words(
-            "How many grades each agent got a week. The wish is 4. The newest week, which may not have ended, is "
-            "left out.",
+            "How many grades each agent got a week. The wish is 4. The newest week, which may not have ended, is left "
+            "out.",
             reading="Left of the dashed line: graded less often than wished.",
             action="Give graders the agents at the top of the table first.",
             limits="Who was absent, joined or left.",

@@ -35,12 +35,11 @@ QUESTIONS = (
         "pareto",
         Words(
             "How many points each question cost all agents together, within each rubric.",
-            reading="The longest bar cost the most. Points of different rubrics do not weigh the same: do not "
-            "compare them.",
+            reading="The longest bar cost the most. Points of different rubrics do not weigh the same: do not compare "
+            "them.",
             action="Coach and train on the first two or three questions: most of what can be won is there.",
             limits="A costly question need not be badly answered: it may carry many points, or be asked often. The "
-            "column "
-            "“Fails” tells.",
+            "column “Fails” tells.",
             method="sums of maximum minus score; failure rates by Wilson's interval, clustered by agent.",
             with_caveat=False,
         ),
@@ -92,8 +91,7 @@ QUESTIONS = (
             reading="1 is full agreement, 0 is chance. Where nearly all answers are alike, even 90 % the same can be "
             "chance.",
             action="Sharpen the wording of the first questions: one that graders read differently cannot show how "
-            "agents "
-            "differ.",
+            "agents differ.",
             limits="Who reads the question right.",
             method="Krippendorff's alpha (ordinal), bootstrap over tickets. The files also have kappa and Gwet's AC1.",
         ),
