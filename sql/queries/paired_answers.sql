@@ -1,56 +1,11 @@
 -- One row per ticket, rubric, person, question and grader, of tickets that two graders or more have graded.
+-- These are the answers of the grades in the view paired_grades.
+-- unit numbers what is compared (the ticket, rubric and person), ticket the ticket.
 -- A multi-select question has several answers: their labels are joined, in order of text.
 -- An N/A answer has no score.
--- The final of a calibration is its reference and not one more grader's judgement: it is left out.
--- unit numbers what is compared (the ticket, rubric and person), ticket the ticket.
 -- Filters: the variables of the view filtered_grades_of_any_type.
-with chosen as not materialized (
-    select * from filtered_grades_of_any_type
-),
--- Few tickets are seen by two graders: one look at the ticket's id alone leaves little to group by all four texts.
-seen_twice as (
-    select gradable_id
-    from chosen
-    group by gradable_id
-    having count(*) > 1
-),
-seen as (
-    select *
-    from chosen
-    where grader is not null and grade_type <> 'calibration_final' and gradable_id in (select gradable_id from seen_twice)
-),
-graded_twice as (
-    select source, gradable_id, rubric_id, person_id
-    from seen
-    group by source, gradable_id, rubric_id, person_id
-    having min(grader) <> max(grader)
-),
-numbered as (
-    select
-        seen.*,
-        row_number() over (
-            partition by seen.source, seen.gradable_id, seen.rubric_id, seen.person_id, seen.grader
-            order by seen.date_graded, seen.grade_key
-        ) as version
-    from seen
-    join graded_twice as units
-        on units.source is not distinct from seen.source
-        and units.gradable_id = seen.gradable_id
-        and units.rubric_id = seen.rubric_id
-        and units.person_id = seen.person_id
-),
-earliest as (
-    select
-        dense_rank() over (order by source, gradable_id, rubric_id, person_id) as unit,
-        dense_rank() over (order by source, gradable_id) as ticket,
-        row_number() over (order by grade_key) as number,
-        grade_key,
-        gradable_id,
-        rubric_id,
-        rubric_name,
-        grader
-    from numbered
-    where version = 1
+with earliest as (
+    select *, row_number() over (order by grade_key) as number from paired_grades
 ),
 answers as (
     select
