@@ -198,6 +198,13 @@ class PushLedger:
             [(reason, kind, *entry.key) for entry, reason in entries],
         )
 
+    def refused_together(self, kind: Kind, entries: Iterable[tuple[Entry, str, datetime]]) -> None:
+        """The vendor refused these together: each keeps the reason and the moment of its own refusal, beside it."""
+        self._update(
+            "status = 'rejected', reason = ?, sent_at = ?, may_have_arrived = arrived",
+            [(reason, _seconds(at), kind, *entry.key) for entry, reason, at in entries],
+        )
+
     def unknown(self, kind: Kind, entries: Iterable[tuple[Entry, str]]) -> None:
         """Whether the vendor took these is not known, for the reason beside each."""
         self._update("status = 'unknown', reason = ?", [(reason, kind, *entry.key) for entry, reason in entries])

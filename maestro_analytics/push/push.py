@@ -34,6 +34,7 @@ from maestro_analytics.push.files import read_metrics_file
 from maestro_analytics.push.ledger import PushLedger, read_ledger, refuse_another_account
 from maestro_analytics.push.metrics import metrics_named
 from maestro_analytics.push.mirror import show_in_published
+from maestro_analytics.push.refusals import Refusals
 from maestro_analytics.push.report import PushReport
 from maestro_analytics.push.send import Sending
 from maestro_analytics.push.validate import Checked, check_entries
@@ -181,7 +182,7 @@ def push_checked(
             if sends:
                 transport = connect()
                 report.warnings += _check_account(settings, transport)
-                _send(plan, ledger, kind, transport, report, next_id or {})
+                _send(plan, ledger, kind, transport, report, next_id or {}, Refusals.in_ledger(rows))
         if sends or checked.refused_entries:
             report.warnings += show_in_published(settings)
     return report
@@ -210,11 +211,12 @@ def _send(
     transport: Transport,
     report: PushReport,
     next_id: Mapping[str, str],
+    refusals: Refusals,
 ) -> None:
     endpoint = endpoints.CREATE_AGENT_METRICS if kind is Kind.AGENT else endpoints.CREATE_TICKET_METRICS
     send = partial(send_batch, transport, endpoint)
     made_before = transport.requests_made
-    news, again = Sending(send, ledger, kind), Sending(send, ledger, kind)
+    news, again = Sending(send, ledger, kind, refusals=refusals), Sending(send, ledger, kind)
     try:
         news.send(plan.sendings)
         news.try_other_ids(plan.sendings, next_id)

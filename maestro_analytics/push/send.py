@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maestro_analytics.errors import OutcomeUnknown, RequestRefused, SettingsError, TryAgain, Unreachable
 from maestro_analytics.push.entries import BATCH_SIZE, Entry, Kind
 from maestro_analytics.push.ledger import PushLedger
+from maestro_analytics.push.refusals import Refusals, Refused
 from maestro_analytics.push.replies import read_reply
 from maestro_analytics.push.suspicion import Suspicion, Trait, spread
 
@@ -18,6 +19,9 @@ TRIES = 3
 
 FAILURES_IN_A_ROW = 2
 """After so many batches that the vendor could not answer at all, the push stops; the rest stays planned."""
+
+TRIED_APART = timedelta(hours=20)
+"""How often entries that the vendor refused in an earlier push are tried one by one, when it refuses them together."""
 
 SendBatch = Callable[[list[dict[str, Any]]], Sequence[Any]]
 
@@ -38,7 +42,13 @@ class Sending:
     """
 
     def __init__(
-        self, send_batch: SendBatch, ledger: PushLedger, kind: Kind, *, now: Callable[[], datetime] = _now
+        self,
+        send_batch: SendBatch,
+        ledger: PushLedger,
+        kind: Kind,
+        *,
+        refusals: Refusals | None = None,
+        now: Callable[[], datetime] = _now,
     ) -> None:
         self._send_batch = send_batch
         self._ledger = ledger
@@ -49,26 +59,50 @@ class Sending:
         self.unknown: dict[Any, tuple[Entry, str]] = {}
         self.resent = 0
         self.given_as: dict[Any, Any] = {}
+        self._refusals = refusals or Refusals()
         self._suspicion = Suspicion()
         self._failures_in_a_row = 0
         self._names_in_replies = False
 
     def send(self, entries: Sequence[Entry]) -> None:
-        """Send these in their order, 500 at a time.
+        """Send these in their order, 500 at a time; those that the vendor refused in an earlier push last, apart.
+
+        What was refused before mostly is again, and must not make the good entries be looked through for it.
 
         Raises:
             TokenRefused, Unreachable, TryAgain: the vendor cannot be told anything now; what was settled is in the
                 ledger, and so is what was not.
         """
         self._ledger.planned(self._kind, entries)
-        starts = range(0, len(entries), BATCH_SIZE)
+        clear, doubted, refused = self._refusals.split(entries)
+        self._send_apart(clear)
+        self._send_apart(doubted)
+        for start in range(0, len(refused), BATCH_SIZE):
+            self._send_again(refused[start : start + BATCH_SIZE])
+
+    def _send_apart(self, entries: Sequence[Entry]) -> None:
+        """Send these until each is settled: a batch that is refused comes apart."""
         # A stack, the next on top, since a refused batch can come apart many times over.
+        starts = range(0, len(entries), BATCH_SIZE)
         waiting = [entries[start : start + BATCH_SIZE] for start in reversed(starts)]
         while waiting:
             batch = waiting.pop()
             words = self._deliver(batch)
             if words is not None:
                 waiting.extend(reversed(self._come_apart(batch, words)))
+
+    def _send_again(self, refused: Sequence[tuple[Entry, Refused]]) -> None:
+        """Send entries together that were refused before; if they are again, they come apart only once a day."""
+        batch = [entry for entry, _ in refused]
+        words = self._deliver(batch)
+        if words is None:
+            return
+        if len(batch) == 1 or self._now() - min(refusal.at for _, refusal in refused) >= TRIED_APART:
+            for part in self._come_apart(batch, words):
+                self._send_apart(part)
+            return
+        self._ledger.refused_together(self._kind, ((entry, refusal.reason, refusal.at) for entry, refusal in refused))
+        self._note_rejected((entry, refusal.reason) for entry, refusal in refused)
 
     def try_other_ids(self, entries: Sequence[Entry], next_id: Mapping[str, str]) -> None:
         """Send the entries of agents of whom nothing was taken again, under the same person's next id, and the next.
@@ -189,6 +223,9 @@ class Sending:
 
     def _reject(self, entries: Sequence[tuple[Entry, str]]) -> None:
         self._ledger.rejected(self._kind, entries)
+        self._note_rejected(entries)
+
+    def _note_rejected(self, entries: Iterable[tuple[Entry, str]]) -> None:
         for entry, words in entries:
             self.rejected[entry.key] = (entry, words)
             self.unknown.pop(entry.key, None)

@@ -1,5 +1,8 @@
 """A batch that the vendor refuses: the bad entries are found and named, all others arrive."""
 
+import sqlite3
+from contextlib import closing
+
 import polars as pl
 import pytest
 
@@ -144,6 +147,41 @@ def test_a_refused_entry_is_tried_again_by_the_next_push(transport, vendor):
 
     assert (report.planned, report.sent, report.unchanged, report.rejected) == (1, 1, 2, [])
     assert vendor.series == expected(3)
+
+
+def test_what_was_refused_before_goes_last_together_and_costs_one_request(transport, vendor):
+    vendor.unknown_agents = {"0001", "0002", "0900"}
+    vendor.words = lambda bad: f"{len(bad)} are unknown"
+    push_agent_metrics(transport, scores(1000))
+    before = vendor.requests
+    changed = scores(1000).with_columns(pl.col("metric_value") + 0.5)
+    report = push_agent_metrics(transport, changed)
+
+    assert [len(batch) for batch in vendor.batches[before:]] == [500, 497, 3]
+    assert (report.sent, len(report.rejected)) == (997, 3)
+    assert {told["reason"] for told in report.rejected} == {"1 are unknown"}
+    vendor.unknown_agents = set()
+    before = vendor.requests
+    assert (push_agent_metrics(transport, changed).sent, vendor.requests - before) == (3, 1)
+
+
+def test_refused_entries_are_tried_one_by_one_again_after_a_day(transport, vendor, settings):
+    vendor.unknown_agents = {"0001", "0002"}
+    push_agent_metrics(transport, scores(3))
+    vendor.unknown_agents = {"0001"}
+    assert push_agent_metrics(transport, scores(3)).sent == 0
+    with closing(sqlite3.connect(settings.data / "pushes.sqlite")) as ledger, ledger:
+        ledger.execute("update pushes set sent_at = sent_at - 86400")
+    report = push_agent_metrics(transport, scores(3))
+    assert (report.sent, [told["agent_id"] for told in report.rejected]) == (1, ["0001"])
+
+
+def test_a_good_metric_of_an_agent_is_not_held_up_by_one_that_was_refused(transport, vendor):
+    vendor.is_bad = lambda entry: entry["metric_id"] == "nonsense"
+    push_agent_metrics(transport, scores(2, metric="nonsense"))
+    report = push_agent_metrics(transport, pl.concat([scores(2, metric="nonsense"), scores(2)]))
+    assert (report.sent, len(report.rejected)) == (2, 2)
+    assert vendor.series == expected(2)
 
 
 def test_a_ticket_that_the_vendor_does_not_know_is_named(transport, vendor):
