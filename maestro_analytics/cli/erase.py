@@ -47,7 +47,7 @@ def erase(
     if not settings.data.exists():
         raise EmptyStore(path=settings.database)
     with Master.open(settings.data, command="erase") as master:
-        subject = erasing.ticket(ticket) if ticket else erasing.agent(master.connection, str(agent))
+        subject = erasing.ticket(master.connection, ticket) if ticket else erasing.agent(master.connection, str(agent))
         erased = erasing.erase(master, subject, dry_run=dry_run)
         agent_ids, tickets = ((), subject.ids) if subject.is_ticket else (subject.ids, ())
         pushes = push_ledger.erase(settings.data, agent_ids=agent_ids, tickets=tickets, dry_run=dry_run)

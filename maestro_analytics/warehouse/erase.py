@@ -33,6 +33,13 @@ _LISTS = ".ndjson.gz"
 _NOT_ERASED = ("exports", "refreshes", "account", "starts", "coverage", "erasures", "schema_changes")
 """State tables that hold nothing of a person or a ticket but an error message."""
 
+_RUBRIC = "[0-9A-Za-z]{17}"
+_RUBRICS = """
+select distinct rubric_id from (
+    select rubric_id from total_scores union all select rubric_id from grade_history
+    union all select rubric_id from coaching_points
+) where rubric_id is not null order by all
+"""
 _PERSON = """
 select distinct person_id from (
     select person_id, agent_id as name from agent_ids union all select person_id, person_id from agents
@@ -57,11 +64,14 @@ class Subject:
         ids: ids of the agent, or the one id of the ticket.
         source: of the ticket; None for an agent.
         names: e-mail addresses and full names of the agent, in lower case.
+        rubrics: the rubrics of the account. In an answer id, whose parts may hold the character that parts them, the
+            rubric tells where the ticket ends and the agent begins.
     """
 
     ids: tuple[str, ...]
     source: str | None = None
     names: tuple[str, ...] = ()
+    rubrics: tuple[str, ...] = ()
 
     @property
     def is_ticket(self) -> bool:
@@ -70,12 +80,13 @@ class Subject:
     @property
     def pattern(self) -> str:
         """A regular expression, for Python and DuckDB, of texts that name the subject."""
-        in_answer_ids = [f"_{re.escape(each)}_" for each in self.ids]
+        rubric = f"({'|'.join([_RUBRIC, *map(re.escape, self.rubrics)])})"
+        ids = f"({'|'.join(map(re.escape, self.ids))})"
+        in_answer_ids = rf"(^|\W)[0-9A-Za-z]+_{ids}_{rubric}_" if self.is_ticket else f"_{rubric}_{ids}_[A-Z]+_[a-z]"
         words = [re.escape(name) for name in self.names if "@" in name or " " in name]
         if self.is_ticket and len(self.ids[0]) > 4:
             words.append(re.escape(self.ids[0]))
-        named = [rf"(^|\W)({'|'.join(words)})(\W|$)"] if words else []
-        return "(?i)" + "|".join(in_answer_ids + named)
+        return in_answer_ids + (rf"|(?i:(^|\W)({'|'.join(words)})(\W|$))" if words else "")
 
     def is_in(self, fields: Mapping[str, Any], text: str) -> bool:
         """Whether a record of a file or list is about the subject or names it."""
@@ -119,10 +130,15 @@ def agent(connection: duckdb.DuckDBPyConnection, name: str) -> Subject:
     for (person,) in people:
         ids |= {str(each) for (each,) in connection.execute(_IDS, {"person": person}).fetchall()}
     names = {str(each) for (each,) in connection.execute(_NAMES, {"ids": sorted(ids)}).fetchall()}
-    return Subject(tuple(sorted(ids)), names=tuple(sorted(names | {name.strip().lower()})))
+    names.add(name.strip().lower())
+    return Subject(tuple(sorted(ids)), names=tuple(sorted(names)), rubrics=_rubrics(connection))
 
 
-def ticket(text: str) -> Subject:
+def _rubrics(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    return tuple(str(rubric) for (rubric,) in connection.execute(_RUBRICS).fetchall())
+
+
+def ticket(connection: duckdb.DuckDBPyConnection, text: str) -> Subject:
     """The ticket named SOURCE:ID.
 
     Raises:
@@ -131,7 +147,7 @@ def ticket(text: str) -> Subject:
     source, separator, gradable_id = text.partition(":")
     if not (source and separator and gradable_id):
         raise InvalidArgument(f"--ticket {text!r}: write SOURCE:ID, such as zendesk:5310985.")
-    return Subject((gradable_id,), source)
+    return Subject((gradable_id,), source, rubrics=_rubrics(connection))
 
 
 def erase(master: Master, subject: Subject, *, dry_run: bool = False) -> Erased:

@@ -54,7 +54,10 @@ def fill(desk: Desk) -> None:
         activity | {"activity_id": "2", "description": "Graded another one"},
     ]
     desk.land(csv_text("audit_logs", log).encode(), kind="audit")
-    point = {"createdAt": "2026-01-05T00:00:00Z", "answerId": "16906fb5ce9d57646fa38362_77001234_r_8800417_G_grading"}
+    point = {
+        "createdAt": "2026-01-05T00:00:00Z",
+        "answerId": f"16906fb5ce9d57646fa38362_77001234_{TOTAL['rubric_id']}_8800417_GRADER_grading",
+    }
     points = [point | {"id": "p1", "agentId": "9900417", "comment": SECRET}, {"id": "p2", "agentId": "0072999"}]
     desk.master.land_coaching("coaching_points", points, taken_at=datetime(2026, 1, 9, tzinfo=UTC))
     with closing(sqlite3.connect(desk.folder / "pushes.sqlite", isolation_level=None)) as ledger:
@@ -137,8 +140,20 @@ def test_rows_of_others_stay(desk):
 
 def test_a_ticket_of_the_same_id_in_another_helpdesk_stays(desk):
     desk.land(raw_zip(**together(rows(), rows(source="front"))))
-    erase(desk.master, ticket("zendesk:5310985"))
+    erase(desk.master, ticket(desk.master.connection, "zendesk:5310985"))
     assert desk.column("select source from total_scores") == ["front"]
+
+
+@pytest.mark.parametrize("what", ["zendesk:22", "zendesk:TCK", "22", "7"])
+def test_an_id_that_is_a_part_of_other_ids_erases_nothing_of_theirs(desk, what):
+    desk.land_rows(total_scores=[TOTAL])
+    made = {"createdAt": "2026-01-05T00:00:00Z", "agentId": "zd_7_x"}
+    answer = f"16906fb5ce9d57646fa38362_TCK_7_22_{TOTAL['rubric_id']}_zd_7_x_GRADER_calibration_review"
+    points = [made | {"id": "p1", "answerId": answer}]
+    desk.master.land_coaching("coaching_points", points, taken_at=datetime(2026, 1, 9, tzinfo=UTC))
+    connection = desk.master.connection
+    erased = erase(desk.master, ticket(connection, what) if ":" in what else agent(connection, what))
+    assert (erased.tables, erased.file_rows) == ({}, 0)
 
 
 def test_a_dry_run_counts_and_changes_nothing(desk):
