@@ -1,16 +1,16 @@
-"""Files on disk: written atomically, compared by their bytes, recognised as zips."""
+"""Files on disk: private to their owner, written atomically, compared by their bytes, recognised as zips."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from maestro_analytics.errors import MaestroError
-from maestro_analytics.permissions import keep_permissions
 
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 """A zip, and a zip without members."""
@@ -73,3 +73,50 @@ def replace_durably(new: Path, old: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def make_private_folder(folder: Path) -> Path:
+    """Create a folder that only its owner enters; one that exists keeps its mode. Returns the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    return folder
+
+
+def make_private(file: Path) -> None:
+    """Let only the owner read and write a new file, and the group read it where its folder is shared with the group."""
+    file.chmod(0o640 if is_shared(file.parent) else 0o600)
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a folder is shared with its group: the group may enter, and it is setgid or closed to others."""
+    mode = folder.stat().st_mode
+    return mode & 0o050 == 0o050 and bool(mode & stat.S_ISGID or not mode & 0o007)
+
+
+def keep_permissions(new: Path, old: Path) -> None:
+    """Give a file that is about to replace another one its mode and, where the system lets us, its group."""
+    try:
+        found = old.stat()
+    except FileNotFoundError:
+        make_private(new)
+        return
+    if os.name == "posix":
+        with suppress(PermissionError):
+            os.chown(new, -1, found.st_gid)
+    new.chmod(stat.S_IMODE(found.st_mode))
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader finds the earlier one or the whole new one, and a stopped run no half of it.
+
+    As it holds personal data, only its owner reads it, unless its folder is shared or it had another mode.
+    """
+    make_private_folder(path.parent)
+    part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", errors="replace"))
+        keep_permissions(part, path)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -6,15 +6,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings", "extras", "kinds", "moments", "permissions", "text", "values", "files"}
+FOUNDATION = {"errors", "settings", "extras", "kinds", "moments", "text", "values", "files"}
 
 MAY_IMPORT = {
     "errors": set(),
     "extras": {"errors"},
     "kinds": set(),
     "moments": {"errors"},
-    "permissions": set(),
-    "files": {"errors", "permissions"},
+    "files": {"errors"},
     "settings": {"errors"},
     "values": set(),
     "text": set(),

@@ -17,7 +17,7 @@ import typer
 
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.extras import require
-from maestro_analytics.permissions import write_whole
+from maestro_analytics.files import write_whole
 from maestro_analytics.text import cells_of, harmless, table_lines
 from maestro_analytics.values import rows_of, text_of
 

@@ -160,7 +160,7 @@ def _embedded_sandbox(settings: Settings) -> Iterator[Settings]:
     """
     from pydantic import SecretStr
 
-    from maestro_analytics.permissions import make_private_folder
+    from maestro_analytics.files import make_private_folder
     from maestro_analytics.sandbox import Sandbox
 
     folder = make_private_folder(make_private_folder(settings.data) / "sandbox")

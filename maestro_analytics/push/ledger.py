@@ -29,7 +29,7 @@ from typing import Any, Self
 import polars as pl
 
 from maestro_analytics.errors import SettingsError
-from maestro_analytics.permissions import make_private, make_private_folder
+from maestro_analytics.files import make_private, make_private_folder
 from maestro_analytics.push.entries import ENTRY_SCHEMA, KEY, Entry, Kind
 from maestro_analytics.tables.columns import UTC_MOMENT
 

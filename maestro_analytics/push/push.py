@@ -20,7 +20,7 @@ from maestro_analytics import account, warehouse
 from maestro_analytics.api import Transport, endpoints
 from maestro_analytics.api.metrics import send_batch
 from maestro_analytics.errors import EmptyStore, InvalidArgument, SettingsError, TryAgain
-from maestro_analytics.permissions import make_private_folder
+from maestro_analytics.files import make_private_folder
 from maestro_analytics.push.agent_ids import ids_of_each_person, known_agents, next_ids
 from maestro_analytics.push.compute import (
     Span,

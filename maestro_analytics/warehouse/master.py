@@ -15,8 +15,7 @@ import polars as pl
 
 from maestro_analytics.errors import MaestroError, SettingsError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.files import replace_durably
-from maestro_analytics.permissions import make_private, make_private_folder
+from maestro_analytics.files import make_private, make_private_folder, replace_durably
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.warehouse import agents, landing, publish, steps
 from maestro_analytics.warehouse.connection import (

@@ -22,7 +22,7 @@ from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scoreca
 from maestro_analytics.analysis.report.wording import interval, places
 from maestro_analytics.analysis.scores import team_scores
 from maestro_analytics.errors import InvalidArgument
-from maestro_analytics.permissions import write_whole
+from maestro_analytics.files import write_whole
 
 RECORD = ".maestro-site.json"
 """Names the pages that a run wrote, so that the next one removes those of agents and teams that are gone."""
