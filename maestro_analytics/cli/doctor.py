@@ -7,7 +7,6 @@ import queue
 import shutil
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -98,7 +97,9 @@ def _token_file(settings: Settings) -> Iterator[Finding]:
 
 
 def _proxies() -> Iterator[Finding]:
-    proxies = {name: place for name, place in urllib.request.getproxies().items() if name in ("http", "https", "all")}
+    from urllib.request import getproxies
+
+    proxies = {name: place for name, place in getproxies().items() if name in ("http", "https", "all")}
     if proxies:
         shown = ", ".join(f"{name}: {urlsplit(place).hostname or 'unknown host'}" for name, place in proxies.items())
         yield Finding("proxy", "warning", f"requests go through a proxy ({shown}), as the environment says")

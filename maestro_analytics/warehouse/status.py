@@ -12,6 +12,7 @@ import polars as pl
 
 from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.warehouse.connection import frame, scalar
+from maestro_analytics.warehouse.quoting import quoted
 
 TRY_NEXT = (
     'qa.sql("select * from grades limit 10")',
@@ -102,8 +103,6 @@ class Overview:
 
 def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
     """The overview of a database, published or master."""
-    from maestro_analytics.tables.schemas import TABLES
-
     covered = frame(connection, "select kind, window_start, window_end from state.coverage order by kind, window_start")
     gaps = frame(
         connection,
@@ -154,7 +153,7 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
         host=account[0],
         published_at=account[1],
         newest_grade=frame(connection, "select max(date_graded) as moment from total_scores").item(),
-        rows={table.name: int(scalar(connection, f"select count(*) from {table.name}")) for table in TABLES},
+        rows=_rows_of_tables(connection),
         coverage=covered,
         gaps=gaps,
         quarantine=quarantine,
@@ -164,3 +163,15 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
         requests_last_day=int(requests),
         bytes=path.stat().st_size,
     )
+
+
+def _rows_of_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Table -> rows, in the order in which the tables were created.
+
+    The names come from the database: to import the schemas takes as long as all of `status`.
+    """
+    tables = connection.execute(
+        "select table_name from duckdb_tables() where schema_name = 'main' and database_name = current_database() "
+        "and not temporary order by table_oid"
+    ).fetchall()
+    return {name: int(scalar(connection, f"select count(*) from main.{quoted(name)}")) for (name,) in tables}
