@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from maestro_analytics.analysis.emoji import without_emoji
+
 MOST_ROWS = 50
 SHARES_END = 2.0
 """A column whose values lie within plus and minus this has two decimals, another one."""
@@ -20,12 +22,12 @@ def html_table(frame: pl.DataFrame, lines: list[str]) -> str:
     """The frame as HTML, with `lines` below it.
 
     Names stand first and ids last; a column that is empty everywhere, and the method where it is the same everywhere,
-    are named below the table instead. There is no column of reasons where there are none. Rows
-    that are not reliable are faint, with their reason in full.
+    are named below the table instead. There is no column of reasons where there are none. Rows that are not reliable
+    are faint, with their reason in full. Emoji are replaced by a sign that every font has.
     """
-    empty = [name for name in frame.columns if frame.height and frame[name].null_count() == frame.height]
+    empty = [name for name in frame.columns if frame.height and name != "reason" and _says_nothing(frame[name])]
     methods = frame["method"].unique().to_list() if "method" in frame.columns and frame.height else []
-    silent = [name for name in ("reason",) if name in frame.columns and (frame[name] == "").all()]
+    silent = ["reason"] if "reason" in frame.columns and (frame["reason"] == "").all() else []
     dropped = {*empty, *silent, *(["method"] if len(methods) == 1 else [])}
     columns = [name for name in ordered(frame.columns) if name not in dropped]
     notes = list(lines)
@@ -41,12 +43,14 @@ def html_table(frame: pl.DataFrame, lines: list[str]) -> str:
         notes.append(f"{frame.height:,} rows, of which the first and last {MOST_ROWS // 2} are shown.")
         shown = pl.concat([shown.head(MOST_ROWS // 2), shown.tail(MOST_ROWS // 2)])
     cells = [_texts(shown[name]) for name in columns]
-    numbers = [dtype.is_numeric() for dtype in shown.schema.values()]
+    styles = [_style(name, dtype) for name, dtype in shown.schema.items()]
     faint = [not sure for sure in shown["reliable"]] if "reliable" in columns else [False] * shown.height
-    rows = [_row([column[at] for column in cells], numbers, faint=faint[at]) for at in range(shown.height)]
+    rows = [_row([column[at] for column in cells], styles, faint=faint[at]) for at in range(shown.height)]
     if hidden > 0:
         rows.insert(MOST_ROWS // 2, f'<tr><td colspan="{len(columns)}" style="text-align:center">…</td></tr>')
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    head = "".join(
+        f'<th scope="col" style="{style}">{escape(name)}</th>' for name, style in zip(columns, styles, strict=True)
+    )
     below = "<br>".join(escape(note) for note in notes)
     return (
         f'<div style="overflow-x:auto"><table class="dataframe"><thead><tr>{head}</tr></thead>'
@@ -62,11 +66,20 @@ def ordered(columns: list[str]) -> list[str]:
     return [*names, *(name for name in columns if name not in (*names, *ids, *last)), *last, *ids]
 
 
-def _row(cells: list[str], numbers: list[bool], *, faint: bool) -> str:
+def _says_nothing(column: pl.Series) -> bool:
+    return column.null_count() == len(column) or (column.dtype == pl.String and bool((column == "").all()))
+
+
+def _style(name: str, dtype: pl.DataType) -> str:
+    """To which side a column stands. One of names is wide enough for a few words, whatever else is in the table."""
+    side = "right" if dtype.is_numeric() else "left"
+    return f"text-align:{side}" + (";min-width:9em" if name in NAMES else "")
+
+
+def _row(cells: list[str], styles: list[str], *, faint: bool) -> str:
     opacity = ' style="opacity:.65"' if faint else ""
-    sides = ["right" if number else "left" for number in numbers]
     inside = "".join(
-        f'<td style="text-align:{side}">{escape(cell)}</td>' for cell, side in zip(cells, sides, strict=True)
+        f'<td style="{style}">{escape(without_emoji(cell))}</td>' for cell, style in zip(cells, styles, strict=True)
     )
     return f"<tr{opacity}>{inside}</tr>"
 

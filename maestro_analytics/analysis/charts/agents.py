@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import letters, names, standing_first, told_apart, with_n, within
+from maestro_analytics.analysis.charts.labels import letters, names, panels, standing_first, told_apart, with_n, within
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
     FAINT,
@@ -120,9 +120,8 @@ def trend(scores: pl.DataFrame, *, show: int = 6, width: int = WIDTH) -> Any:
     tip = tips("group", "period", "n", "mean", "lo", "hi", "reason")
     line = base.transform_filter("datum.finished").mark_line(color=BLUE).encode(y=y)
     dots = base.transform_filter("datum.finished").mark_point(filled=True, opacity=1, size=30, color=BLUE)
-    chart = _facets(
-        alt.layer(band, line, dots.encode(y=y, tooltip=tip), *_unfinished(base, y, tip)), groups, columns, width
-    )
+    layers = (band, line, dots.encode(y=y, tooltip=tip), *_unfinished(base, y, tip))
+    chart = panels(alt.layer(*layers), groups, columns, width, height=130 if columns > 1 else 150)
     detail = f"Dot: the average of a week or month; band: where it may lie (95 %). {UNFINISHED}{note}"
     return finished(chart, question=question, detail=detail, width=width)
 
@@ -161,7 +160,8 @@ def control(points: pl.DataFrame, *, show: int = 9, width: int = WIDTH) -> Any:
         )
     )
     tail = _unfinished(base, alt.Y("value:Q", scale=scale), tips("group", "period", "n", "value", "reason"))
-    chart = _facets(alt.layer(limits, centre, line, dots, *tail), groups, columns, width)
+    layers = (limits, centre, line, dots, *tail)
+    chart = panels(alt.layer(*layers), groups, columns, width, height=130 if columns > 1 else 150)
     unusual = frame.filter(pl.col("signal") != "")["group"].n_unique()
     shown = drawn.filter(pl.col("signal") != "")["group"].n_unique()
     if unusual > shown:
@@ -193,17 +193,6 @@ def _usual(lo: pl.Series, hi: pl.Series) -> tuple[pl.Series, pl.Series]:
     ends = lo.cast(pl.Float64).quantile(0.1), hi.cast(pl.Float64).quantile(0.9)
     first, second = (pl.Series([end] if end is not None else [], dtype=pl.Float64) for end in ends)
     return first, second
-
-
-def _facets(layer: Any, groups: list[str], columns: int, width: int) -> Any:
-    inner = int((width - 60) / columns) - 24
-    return layer.properties(width=inner, height=130 if columns > 1 else 150).facet(
-        facet=alt.Facet(
-            "panel:N", sort=groups, header=alt.Header(labelAnchor="start", **within(pl.Series(groups), inner))
-        ),
-        columns=columns,
-        spacing=18,
-    )
 
 
 def _busiest(frame: pl.DataFrame, show: int, *, first: pl.Expr | None = None) -> tuple[pl.DataFrame, list[str], str]:

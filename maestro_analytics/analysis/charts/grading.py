@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import names, told_apart, with_n, within, without_domain
+from maestro_analytics.analysis.charts.labels import names, panels, told_apart, with_n, without_domain
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
     FAINT,
@@ -147,15 +147,7 @@ def calibration(sessions: pl.DataFrame, *, show: int = 9, width: int = WIDTH) ->
     dots = base.mark_point(filled=True, size=40, opacity=1, color=BLUE).encode(
         tooltip=tips("group", "month", "n", "mad", "bias", "lo", "hi", "within_5", "reason")
     )
-    inner = int((width - 60) / columns) - 24
-    chart = alt.layer(line, dots).properties(width=inner, height=110).facet(
-        facet=alt.Facet(
-            "panel:N", sort=kept["panel"].to_list(),
-            header=alt.Header(labelAnchor="start", labelColor=INK, **within(kept["panel"], inner)),
-        ),
-        columns=columns,
-        spacing=18,
-    )  # fmt: skip
+    chart = panels(alt.layer(line, dots), kept["panel"].to_list(), columns, width, height=110)
     left = f" Drawn are the {show} of {groups.height} with most reviews." if groups.height > show else ""
     detail = (
         f"Dot: how many points a grader's reviews of a month are away from the agreed score. Lower is better.{left}"

@@ -138,6 +138,21 @@ def names(labels: pl.Series, width: int, *, share: float = 0.5) -> tuple[alt.Axi
     return alt.Axis(**within(labels, room), ticks=False, domain=False, labelPadding=6), max(100, width - room - 30)
 
 
+def panels(layers: Any, groups: Sequence[str], columns: int, width: int, *, height: int) -> Any:
+    """Small pictures side by side, one for each value of `panel`.
+
+    Args:
+        groups: the values, in the order of the panels.
+        height: of a panel, in pixels.
+    """
+    inner = int((width - 60) / columns) - 24
+    header = alt.Header(labelAnchor="start", **within(pl.Series(groups), inner))
+    facet = alt.Facet("panel:N", sort=list(groups), header=header)
+    chart = layers.properties(width=inner, height=height).facet(facet=facet, columns=columns, spacing=18)
+    # Of a last row that is not full the shared axis would stand under a place without a panel.
+    return chart.resolve_axis(x="independent") if len(groups) % columns else chart
+
+
 def within(labels: pl.Series, room: float) -> dict[str, Any]:
     """What keeps the labels of an axis or header within `room` pixels.
 

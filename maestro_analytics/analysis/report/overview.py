@@ -10,11 +10,11 @@ import polars as pl
 from maestro_analytics.analysis.report import html
 from maestro_analytics.analysis.report.model import Block, Section
 from maestro_analytics.analysis.report.sentences import (
-    agents_standing_out,
+    below_the_average,
     changed,
     counted,
     in_words,
-    strict_and_lenient,
+    strictest_and_most_lenient,
 )
 from maestro_analytics.text import one_line
 
@@ -112,27 +112,22 @@ def _changed(blocks: dict[str, Block]) -> str:
     if frame is None:
         return _left_out(blocks, "changes_by_agent", "Who changed")
     settled = frame.filter(pl.col("changed") != "")
-    if not settled.height:
-        return _unchanged(blocks, "changes_by_agent", "agent", "agent_ranking", agents_standing_out)
-    fell = settled.filter(pl.col("changed") == "down")
-    # A fall is what a lead can prevent from going on: it comes before a rise of the same size.
-    chosen = fell if fell.height else settled
-    row = chosen.sort(pl.col("change").abs(), "id", descending=[True, False]).row(0, named=True)
-    verb = "fell" if row["changed"] == "down" else "rose"
+    fell = settled.filter(pl.col("changed") == "down").sort("change", "id")
+    if not fell.height:
+        return _standing(blocks, "changes_by_agent", "agent", "agent_ranking", below_the_average)
+    row = fell.row(0, named=True)
     others = f" {counted(settled.height - 1, 'other')} changed for real." if settled.height > 1 else ""
-    return _line("changes_by_agent", f"{one_line(row['name'])} {verb} for real: {_interval(row)}.{others}")
+    return _line("changes_by_agent", f"{one_line(row['name'])} fell for real: {_interval(row)}.{others}")
 
 
-def _unchanged(
+def _standing(
     blocks: dict[str, Block], name: str, what: str, standing: str, says: Callable[[pl.DataFrame], str]
 ) -> str:
-    """Nobody changed for real: then who has stood out in the whole period is what is left to act on."""
+    """Nobody fell for real: then what is left to act on is who stands out in the whole period."""
     words = changed(pl.DataFrame(blocks[name].answer), what=what)
     frame = _row(blocks, standing)
-    if frame is None or not frame.filter(pl.col("stands_out") != "").height:
-        return _line(name, words)
-    whole = says(frame)
-    return _line(standing, f"{words} In the whole period: {whole[0].lower()}{whole[1:]}")
+    whole = says(frame) if frame is not None else ""
+    return _line(standing, f"{words} In the whole period: {whole}") if whole else _line(name, words)
 
 
 def _costliest(blocks: dict[str, Block]) -> str:
@@ -158,7 +153,7 @@ def _grader(blocks: dict[str, Block]) -> str:
         return _left_out(blocks, "changes_by_grader", "Which grader moved")
     settled = frame.filter(pl.col("changed") != "").sort(pl.col("change").abs(), "id", descending=[True, False])
     if not settled.height:
-        return _unchanged(blocks, "changes_by_grader", "grader", "grader_severity", strict_and_lenient)
+        return _standing(blocks, "changes_by_grader", "grader", "grader_severity", strictest_and_most_lenient)
     row = settled.row(0, named=True)
     became = "stricter" if row["change"] < 0 else "more lenient"
     others = f" {counted(settled.height - 1, 'other grader')} moved, too." if settled.height > 1 else ""

@@ -67,6 +67,24 @@ def agents_standing_out(frame: pl.DataFrame) -> str:
     )  # fmt: skip
 
 
+def below_the_average(frame: pl.DataFrame) -> str:
+    """Those who stand out below alone; an empty text where there are none."""
+    below = frame.filter(pl.col("stands_out") == "below").sort("shrunk")
+    if not below.height:
+        return ""
+    names = listed(_named(below, "agent_name", "shrunk"))
+    return f"{below.height:,} of {counted(frame.height, 'agent')} below the average: {names}."
+
+
+def strictest_and_most_lenient(frame: pl.DataFrame) -> str:
+    """The grader furthest on each side, of those who stand out; an empty text where there are none."""
+    settled = frame.filter(pl.col("stands_out") != "").sort("adjusted")
+    strict, lenient = (settled.filter(pl.col("stands_out") == side) for side in ("strict", "lenient"))
+    parts = [f"strictest {name}" for name in _named(strict.head(1), "grader", "adjusted", "+.1f")]
+    parts += [f"most lenient {name}" for name in _named(lenient.tail(1), "grader", "adjusted", "+.1f")]
+    return f"{' and '.join(parts)}, in points." if parts else ""
+
+
 def group_means(frame: pl.DataFrame) -> str:
     known = frame.filter(pl.col("mean").is_not_null())
     parts: list[str] = []

@@ -260,7 +260,7 @@ def _agents(cards: Scorecards, members: list[Scorecard], folder: str, *, team: b
     for card in _ordered(members):
         row = card.standing
         verdict = f'<span class="{row["stands_out"]}">{row["stands_out"]}</span>' if row and row["stands_out"] else ""
-        change = card.change["changed"] if card.change else ""
+        change = {"down": "fell", "up": "rose", "": ""}[card.change["changed"]] if card.change else ""
         rows.append(
             (
                 link(folder + page_name(card.name, card.person_id), card.name),
