@@ -149,7 +149,9 @@ def _clustered(table: pl.DataFrame, judged: pl.DataFrame, *, confidence: float) 
     alike = day_correlation(n, total, squares, group, level=1.0)
     if alike <= 0:
         return table
-    freedom = max(parts.height - int(group.max()) - 1, 1)
+    # Agents of unequal numbers say less than their number: as many count as their shares are equal to.
+    counted = np.bincount(group, n) ** 2 / np.bincount(group, n**2)
+    freedom = max(float((counted - 1).sum()), 1.0)
     share = (pl.col("n") ** 2).sum() / pl.col("n").sum()
     design = parts.group_by(grader="judged").agg(design=(1 + alike * (share - 1)).sqrt())
     table = table.join(design, on="grader", how="left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,8 +101,9 @@ def days_correlation(cells: pl.DataFrame) -> float:
     """How alike the grades are that a grader gives an agent on one day, beyond what grader and agent explain."""
     if not cells.height:
         return 0.0
-    group = cells["person"].to_numpy() * (len(cells["grader"].unique()) + 1) + grader_codes(cells)
-    return day_clusters.day_correlation(*cell_sums(cells), np.unique(group, return_inverse=True)[1])
+    graders = grader_codes(cells)
+    group = renumbered(cells["person"].to_numpy()) * (int(graders.max()) + 1) + graders
+    return day_clusters.day_correlation(*cell_sums(cells), renumbered(group))
 
 
 def compare_agents(
@@ -135,7 +137,7 @@ def compare_agents(
     )
     # Sorted: sums differ in their last digits from run to run, and must be added in one order.
     keys = ["person", "grader", "rubric", "month"]
-    weighted = weighted.group_by(keys).agg(pl.col("n", "total", "squares").sum()).sort(keys)
+    weighted = _regrouped(weighted, keys)
     people, agent = np.unique(weighted["person"].to_numpy(), return_inverse=True)
     effects = mixed.agent_effects(
         mixed.Cells(
@@ -170,6 +172,20 @@ def compare_agents(
     )
     agents = found.join(person_ids(store), on="person", how="left").drop("person")
     return Compared(agents, effects.between_sd, effects.grader_sd, effects.within_sd)
+
+
+def _regrouped(cells: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Sums of the cells of equal keys, in order of the keys: grouped by one number, which is quicker than by four."""
+    sizes = [int(cells[key].max()) + 1 for key in keys]  # type: ignore[arg-type]
+    if math.prod(sizes) >= 2**62:
+        return cells.group_by(keys).agg(pl.col("n", "total", "squares").sum()).sort(keys)
+    number = pl.lit(0, pl.Int64)
+    for key, size in zip(keys, sizes, strict=True):
+        number = number * size + pl.col(key)
+    found = cells.group_by(number=number).agg(pl.col("n", "total", "squares").sum()).sort("number")
+    for key, size in zip(reversed(keys), reversed(sizes), strict=True):
+        found = found.with_columns((pl.col("number") % size).alias(key), number=pl.col("number") // size)
+    return found
 
 
 def adjusted_means(

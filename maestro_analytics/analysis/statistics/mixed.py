@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats, mixture_quantiles
 from maestro_analytics.analysis.statistics.shrinkage import rank_ends
+from maestro_analytics.analysis.statistics.symmetric import inverse_of_symmetric
 
 AGENT_GRID, GRADER_GRID, PASSES = 8, 7, 2
 WIDEST_GRADERS = 2.5
@@ -214,17 +216,17 @@ class _Equations:
         self.crossing = np.zeros((self.agents, size))
         self.right = np.zeros(size)
         self.normal = np.zeros((size, size))
-        for column in columns:
+        for place, column in enumerate(columns):
             used = column >= 0
             self.crossing += np.bincount(
                 cells.agent[used] * size + column[used], cells.n[used], minlength=self.agents * size
             ).reshape(self.agents, size)
             self.right += np.bincount(column[used], total[used], minlength=size)
-            for other in columns:
+            for other in columns[: place + 1]:
                 both = used & (other >= 0)
-                self.normal += np.bincount(
-                    column[both] * size + other[both], cells.n[both], minlength=size * size
-                ).reshape(size, size)
+                block = np.bincount(column[both] * size + other[both], cells.n[both], minlength=size * size)
+                block = block.reshape(size, size)
+                self.normal += block if other is column else block + block.T
         self.typical = np.concatenate(shares)
         self.size = size
 
@@ -233,20 +235,27 @@ class _Equations:
 
         With `level` a column for the common level is put last: random agents have one, fixed agents do not.
         """
-        crossing, right, normal = self.crossing, self.right, self.normal
-        if level:
-            crossing = np.column_stack([crossing, self.n])
-            right = np.append(right, self.total.sum())
-            edge = self.crossing.sum(0)
-            normal = np.block([[normal, edge[:, None]], [edge[None, :], np.array([[self.n.sum()]])]])
+        crossing, right, normal = self._levelled if level else (self.crossing, self.right, self.normal)
         weight = 1 / (self.n + shrinkage)
-        scaled = crossing * weight[:, None]
+        root = np.sqrt(weight)
+        # A matrix times itself, which takes half the time of a product of two.
+        scaled = crossing * root[:, None]
         return (
             weight,
-            normal - crossing.T @ scaled,
-            right - scaled.T @ self.total,
+            normal - scaled.T @ scaled,
+            right - scaled.T @ (root * self.total),
             crossing,
             float((weight * self.total**2).sum()),
+        )
+
+    @cached_property
+    def _levelled(self) -> tuple[Floats, Floats, Floats]:
+        """Crossing, right side and matrix with a last column for the common level."""
+        edge = self.crossing.sum(0)
+        return (
+            np.column_stack([self.crossing, self.n]),
+            np.append(self.right, self.total.sum()),
+            np.block([[self.normal, edge[:, None]], [edge[None, :], np.array([[self.n.sum()]])]]),
         )
 
 
@@ -327,12 +336,10 @@ def _solved(
     _, matrix, right, _, explained = absorbed
     matrix = matrix.copy()
     matrix[np.diag_indices(made.graders)] += shrinkage
-    values, vectors = np.linalg.eigh(matrix)
-    usable = values > 1e-9 * max(float(values[-1]), 1e-12) if len(values) else values > 0
-    inverse = (vectors[:, usable] / values[usable]) @ vectors[:, usable].T
+    inverse, determinant = inverse_of_symmetric(matrix)
     beta = inverse @ right
     rest = max(made.sum_squares - explained - float(beta @ right), 1e-9 * made.sum_squares)
-    return _Point(beta, inverse, float(np.log(values[usable]).sum()), rest)
+    return _Point(beta, inverse, determinant, rest)
 
 
 def _posterior(made: _Equations, freedom: float, *, grader_scale: float = GRADER_SCALE) -> tuple[list[_Spread], Floats]:

@@ -157,9 +157,10 @@ def _quantiles_of_means(
         mass = np.fft.irfft(spectrum**size, room, axis=1)[:, :length] if room > 1 else spectrum
         below = np.cumsum(np.clip(mass, 0, None), axis=1)
         means = scores[0] + (scores[-1] - scores[0]) * np.arange(length) / max(length - 1, 1)
-        for point, row in zip(at, where, strict=True):
-            low[point] = means[min(np.searchsorted(below[row], tail[point], side="right"), length - 1)]
-            high[point] = means[min(np.searchsorted(below[row], 1 - tail[point], side="left"), length - 1)]
+        share = np.empty(len(who))
+        share[where] = tail[at]  # the same for all points of a series
+        low[at] = means[np.minimum((below <= share[:, None]).sum(1), length - 1)][where]
+        high[at] = means[np.minimum((below < 1 - share[:, None]).sum(1), length - 1)][where]
     many = number > MOST_CONVOLVED
     if many.any():
         mean = frequency @ scores

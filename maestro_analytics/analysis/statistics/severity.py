@@ -153,8 +153,12 @@ def clustered_errors(
         contrast[np.ix_(members, members)] = np.eye(int(members.sum())) - 1 / members.sum()
     weights = contrast @ inverse[:graders]
     # The weight of a pair of grader and agent: its cells' rubrics and months matter little beside.
-    of_pair = pair_n * (weights[:, pair // agents] - (weights @ share.T)[:, pair % agents])
-    halo_part = halo * (of_pair**2).sum(1)
+    direct, through_agents = weights[:, :graders], weights @ share.T
+    squared = np.bincount(pair, pair_n**2, minlength=graders * agents).reshape(graders, agents)
+    # Sum over pairs of (number * (own weight - weight through the agent))^2, without a row for each pair.
+    of_grader, of_agent = squared.sum(1), squared.sum(0)
+    pairs = direct**2 @ of_grader + through_agents**2 @ of_agent - 2 * ((direct @ squared) * through_agents).sum(1)
+    halo_part = np.asarray(halo * np.clip(pairs, 0, None), dtype=float)
     own_part = np.asarray(effects.error**2 / max(variance, 1e-12) * grader_n, dtype=float)
 
     mood_part = np.asarray(contrast**2 @ mood.of_mean * np.maximum(own_part, 1.0), dtype=float)
