@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -18,11 +18,19 @@ from threading import Event
 import polars as pl
 
 from maestro_analytics.api import Transport, endpoints
-from maestro_analytics.errors import Cancelled, MaestroError, RequestRefused, SettingsError, TokenRefused
+from maestro_analytics.errors import (
+    AnotherAccount,
+    Cancelled,
+    MaestroError,
+    RequestRefused,
+    SettingsError,
+    TokenRefused,
+)
 from maestro_analytics.exports import PollPace
 from maestro_analytics.exports.adhoc import export_once
 from maestro_analytics.kinds import GROUPS
 from maestro_analytics.settings import Settings, is_loopback
+from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import Master
 
@@ -107,7 +115,7 @@ def check(
     answer = _is_same(before, now)
     where = f"{settings.data.absolute()} holds the data of an account at {host}"
     if answer is False:
-        raise SettingsError(
+        raise AnotherAccount(
             f"{where}, and the token belongs to another account at {settings.host}: two accounts are never mixed, and "
             "nothing was changed. Set MAESTRO_DATA to another folder, or MAESTRO_API_TOKEN to a token of this account."
         )
@@ -119,6 +127,35 @@ def check(
         )
     if answer is None:
         return "the token is new, and neither answer ids nor people tell whether it belongs to the same account"
+    return None
+
+
+def check_file(query: Query, delivery: Delivery) -> str | None:
+    """Check that a file that came another way is not of another account than what a data folder holds.
+
+    Returns:
+        a warning if nobody in the file is known and no answer id tells, else None.
+
+    Raises:
+        AnotherAccount: the file's answer ids have another account prefix.
+    """
+    before = _known(query)
+    files = [file for staged in delivery.tables.values() for file in staged.files]
+    frames = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in files]
+    now = Evidence(set(_prefixes(_values(frames, "target_answer_id"))), _people_in(frames))
+    if before.prefixes and now.prefixes:
+        if before.prefixes.isdisjoint(now.prefixes):
+            raise AnotherAccount(
+                f"{delivery.path.name} is of another account than the data folder: its answer ids begin with "
+                f"{min(now.prefixes)}, and those that are here with {min(before.prefixes)}. Two accounts are never "
+                "mixed: set MAESTRO_DATA to another folder."
+            )
+        return None
+    if before.people and now.people and before.people.isdisjoint(now.people):
+        return (
+            f"nobody in {delivery.path.name} is known here, and no answer id tells of which account it is. If it is of "
+            f"another one, delete {delivery.path} and run `maestro-analytics replay --without-missing`."
+        )
     return None
 
 
@@ -159,14 +196,14 @@ def _asked_prefixes(transport: Transport, stop: Event | None) -> set[str]:
         except RequestRefused:
             continue
         records = page.get("Resources") if isinstance(page, dict) else None
-        if prefixes := set(_prefixes(records or [])):
+        answer_ids = (record.get("answerId") for record in records or [] if isinstance(record, dict))
+        if prefixes := set(_prefixes(answer_ids)):
             return prefixes
     return set()
 
 
-def _prefixes(records: Iterable[object]) -> Iterable[str]:
-    for record in records:
-        answer_id = record.get("answerId") if isinstance(record, dict) else None
+def _prefixes(answer_ids: Iterable[object]) -> Iterator[str]:
+    for answer_id in answer_ids:
         if isinstance(answer_id, str) and answer_id.count("_") >= 2:
             prefix = answer_id.partition("_")[0]
             if len(prefix) >= 8 and prefix.isalnum():
@@ -182,19 +219,25 @@ def _people(transport: Transport, *, pace: PollPace | None, stop: Event | None) 
                 return set()
             with read_export(kept.files[0], kind=GROUPS.name, staging=Path(folder) / "staging") as delivery:
                 files = [file for staged in delivery.tables.values() for file in staged.files]
-                rows = [pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files]
+                return _people_in([pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in files])
         except (Cancelled, SettingsError):
             raise
         except MaestroError:
             return set()
-    people: set[str] = set()
-    for table in rows:
-        for name in ("agent_ids", "agent_email"):
-            if name in table.columns:
-                column = table[name]
-                values = column.explode() if column.dtype == pl.List else column
-                people |= {text for value in values.to_list() if value and (text := str(value).strip().lower())}
-    return people
+
+
+def _people_in(frames: Sequence[pl.LazyFrame]) -> set[str]:
+    """Ids and addresses of the people in staged rows of any table, in lower case."""
+    values = (value for name in ("agent_ids", "agent_id", "agent_email") for value in _values(frames, name))
+    return {text for value in values if value and (text := str(value).strip().lower())}
+
+
+def _values(frames: Sequence[pl.LazyFrame], name: str) -> Iterator[object]:
+    """The values of a column, each once in a frame, of those frames that have it."""
+    for frame in frames:
+        if name in (schema := frame.collect_schema()):
+            column = pl.col(name).explode() if schema[name] == pl.List else pl.col(name)
+            yield from frame.select(column.unique()).collect().to_series()
 
 
 def _is_same(before: Evidence, now: Evidence) -> bool | None:

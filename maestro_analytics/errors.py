@@ -4,6 +4,7 @@
      +- SettingsError            fix your environment, nothing was tried
      |   +- DiskFault            a file of this machine cannot be written
      |   +- TokenRefused         401/403: the token is invalid or expired
+     |   +- AnotherAccount       the data folder holds another account's data
      +- InvalidArgument          a value refused before anything was sent
      +- RequestRefused           400/404/409/422: asking again gives the same answer
      +- KindRefused              403/404 of one kind of data; the other kinds go on
@@ -63,6 +64,10 @@ class TokenRefused(SettingsError):
             f"{status} from {host}: the API token was refused. Tokens expire after 90 days: create one under "
             "Other Settings > API Tokens, then set MAESTRO_API_TOKEN or MAESTRO_API_TOKEN_FILE."
         )
+
+
+class AnotherAccount(SettingsError):
+    """A token or a file is of another account than the data folder. Nothing of it landed."""
 
 
 class RequestRefused(MaestroError):

@@ -17,8 +17,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from maestro_analytics import push
-from maestro_analytics.errors import ExportFailed, InvalidArgument, MaestroError, UnreadableFile
+from maestro_analytics import account, push
+from maestro_analytics.errors import AnotherAccount, ExportFailed, InvalidArgument, MaestroError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, OnEvent, Window, archive
 from maestro_analytics.exports.events import Noticed
 from maestro_analytics.exports.windows import MARGIN
@@ -27,6 +27,7 @@ from maestro_analytics.kinds import EXPORT_KINDS, RAW, WINDOWED
 from maestro_analytics.pipeline import land_export, moment_of
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.archive import is_not_ours
+from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.tables.reader import kind_of, tables_in
 from maestro_analytics.warehouse import Landed, Master
 
@@ -242,7 +243,18 @@ def _land_one(
     if not is_new and export.status == "landed":
         report.files.append(FileLanded(paths, "unchanged"))
         return f"{name} has landed before"
-    landed = land_export(master, export)
+
+    def check(delivery: Delivery) -> None:
+        if warning := account.check_file(master.query, delivery):
+            report.warnings.append(warning)
+
+    try:
+        landed = land_export(master, export, check=check)
+    except AnotherAccount as error:
+        master.ledger.forget(export)
+        report.errors.append(error)
+        report.files.append(FileLanded(paths, "refused"))
+        return f"{name}: {error}"
     report.files.append(FileLanded(paths, "refused" if landed.refused and not landed.rows else "landed"))
     _enter(landed, report)
     if window is not None and not landed.is_covered and not landed.refused:

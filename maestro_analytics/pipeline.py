@@ -9,7 +9,7 @@ before a failure stays and is published.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -58,6 +58,7 @@ from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWE
 from maestro_analytics.moments import in_utc
 from maestro_analytics.push.mirror import PUBLISHING
 from maestro_analytics.settings import Settings
+from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
@@ -424,8 +425,12 @@ class _Run:
         self.emit(Noticed(f"landed {what}: {counts or 'no rows'}"))
 
 
-def land_export(master: Master, export: ExportRecord) -> Landed:
-    """Read one received export and land it. A file that cannot be read is refused, and the other exports go on."""
+def land_export(master: Master, export: ExportRecord, *, check: Callable[[Delivery], None] | None = None) -> Landed:
+    """Read one received export and land it. A file that cannot be read is refused, and the other exports go on.
+
+    Args:
+        check: called with what was read; nothing lands if it raises.
+    """
     if export.file is None:
         return master.land(export, None)
     try:
@@ -437,6 +442,8 @@ def land_export(master: Master, export: ExportRecord) -> Landed:
     except Exception as error:
         return master.refuse(export, _unexpected(export, error))
     with delivery:
+        if check is not None:
+            check(delivery)
         try:
             return master.land(export, delivery)
         except (duckdb.DataError, duckdb.ProgrammingError, AssertionError, ValueError) as error:

@@ -42,6 +42,13 @@ class DuckLedger:
         with self._session() as connection:
             add(connection, record, self._folder)
 
+    def forget(self, record: ExportRecord) -> None:
+        """Remove a record and its kept file, of which nothing has landed."""
+        with self._session() as connection:
+            connection.execute("delete from state.exports where seq = ?", [record.seq])
+        if record.file is not None:
+            record.file.unlink(missing_ok=True)
+
     def asked(self, seq: int, export_id: str, asked_at: datetime | None = None) -> None:
         """Record the vendor's id; called before the first poll."""
         self._change(seq, "status = 'requested', export_id = ?, asked_at = ?", export_id, asked_at)

@@ -196,6 +196,27 @@ def test_values_that_cannot_be_used_are_refused_before_anything_happens(tmp_path
     assert not (tmp_path / "data").exists()
 
 
+def test_a_file_of_another_account_is_refused_and_of_strangers_told(tmp_path):
+    def file(name: str, account: str, agent: str) -> Path:
+        total = TOTAL | {"agent_id": agent, "agent_email": f"{agent}@example.com"}
+        return written(
+            tmp_path, name, raw_zip(**whole_grade() | {"total_scores": [total | {"target_answer_id": account}]})
+        )
+
+    ours = file("ours.zip", "16906fb5ce9d57646fa38362_1_AatxWWtXWKcfiN34E_2_GRADER_grading", "0072999")
+    land(tmp_path, ours)
+    before = contents(tmp_path)
+    other = file("other.zip", "26906fb5ce9d57646fa38362_1_AatxWWtXWKcfiN34E_2_GRADER_grading", "0072999")
+    report = land(tmp_path, other)
+    assert [(type(error).__name__, file.result) for error, file in zip(report.errors, report.files, strict=True)] == [
+        ("AnotherAccount", "refused")
+    ]
+    assert contents(tmp_path) == before
+    assert len(list((tmp_path / "data" / "exports").iterdir())) == 1
+    strangers = written(tmp_path, "strangers.csv", GROUPS.format("99").replace("jo@", "someone.else@"))
+    assert "nobody in" in " ".join(land(tmp_path, strangers).warnings)
+
+
 def test_the_command_lands_a_folder_and_prints_one_object(tmp_path):
     for number in range(3):
         written(tmp_path / "exports", f"{number}.zip", raw_zip(**whole_grade(gradable_id=str(number))))
