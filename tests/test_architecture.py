@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "account": FOUNDATION | {"api", "exports", "tables", "warehouse"},
     "coaching": FOUNDATION | {"api", "exports", "warehouse"},
     "pipeline": FOUNDATION | {"api", "exports", "tables", "warehouse", "push", "account", "coaching"},
-    "land_files": FOUNDATION | {"exports", "tables", "warehouse", "push", "pipeline"},
+    "land_files": FOUNDATION | {"account", "exports", "tables", "warehouse", "push", "pipeline"},
     "reconcile": FOUNDATION | {"api", "exports", "warehouse", "push", "account", "pipeline"},
     "cli": FOUNDATION
     | {

@@ -3,7 +3,8 @@
 The reference's example results carry `ticket_id` and `metric_id` only, for agent metrics too, and its payloads
 misspell `agent_id` and `metric_id`; so a reply is believed as far as it goes:
 
-    a result with an error                   the entries that it names are rejected, with its words
+    a result with an error                   the entries that it names are rejected, with its words; where it names
+                                             none, or they are confirmed too, the entries in doubt are looked through
     every result names entries of ours       entries that no result names are not confirmed: their outcome is unknown
     any other result                         such as one without the subject's name, or with a name that we did not
                                              send (a vendor may answer with other ids): the reply cannot be matched,
@@ -33,11 +34,15 @@ Names = tuple[tuple[str, str | int], ...]
 
 @dataclass(frozen=True)
 class Reply:
-    """Which entries of a batch the vendor took, refused or did not confirm (the last two with a reason)."""
+    """Which entries of a batch the vendor took, refused or did not confirm (the last two with a reason).
+
+    `doubted` are those that an error of the reply may mean, with its words.
+    """
 
     acknowledged: list[Entry]
     rejected: list[tuple[Entry, str]]
     unconfirmed: list[tuple[Entry, str]]
+    doubted: list[tuple[Entry, str]]
     is_matched: bool
 
 
@@ -63,14 +68,14 @@ def read_reply(batch: Sequence[Entry], results: Sequence[Any], *, kind: Kind, na
             if not keys:
                 stray_words.append(words)
         matched = matched and bool(keys)
-    reply = Reply([], [], [], is_matched=matched)
+    reply = Reply([], [], [], [], is_matched=matched)
     for entry in batch:
         if entry.key in refused and entry.key not in taken:
             reply.rejected.append((entry, refused[entry.key]))
         elif entry.key in refused:
-            reply.unconfirmed.append((entry, refused[entry.key]))
+            reply.doubted.append((entry, refused[entry.key]))
         elif stray_words and entry.key not in taken:
-            reply.unconfirmed.append((entry, "; ".join(dict.fromkeys(stray_words))))
+            reply.doubted.append((entry, "; ".join(dict.fromkeys(stray_words))))
         elif matched and entry.key not in taken:
             reply.unconfirmed.append((entry, NOT_NAMED))
         else:

@@ -160,6 +160,10 @@ class Sending:
             self._names_in_replies = self._names_in_replies or reply.is_matched
             self._acknowledge(reply.acknowledged)
             self._reject(reply.rejected)
+            if reply.doubted:
+                words = "; ".join(dict.fromkeys(words for _, words in reply.doubted))
+                for part in self._come_apart([entry for entry, _ in reply.doubted], words):
+                    self._send_apart(part)
             if not reply.unconfirmed:
                 return None
             self._leave_unknown(reply.unconfirmed)

@@ -55,6 +55,35 @@ def answer_with(vendor, status):
     return answer
 
 
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda entry: {"agent_id": entry["agent_id"], "metric_id": entry["metric_id"], "message": "no such agent"},
+        lambda entry: {"index": 3, "message": "no such agent"},
+        lambda entry: "no such agent",
+    ],
+    ids=["by name", "by position", "in words"],
+)
+def test_errors_beside_the_results_of_a_reply_reject_the_entries_that_they_mean(transport, vendor, tell):
+    vendor.unknown_agents = {"0003", "0007"}
+
+    def answer(entries):
+        vendor.batches.append(entries)
+        good = [entry for entry in entries if not vendor.is_bad(entry)]
+        vendor.keep(good)
+        bad = [tell(entry) for entry in entries if vendor.is_bad(entry)]
+        return 200, {"results": vendor.results(good), "errors": bad}
+
+    vendor.answer = answer
+    for _ in range(2):
+        report = push_agent_metrics(transport, scores(10))
+        assert [(told["agent_id"], told["reason"]) for told in report.rejected] == [
+            ("0003", "no such agent"),
+            ("0007", "no such agent"),
+        ]
+        assert (vendor.series, report.unknown) == (expected(10, without=vendor.unknown_agents), [])
+
+
 def test_a_message_that_names_the_bad_agents_saves_the_halving(transport, vendor):
     vendor.unknown_agents = {"0017", "0333"}
     vendor.words = lambda bad: "unknown agents: " + ", ".join(entry["agent_id"] for entry in bad) + "."

@@ -19,7 +19,7 @@ A, B, C = entry("a"), entry("b"), entry("c")
 
 def read(batch, results, *, kind=Kind.AGENT, names_expected=False):
     reply = read_reply(batch, results, kind=kind, names_expected=names_expected)
-    return reply.acknowledged, reply.rejected, reply.unconfirmed
+    return reply.acknowledged, reply.rejected, reply.unconfirmed + reply.doubted
 
 
 def test_results_in_another_order_are_matched_by_their_names():
