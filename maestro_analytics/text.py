@@ -9,6 +9,8 @@ _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\
 """Control characters, which steer a terminal; those that turn the direction of writing; halves of a character."""
 
 GAP = "  "
+KEPT = "\u00a0"
+"""Stands for a space at which no line ends."""
 
 
 def clean(text: object) -> str:
@@ -37,44 +39,62 @@ def table_lines(
 ) -> list[str]:
     """A table in lines of at most `width` cells of a terminal: every column is there, and no word is broken.
 
-    Cells wrap between words. Where even the longest words of all columns do not fit beside each other, each row becomes
-    a list of `heading  value`. A single word that is longer than `width` is the one thing that stays longer.
+    Cells wrap between words, and numbers before a range in brackets while there is room for it. Where even the longest
+    words of all columns do not fit beside each other, each row becomes a list of `heading  value`. A single word that
+    is longer than `width` is the one thing that stays longer.
 
     Args:
         to_the_right: of each column, whether its cells are aligned to the right (numbers); they wrap only where the
             table would not fit otherwise.
     """
     texts = [[one_line(cell) for cell in row] for row in rows]
-    columns = list(zip(headings, *texts, strict=True))
     room = width - len(GAP) * (len(headings) - 1)
-    natural = [max(cells_of(cell) for cell in column) for column in columns]
-    words = [max(cells_of(word) for cell in column for word in cell.split() or [""]) for column in columns]
-    numbers_whole = [
-        max([cells_of(cell) for cell in column[1:]] + [low]) if right else low
-        for column, low, right in zip(columns, words, to_the_right, strict=True)
-    ]
-    least = next((each for each in (natural, numbers_whole, words) if sum(each) <= room), None)
-    if least is None:
+    natural = [max(cells_of(cell) for cell in column) for column in zip(headings, *texts, strict=True)]
+    for unbroken in (r".+", r"\([^()]*\)", None):
+        shown = [
+            [
+                _kept_whole(cell, unbroken) if right and unbroken else cell
+                for cell, right in zip(row, to_the_right, strict=True)
+            ]
+            for row in texts
+        ]
+        least = [_longest_word(column) for column in zip(headings, *shown, strict=True)]
+        if sum(least) <= room:
+            break
+    else:
         return _records(headings, texts, width=width)
     widths = _spread(least, natural, room)
     lines = _row(headings, widths, to_the_right)
     lines.append(GAP.join("─" * wide for wide in widths))
-    for row in texts:
+    for row in shown:
         lines += _row(row, widths, to_the_right)
-    return lines
+    return [line.replace(KEPT, " ") for line in lines]
 
 
 def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
     """Lines of at most `width` cells, broken between words; all but the first begin with `indent`."""
     lines: list[str] = []
     line = ""
-    for word in text.split():
+    for word in _words(text):
         longer = f"{line} {word}" if line else word
         if line and cells_of(longer) > width:
             lines.append(line)
             longer = indent + word
         line = longer
     return [*lines, line]
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(" ") if word]
+
+
+def _longest_word(texts: Sequence[str]) -> int:
+    return max((cells_of(word) for text in texts for word in _words(text)), default=0)
+
+
+def _kept_whole(text: str, parts: str) -> str:
+    """The text in which no line ends within those parts that the regular expression finds."""
+    return re.sub(parts, lambda found: found[0].replace(" ", KEPT), text)
 
 
 def _records(headings: Sequence[str], rows: Sequence[Sequence[str]], *, width: int) -> list[str]:

@@ -98,9 +98,10 @@ def test_no_column_vanishes_and_no_name_is_broken(data_folder, width):
     """At 80 columns the names of the graders were gone."""
     shown = seen("report", "graders", data=data_folder, width=width)
     table = shown.split("Strict and lenient", 1)[1].split("Do graders agree")[0]
-    headings = ("Grader", "Against", "average", "dashboard", "benchmarks", "Grades", "Group")
+    headings = ("Grader", "Against", "average", "Plain", "benchmarks", "Grades", "Group")
     assert [word for word in headings if word not in table] == []
     assert all(f"grader-{number}" in table for number in range(1, 6))
+    assert width == 80 or max(len(line) for line in shown.splitlines()) > 80
     assert "…" not in table
 
 
@@ -137,6 +138,14 @@ def test_a_table_wraps_between_words_and_keeps_its_columns():
         "Lovelace                    several words",
         "Bob                    2.0",
     ] == table_lines(("Agent", "Mean", "Note"), rows, width=42, **shape)
+    assert [
+        "Agent             Mean  Note",
+        "────────  ────────────  ─────────",
+        "Ada                1.0  a note of",
+        "Lovelace  (0.5 to 1.5)  several",
+        "                        words",
+        "Bob                2.0",
+    ] == table_lines(("Agent", "Mean", "Note"), rows, width=33, **shape)
     assert [
         "Agent  Ada Lovelace",
         "Mean   1.0 (0.5 to 1.5)",

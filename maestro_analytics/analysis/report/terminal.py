@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
 from maestro_analytics.analysis.report.model import Block, Section, cells, heading_lines, with_something_to_say
@@ -25,7 +26,8 @@ class Page:
         from rich.console import Console
 
         self._console = Console(file=to, highlight=False, markup=False, emoji=False, soft_wrap=True)
-        self.width = self._console.width if self._console.is_terminal else PIPED_WIDTH
+        # Not the console's width: that is 80 for every terminal without colours.
+        self.width = get_terminal_size().columns if self._console.is_terminal else PIPED_WIDTH
 
     def title(self, words: str) -> None:
         """A heading, with an empty line above it."""

@@ -27,7 +27,7 @@ QUESTIONS = (
             Column("Question", ("question",), "text"),
             Column("Rubric", ("rubric_name",), "text"),
             Column("Points lost", ("points_lost",), "number"),
-            Column("Of the rubric's, %", ("share",), "number"),
+            Column("Share, %", ("share",), "number"),
             Column("Fails, of 100", ("failure_rate", "lo", "hi"), "interval"),
             Column("Answers", ("n",), "count"),
             NOTE,
