@@ -13,9 +13,10 @@ from maestro_analytics.analysis.statistics import reliability
 from maestro_analytics.analysis.statistics.intervals import Floats
 
 FEWEST_TICKETS = 30
-PILED, FEWEST_EFFECTIVE = 0.25, 60.0
-"""Bootstrap intervals of 30 to 400 tickets covered .54 to .83 where 40 % of scores are 100 and 3 % are 0: those few
-decide alpha. The tickets then count by their share in the variance: number / kurtosis."""
+PILED, FEWEST_EFFECTIVE = 0.25, 40.0
+"""Where 40 % of scores are 100 and 3 % are 0, those few decide alpha, and a hundred tickets may have none. The tickets
+then count by their share in the variance: number / kurtosis."""
+WIDEST_ALPHA = 1.0
 ANY_TYPE = (
     "Ordinary grades, calibration reviews and benchmarks of the same ticket together; of each grader the earliest. The "
     "final of a calibration is its reference and is left out."
@@ -41,7 +42,7 @@ def grader_agreement(
         rubric_id, rubric_name
         n, n_na             Int64    tickets (with rubric and agent) scored twice or more; judgements without a score
         graders, judgements Int64
-        alpha, lo, hi       Float64  Krippendorff's alpha of the percents (interval), bootstrap over tickets
+        alpha, lo, hi       Float64  Krippendorff's alpha of the percents (interval), jackknife over tickets
         icc                 Float64  ICC(A,1) on the largest complete block of tickets and graders
         icc_tickets, icc_graders Int64   how large that block is
         mad                 Float64  mean distance of two graders on a ticket, percent points
@@ -84,7 +85,7 @@ def grader_agreement(
                 "mad": apart.mean(),
                 "within_5": _percent(apart <= 5),
                 "within_10": _percent(apart <= 10),
-                "method": "Krippendorff's alpha (interval), bootstrap over tickets",
+                "method": "Krippendorff's alpha (interval), jackknife over tickets",
                 **_verdict(found, effective=_effective(scored["score_percent"], found.units)),
             }
         )
@@ -135,7 +136,7 @@ def question_agreement(
         n, n_na           Int64    tickets on which two graders or more answered; answers that were N/A
         na_mismatches     Int64    tickets on which some graders answered and others chose N/A
         agreement         Float64  share of pairs of graders with the same answer, percent: read it beside alpha
-        alpha, lo, hi     Float64  Krippendorff's alpha, bootstrap over tickets
+        alpha, lo, hi     Float64  Krippendorff's alpha, jackknife over tickets
         kappa             Float64  kappa of all pairs, both ways round (with equal margins: Scott's pi); quadratic
                                    weights when ordinal
         ac1               Float64  Gwet's AC1, which rare failures do not upset
@@ -177,7 +178,7 @@ def question_agreement(
                 "hi": found.hi,
                 "kappa": reliability.kappa(table, weights="quadratic" if metric == "ordinal" else None),
                 "ac1": reliability.gwet_ac1(table),
-                "method": f"Krippendorff's alpha ({metric}), bootstrap over tickets",
+                "method": f"Krippendorff's alpha ({metric}), jackknife over tickets",
                 **_verdict(found),
             }
         )
@@ -295,6 +296,8 @@ def _verdict(found: reliability.Alpha, *, effective: float = float("inf")) -> di
         reason = f"{found.units} tickets, but rare scores far from the usual one decide alpha: too few of those"
     if not reason and found.units < FEWEST_TICKETS:
         reason = f"{found.units} tickets: fewer than {FEWEST_TICKETS}"
-    if not reason and found.lo is None:
+    if not reason and (found.lo is None or found.hi is None):
         reason = "no interval: too few tickets differ"
+    if not reason and found.lo is not None and found.hi is not None and found.hi - found.lo > WIDEST_ALPHA:
+        reason = "too few tickets differ: alpha may be anything"
     return {"reliable": not reason, "reason": reason}

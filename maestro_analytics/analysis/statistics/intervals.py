@@ -210,9 +210,10 @@ def _cluster_reach(apart: Floats, weight: Floats, *, confidence: float) -> tuple
     squares = float((influence**2).sum())
     error = float(np.sqrt(squares * (clusters - 1) / clusters))
     # The skewness of a handful of clusters is noise: plain t for those.
-    skewed = clusters >= FEWEST_FOR_SKEWNESS and squares > 0
+    freedom = cluster_freedom(weight, np.arange(clusters))
+    skewed = freedom + 1 >= FEWEST_FOR_SKEWNESS and squares > 0
     a = np.asarray(np.clip((influence**3).sum() / squares**1.5, -STEEPEST, STEEPEST) if skewed else 0.0, dtype=float)
-    t = np.asarray(special.stdtrit(cluster_freedom(weight, np.arange(clusters)), 0.5 + confidence / 2), dtype=float)
+    t = np.asarray(special.stdtrit(freedom, 0.5 + confidence / 2), dtype=float)
     return float(_hall_inverse(t, a)) * error, -float(_hall_inverse(-t, a)) * error
 
 

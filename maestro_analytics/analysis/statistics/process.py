@@ -119,8 +119,9 @@ def sampled(
     sigma_z = np.fmax(1.0, each.mean_move(each.moves(z)) / 1.128)
     low, high = _quantiles_of_means(frequency, scores, series, count, false_alarms / each.points / 2)
     step = (scores[1] - scores[0]) / 2 if len(scores) > 1 else 0.0
-    lower = centre + sigma_z * (low - own[series] - step)
-    upper = centre + sigma_z * (high - own[series] + step)
+    # The values of all that were added move the mean a little: what is usual of the mixture is usual of the series.
+    lower = np.minimum(centre + sigma_z * (low - own[series] - step), low - step)
+    upper = np.maximum(centre + sigma_z * (high - own[series] + step), high + step)
     outside = (value < lower - 1e-9) | (value > upper + 1e-9)
     return ControlChart(
         value=value,

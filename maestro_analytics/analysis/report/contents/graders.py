@@ -70,7 +70,7 @@ GRADERS = (
             action="Below .67: calibrate, and sharpen the questions on which graders disagree, before you compare "
             "agents.",
             limits="Who is right. Graders can agree and be wrong together.",
-            method="Krippendorff's alpha (interval), bootstrap over tickets.",
+            method="Krippendorff's alpha (interval), jackknife over tickets.",
         ),
         says=sentences.agreement_by_rubric,
     ),

@@ -93,7 +93,7 @@ QUESTIONS = (
             action="Sharpen the wording of the first questions: one that graders read differently cannot show how "
             "agents differ.",
             limits="Who reads the question right.",
-            method="Krippendorff's alpha (ordinal), bootstrap over tickets. The files also have kappa and Gwet's AC1.",
+            method="Krippendorff's alpha (ordinal), jackknife over tickets. The files also have kappa and Gwet's AC1.",
         ),
         says=sentences.least_agreed,
     ),
