@@ -11,6 +11,7 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import reliability
 from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.summaries import widened_by_agents, with_mean
 
 FEWEST_TICKETS = 30
 PILED, FEWEST_EFFECTIVE = 0.25, 40.0
@@ -217,17 +218,15 @@ def grader_pairs(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -
     One row per ordered pair of graders who scored the same tickets.
 
     Columns: grader, other, n (tickets both scored), n_na (tickets one of them left without a score), bias (mean of
-    grader minus other, percent points), mad (mean distance), lo, hi (interval of the bias), method, reliable, reason.
+    grader minus other, percent points), mad (mean distance), lo, hi (interval of the bias, clustered by agent), method,
+    reliable, reason.
 
     Source: sql/queries/paired_scores.sql. Errors: see `Filters`.
     """
-    from maestro_analytics.analysis.summaries import with_mean
-
     choice = pairing(store, filters)
     pairs = _pairs(store.query("paired_scores", **choice.variables))
-    both = pl.concat([pairs, pairs.select("unit", grader="other", other="grader", apart=-pl.col("apart"))])
     apart = pl.col("apart")
-    table = both.group_by("grader", "other").agg(
+    table = pairs.group_by("grader", "other").agg(
         n=apart.count().cast(pl.Int64),
         n_na=apart.null_count().cast(pl.Int64),
         total=apart.sum(),
@@ -235,7 +234,11 @@ def grader_pairs(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -
         cubes=(apart**3).sum(),
         mad=apart.abs().mean(),
     )
-    table = with_mean(table, min_n=min_n, confidence=0.95, what="tickets").rename({"mean": "bias"})
+    table = with_mean(table, min_n=min_n, confidence=0.95, what="tickets")
+    table = widened_by_agents(table, pairs, ["grader", "other"], confidence=0.95).rename({"mean": "bias"})
+    turned = {name: -pl.col(other) for name, other in (("bias", "bias"), ("lo", "hi"), ("hi", "lo"))}
+    mirrored = table.with_columns(grader="other", other="grader", **turned)
+    table = pl.concat([table, mirrored])
     columns = ("grader", "other", "n", "n_na", "bias", "lo", "hi", "mad", "method", "reliable", "reason")
     return Answer.of(
         table.select(columns).sort("grader", "other"),
@@ -246,13 +249,13 @@ def grader_pairs(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -
 
 
 def _pairs(scored: pl.DataFrame) -> pl.DataFrame:
-    """Each pair of graders of a unit once: unit, grader, other, apart (grader minus other)."""
-    ours = scored.select("unit", "grader", score="score_percent")
-    theirs = ours.rename({"grader": "other", "score": "other_score"})
+    """Each pair of graders of a unit once: unit, person_id, grader, other, apart (grader minus other)."""
+    ours = scored.select("unit", "person_id", "grader", score="score_percent")
+    theirs = ours.select("unit", other="grader", other_score="score")
     return (
         ours.join(theirs, on="unit")
         .filter(pl.col("grader") < pl.col("other"))
-        .select("unit", "grader", "other", apart=pl.col("score") - pl.col("other_score"))
+        .select("unit", "person_id", "grader", "other", apart=pl.col("score") - pl.col("other_score"))
     )
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.agreement import pairing
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics.day_clusters import day_correlation
-from maestro_analytics.analysis.summaries import HALL, with_mean
+from maestro_analytics.analysis.summaries import widened_by_agents, with_mean
 
 CALIBRATION = "calibration"
 CALIBRATION_FINAL = "calibration_final"
@@ -106,7 +104,8 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
         )
     )
     table = with_mean(table, min_n=min_n, confidence=confidence, what="benchmarks")
-    table = _clustered(table, judged, confidence=confidence).rename({"mean": "bias"})
+    judged = judged.with_columns(grader="judged")
+    table = widened_by_agents(table, judged, ["grader"], confidence=confidence).rename({"mean": "bias"})
     columns = (
         "grader",
         "n",
@@ -128,40 +127,6 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
         table.select(columns).sort("bias", "grader", nulls_last=True),
         choice,
         question="Which graders give more, or less, than the benchmark? Percent points.",
-    )
-
-
-def _clustered(table: pl.DataFrame, judged: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
-    """Intervals widened by how much a grader's errors about one agent resemble each other, over all graders."""
-    from scipy import special
-
-    apart = pl.col("apart")
-    parts = (
-        judged.filter(apart.is_not_null())
-        .group_by("judged", "person_id")
-        .agg(n=apart.count().cast(pl.Float64), total=apart.sum(), squares=(apart**2).sum())
-        .sort("judged", "person_id")
-    )
-    if not parts.height:
-        return table
-    group = (parts["judged"].rank("dense").cast(pl.Int64) - 1).to_numpy()
-    n, total, squares = (parts[name].to_numpy() for name in ("n", "total", "squares"))
-    alike = day_correlation(n, total, squares, group, level=1.0)
-    if alike <= 0:
-        return table
-    # Agents of unequal numbers say less than their number: as many count as their shares are equal to.
-    counted = np.bincount(group, n) ** 2 / np.bincount(group, n**2)
-    freedom = max(float((counted - 1).sum()), 1.0)
-    share = (pl.col("n") ** 2).sum() / pl.col("n").sum()
-    design = parts.group_by(grader="judged").agg(design=(1 + alike * (share - 1)).sqrt())
-    table = table.join(design, on="grader", how="left")
-    own = special.stdtrit(np.maximum(table["n"].to_numpy() - 1.0, 1.0), 0.5 + confidence / 2)
-    wide = table["design"].to_numpy() * np.maximum(float(special.stdtrit(freedom, 0.5 + confidence / 2)) / own, 1.0)
-    mean = pl.col("mean")
-    return table.with_columns(
-        lo=mean - pl.Series(wide) * (mean - pl.col("lo")),
-        hi=mean + pl.Series(wide) * (pl.col("hi") - mean),
-        method=pl.lit(f"{HALL}, clustered by agent"),
     )
 
 

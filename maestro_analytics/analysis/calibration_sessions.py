@@ -9,7 +9,7 @@ import polars as pl
 from maestro_analytics.analysis.agreement import pairing
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Filters, Store
-from maestro_analytics.analysis.summaries import with_mean
+from maestro_analytics.analysis.summaries import widened_by_agents, with_mean
 
 SESSIONS = (
     "group",
@@ -49,7 +49,8 @@ def calibration_sessions(
         month              Date     first day of the month of the review (`date_reported_as`)
         n, n_na            Int64    reviews (answers) that are compared, and those that cannot be
         with_final         Int64    of `n`, compared with a final
-        bias, lo, hi       Float64  mean of the review minus the agreed score, percent points, with its interval
+        bias, lo, hi       Float64  mean of the review minus the agreed score, percent points, with its interval, which
+                                    allows for errors about one agent that resemble each other
         mad                Float64  mean distance, percent points
         within_5           Float64  share at most 5 points away, percent
         method, reliable, reason
@@ -83,7 +84,9 @@ def calibration_sessions(
             within_5=100 * (apart.abs() <= 5).mean(),
         )
     )
-    table = with_mean(table, min_n=min_n, confidence=confidence, what="reviews").rename({"mean": "bias"})
+    table = with_mean(table, min_n=min_n, confidence=confidence, what="reviews")
+    keys = ["group", "rubric_name", "month"]
+    table = widened_by_agents(table, scores, keys, confidence=confidence).rename({"mean": "bias"})
     return Answer.of(
         table.select(SESSIONS).sort("group", "rubric_name", "month", nulls_last=True),
         choice,

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.statistics import intervals
+from maestro_analytics.analysis.statistics.day_clusters import day_correlation
 
 SUMS = ("n", "n_na", "total", "squares", "cubes")
 HALL = "skewness-corrected t"
@@ -205,4 +206,45 @@ def by_cluster(
         )
         .with_columns(reliable=pl.col("reason") == "", **on_scale("mean", "lo", "hi"))
         .drop("lo_of", "hi_of", "highest")
+    )
+
+
+def widened_by_agents(
+    table: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], *, confidence: float
+) -> pl.DataFrame:
+    """Intervals of `mean` widened by how much differences about one agent resemble each other, over all of `keys`.
+
+    Args:
+        table: what `with_mean` has made, one row for each of `keys`.
+        rows: one row per difference, with `keys`, `person_id` and `apart`.
+    """
+    from scipy import special
+
+    apart = pl.col("apart")
+    parts = (
+        rows.filter(apart.is_not_null())
+        .group_by(*keys, "person_id")
+        .agg(n=apart.count().cast(pl.Float64), total=apart.sum(), squares=(apart**2).sum())
+        .sort(*keys, "person_id")
+    )
+    if not parts.height:
+        return table
+    group = (parts.select(pl.struct(keys).rank("dense")).to_series().cast(pl.Int64) - 1).to_numpy()
+    n, total, squares = (parts[name].to_numpy() for name in ("n", "total", "squares"))
+    alike = day_correlation(n, total, squares, group, level=1.0)
+    if alike <= 0:
+        return table
+    # Agents of unequal numbers say less than their number: as many count as their shares are equal to.
+    counted = np.bincount(group, n) ** 2 / np.bincount(group, n**2)
+    freedom = max(float((counted - 1).sum()), 1.0)
+    share = (pl.col("n") ** 2).sum() / pl.col("n").sum()
+    design = parts.group_by(keys).agg(design=(1 + alike * (share - 1)).sqrt())
+    table = table.join(design, on=list(keys), how="left", nulls_equal=True)
+    own = special.stdtrit(np.maximum(table["n"].to_numpy() - 1.0, 1.0), 0.5 + confidence / 2)
+    wide = table["design"].to_numpy() * np.maximum(float(special.stdtrit(freedom, 0.5 + confidence / 2)) / own, 1.0)
+    mean = pl.col("mean")
+    return table.with_columns(
+        lo=(mean - pl.Series(wide) * (mean - pl.col("lo"))).clip(-WIDEST),
+        hi=(mean + pl.Series(wide) * (pl.col("hi") - mean)).clip(upper_bound=WIDEST),
+        method=pl.lit(f"{HALL}, clustered by agent"),
     )

@@ -6,8 +6,7 @@ of intervals that cover the truth, how many agents are flagged, an error in poin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,33 +14,12 @@ import polars as pl
 
 from maestro_analytics import analysis
 from tests.simulations import centres, coaching
+from tests.simulations.further import further
+from tests.simulations.scenario import COVER, SHARE_COVERED, Measure, Measures, Scenario, covered
 from tests.simulations.stores import MemoryStore, PreparedStore, coached_store, names, number_of, tables
 
-Measures = dict[str, float]
-COVER = (0.925, 1.0)
-SHARE_COVERED = "covered"
 
-
-@dataclass(frozen=True)
-class Scenario:
-    """One answer in one kind of centre, and between which values each measure is to be."""
-
-    answer: str
-    name: str
-    measure: Callable[[np.random.Generator, MemoryStore], Measures]
-    aims: dict[str, tuple[float, float]]
-
-
-def covered(table: pl.DataFrame, truth: np.ndarray, lo: str = "lo", hi: str = "hi") -> float:
-    """Share of intervals that hold their truth; nan without any interval."""
-    low, high = (table[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in (lo, hi))
-    known = np.isfinite(low) & np.isfinite(high)
-    if not known.any():
-        return float("nan")
-    return float(((low <= truth + 1e-9) & (truth <= high + 1e-9))[known].mean())
-
-
-def scores(kind: dict[str, Any]) -> Callable[[np.random.Generator, MemoryStore], Measures]:
+def scores(kind: dict[str, Any]) -> Measure:
     """Intervals of agent_scores: as graded, and of the mean under an average grader."""
 
     def measure(rng: np.random.Generator, store: MemoryStore) -> Measures:
@@ -66,7 +44,7 @@ def scores_of_two_rubrics(rng: np.random.Generator, store: MemoryStore) -> Measu
     }
 
 
-def ranking(kind: dict[str, Any], *, equal: bool) -> Callable[[np.random.Generator, MemoryStore], Measures]:
+def ranking(kind: dict[str, Any], *, equal: bool) -> Measure:
     """Agents that are flagged although equal; else flags of the wrong sign and coverage within components."""
 
     def measure(rng: np.random.Generator, store: MemoryStore) -> Measures:
@@ -147,7 +125,7 @@ def team_rates(rng: np.random.Generator, store: MemoryStore) -> Measures:
     return measures | {"two teams apart": float(bool(apart))}
 
 
-def severity(kind: dict[str, Any]) -> Callable[[np.random.Generator, MemoryStore], Measures]:
+def severity(kind: dict[str, Any]) -> Measure:
     """Coverage of the adjusted gap, and its error beside that of raw means, centred within components."""
 
     def measure(rng: np.random.Generator, store: MemoryStore) -> Measures:
@@ -193,7 +171,7 @@ def _judged(rng: np.random.Generator, tickets: int, kind: str) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def agreement(tickets: int, kind: str) -> Callable[[np.random.Generator, MemoryStore], Measures]:
+def agreement(tickets: int, kind: str) -> Measure:
     """Coverage of alpha among reliable rows; the truth is alpha of 200,000 tickets."""
 
     def measure(rng: np.random.Generator, store: MemoryStore) -> Measures:
@@ -247,7 +225,7 @@ def drift_of_moods(rng: np.random.Generator, store: MemoryStore) -> Measures:
     return {"slope excludes 0": 1 - covered(found, np.zeros(found.height), "slope_lo", "slope_hi")}
 
 
-def effect(reason: str, size: float) -> Callable[[np.random.Generator, MemoryStore], Measures]:
+def effect(reason: str, size: float) -> Measure:
     """The recommended row, where there is one."""
 
     def measure(rng: np.random.Generator, store: MemoryStore) -> Measures:
@@ -331,14 +309,18 @@ def planned(rng: np.random.Generator, store: MemoryStore) -> Measures:
     return {"inside": float((np.abs(apart) <= 5).mean())}
 
 
-def charts(rng: np.random.Generator, store: MemoryStore) -> Measures:
+def charts(grades: tuple[int, int]) -> Measure:
     """24 agents who never change over 26 weeks: how many have a signal."""
-    made = centres.make(rng, grades=(40, 300), days=182, quality_sd=3, noise="pile")
-    store.fill(**tables(made))
-    control = analysis.control_chart(store, by="agent")
-    passing = analysis.pass_rate_chart(store, by="agent")
-    flagged = [float(table.filter(pl.col("signal") != "")["group"].n_unique()) for table in (control, passing)]
-    return {"control chart": flagged[0], "pass rate chart": flagged[1]}
+
+    def measure(rng: np.random.Generator, store: MemoryStore) -> Measures:
+        made = centres.make(rng, grades=grades, days=182, quality_sd=3, noise="pile")
+        store.fill(**tables(made))
+        control = analysis.control_chart(store, by="agent")
+        passing = analysis.pass_rate_chart(store, by="agent")
+        flagged = [float(table.filter(pl.col("signal") != "")["group"].n_unique()) for table in (control, passing)]
+        return {"control chart": flagged[0], "pass rate chart": flagged[1]}
+
+    return measure
 
 
 def scenarios() -> Iterator[Scenario]:
@@ -398,5 +380,7 @@ def scenarios() -> Iterator[Scenario]:
                    {SHARE_COVERED: COVER, "coverage covered": COVER})  # fmt: skip
     yield Scenario("time_to_coach", "five days of follow-up", waiting_too_early, {"reliable": (0.0, 0.0)})
     yield Scenario("sampling_plan", "the grades it asks for", planned, {"inside": COVER})
-    yield Scenario("control_chart, pass_rate_chart", "24 stable agents, pile", charts,
-                   {"control chart": (0.0, 1.5), "pass rate chart": (0.0, 1.5)})  # fmt: skip
+    for name, grades in {"pile": (40, 300), "pile, 20 to 60 grades": (20, 60)}.items():
+        yield Scenario("control_chart, pass_rate_chart", f"24 stable agents, {name}", charts(grades),
+                       {"control chart": (0.0, 1.5), "pass rate chart": (0.0, 1.5)})  # fmt: skip
+    yield from further()

@@ -19,6 +19,8 @@ DECAYS = (0.0, 0.3, 0.5, 0.65, 0.75, 0.82, 0.88, 0.92, 0.95)
 FARTHEST = 56
 """Days apart up to which products are looked at; at most a third of the time that there is."""
 FEWEST_PRODUCTS = 30
+MONTH = np.abs(np.subtract.outer(np.arange(30), np.arange(30)))
+"""How many days lie between two days of a month."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def moods(residual: Floats, own: Floats, n: Floats, *, grader: Codes, day: Codes
     for decay in DECAYS:
         shape = decay**lags
         of_mean = (both_ways * shape) @ pairs / whole**2
-        # A grader's mean takes away what moods add to it.
+        # A grader's mean takes away what moods add to it, the mean of a month what they add to that of all graders.
         taken = float((of_mean * whole**2).sum() / (whole**2).sum())
+        taken += float((decay**MONTH).mean()) / graders
         seen = shape[known] - taken
         precision = float((weight * seen**2).sum())
         if precision <= 0:
