@@ -148,6 +148,22 @@ def test_thousands_of_agents_are_drawn_from_both_ends():
     assert "of 3,000 agents" in picture
 
 
+def test_a_hundred_thousand_low_grades_and_ten_thousand_agents_are_drawn():
+    """Each grade has a step of its own in the curve, and each agent a dot: more than a picture can hold."""
+    days = [at / 2000 for at in range(100_000)]
+    curve = pl.DataFrame({"group": ["all"] * 100_000, "days": days, "n": 100_000, "n_na": 0}).with_columns(
+        at_risk=pl.lit(1), waiting=100 - pl.col("days"), lo=99 - pl.col("days"), hi=101 - pl.col("days")
+    )
+    drawn = charts.waiting(curve).to_dict()
+    values = next(rows for rows in drawn["datasets"].values() if len(rows) > 100)
+    assert [(0.0, 100.0), (0.1, 99.9)] == [(row["days"], round(row["waiting"], 9)) for row in values[:2]]
+    assert len(values) < 600
+    plan = pl.DataFrame({"person_id": [f"{at:05}" for at in range(10_000)], "agent_name": "A", "n": 20}).with_columns(
+        mean=80.0, sd=10.0, half_width_now=4.5, needed=16, more=0, weeks_to_go=0.0
+    )
+    assert "2,000 of 10,000 agents" in svg(charts.precision(plan))
+
+
 def test_severity_is_drawn_by_group_where_graders_share_no_agents(holding):
     grades = grade_rows(
         gradable_id=[f"t{n}" for n in range(80)],

@@ -26,6 +26,9 @@ from maestro_analytics.analysis.charts.theme import (
 )
 from maestro_analytics.analysis.coaching_effect import METHOD_WORDS, NAIVE
 
+MOST_STEPS = 2_000
+"""Of 100,000 low grades each may have a step of its own: more than a picture shows."""
+
 
 def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
     """The effect of coaching, naive and honest side by side, from `coaching_effect`."""
@@ -113,6 +116,10 @@ def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, widt
     left = f" Drawn are the {show} of {groups.height} with most low grades." if groups.height > show else ""
     groups = groups.head(show)
     frame = frame.join(groups.select("group"), on="group").filter(pl.col("days") <= most_days)
+    if frame.height > MOST_STEPS:
+        # The last step of each tenth of a day, which is finer than a pixel.
+        tenth = frame.sort("group", "days").with_columns(tenth=(pl.col("days") * 10).ceil())
+        frame = tenth.unique(["group", "tenth"], keep="last", maintain_order=True).drop("tenth")
     ends = (
         frame.group_by("group")
         .agg(pl.col("waiting", "lo", "hi", "n", "n_na").sort_by("days").last())

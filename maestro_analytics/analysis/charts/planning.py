@@ -24,6 +24,9 @@ from maestro_analytics.analysis.charts.theme import (
     tips,
 )
 
+MOST_DOTS = 2_000
+"""More dots lie on each other, and make a picture too large for a notebook."""
+
 
 def precision(plan: pl.DataFrame, *, half_width: float = 5.0, width: int = WIDTH) -> Any:
     """How sure a mean is with so many grades, from `sampling_plan`: and where agents are."""
@@ -43,7 +46,8 @@ def precision(plan: pl.DataFrame, *, half_width: float = 5.0, width: int = WIDTH
     heights = alt.Scale(domain=[0, top], clamp=True, nice=False)
     y = alt.Y("half_width_now:Q", title="+- points", scale=heights)
     line = alt.Chart(curve).mark_line(color=GREY, strokeWidth=2).encode(x=x, y=y)
-    dots = alt.Chart(frame).mark_point(filled=True, size=46, opacity=0.75).encode(
+    drawn = frame.sort("n", "person_id").gather_every(max(1, -(-frame.height // MOST_DOTS)))
+    dots = alt.Chart(drawn).mark_point(filled=True, size=46, opacity=0.75).encode(
         x=x, y=y,
         color=coloured("verdict", {"sure enough": BLUE, "more grades needed": ORANGE}, width),
         tooltip=tips("agent_name", "n", "mean", "sd", "half_width_now", "needed", "more", "weeks_to_go"),
@@ -53,7 +57,7 @@ def precision(plan: pl.DataFrame, *, half_width: float = 5.0, width: int = WIDTH
     needed = (1.959964 * sd / half_width) ** 2
     detail = (
         f"Line: single grades spread by {sd:.1f} points, the usual here; {needed:.0f} grades for +- {half_width:g}. "
-        f"Dots: {frame.height} agents."
+        f"Dots: {f'{drawn.height:,} of ' if drawn.height < frame.height else ''}{frame.height:,} agents."
     )
     return finished(chart, question=question, detail=detail, width=width)
 
