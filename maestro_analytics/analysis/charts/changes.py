@@ -28,7 +28,7 @@ from maestro_analytics.analysis.charts.theme import (
 COLOURS = {"down": ORANGE, "up": BLUE, "": GREY}
 
 
-def movers(changed: pl.DataFrame, *, show: int = 24, width: int = WIDTH) -> Any:
+def movers(changed: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> Any:
     """Changes with their intervals, from `changes`: the largest fall first.
 
     Of more than `show` those who changed for real are drawn before the others.

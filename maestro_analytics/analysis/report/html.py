@@ -131,6 +131,11 @@ def in_page_colours(svg: str, mark: str) -> str:
     return svg
 
 
+def printed_note(total: int) -> str:
+    """Says on paper that most rows of a table are on the screen alone."""
+    return f'<p class="more paper">Printed are {PRINTED_ROWS} of {total:,} rows; the page on a screen has more.</p>'
+
+
 @dataclass(frozen=True)
 class Head:
     """The heading of a table's column.
@@ -171,9 +176,7 @@ def table(
         more += f'<p class="more">The table shows the first {MOST_ROWS:,} of {total:,} rows.</p>'
     trimmed = len(rows) > TRIMMED_ROWS
     if trimmed:
-        more += (
-            f'<p class="more paper">Printed are {PRINTED_ROWS} of {total:,} rows; the page on a screen has more.</p>'
-        )
+        more += printed_note(total)
     scroll = f"scroll{' long' if long else ''}{' trimmed' if trimmed else ''}"
     made = (
         f'<div class="{scroll}" tabindex="0" role="region" aria-label="{text(name)}"><table><thead><tr>{above}</tr>'

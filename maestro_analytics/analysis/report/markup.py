@@ -10,6 +10,12 @@ from maestro_analytics.analysis.report import html
 from maestro_analytics.analysis.report.html import text
 from maestro_analytics.text import clean
 
+LONG_ROWS = 50
+"""A table with more rows scrolls in a box of its own."""
+
+PRINTED_WHOLE = 400
+"""Of a table with more rows only the first ones are printed."""
+
 
 def document(title: str, lines: Iterable[str], body: str, *, up: str = "", searched: bool = False) -> str:
     """A whole page.
@@ -58,7 +64,7 @@ def figure(wide: str, narrow: str, *, words: str) -> str:
 
 
 def table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, searched: bool = False) -> str:
-    """A table; on a phone each row is a list.
+    """A table; on a phone each row is a list, and a long one scrolls in a box of its own.
 
     Args:
         headings: of each column its heading and `text` or `number`.
@@ -66,7 +72,7 @@ def table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *,
         searched: whether the search box filters its rows.
     """
     head = "".join(f'<th scope="col" class="{kind}">{text(words)}</th>' for words, kind in headings)
-    body = "".join(
+    lines = [
         "<tr>"
         + "".join(
             f'<td class="{kind}" data-label="{text(words)}">{cell}</td>'
@@ -74,11 +80,14 @@ def table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *,
         )
         + "</tr>"
         for row in rows
-    )
+    ]
     mark = " data-searched" if searched else ""
+    long, trimmed = len(lines) > LONG_ROWS, len(lines) > PRINTED_WHOLE
+    note = html.printed_note(len(lines)) if trimmed else ""
     return (
-        f'<div class="scroll" tabindex="0" role="group" aria-label="Table"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody{mark}>{body}</tbody></table></div>"
+        f'<div class="scroll{" long" if long else ""}{" trimmed" if trimmed else ""}" tabindex="0" role="group" '
+        f'aria-label="Table"><table><thead><tr>{head}</tr></thead><tbody{mark}>{"".join(lines)}</tbody></table></div>'
+        f"{note}"
     )
 
 
