@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ sys.path.append(str(Path(__file__).parents[2]))
 
 import simulated_database
 
+from maestro_analytics.cli import main
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.warehouse import Store
 from maestro_analytics.warehouse import open as open_store
@@ -68,3 +71,34 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, A
         )
         with open_store(path) as opened:
             yield opened, truth
+
+
+@dataclass
+class Done:
+    """What a command printed, and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Calls the command line as the shell would, in this process, which has the imports already."""
+
+    def call(*arguments: str, data: Path, **settings: str) -> Done:
+        for name, value in {"MAESTRO_DATA": str(data), **settings}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("sys.argv", ["maestro-analytics", *arguments])
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        said = capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    return call

@@ -5,10 +5,9 @@ import io
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,37 +21,8 @@ from maestro_analytics.analysis import report as reports
 from maestro_analytics.analysis.notebooks import notebooks_folder
 from maestro_analytics.analysis.report.contents import CONTENTS
 from maestro_analytics.analysis.report.page import article
-from maestro_analytics.cli import main
 
 KINDS = ("overview", "changes", "agents", "graders", "questions", "coaching", "grading")
-
-
-@dataclass
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Calls the command line as the shell would, in this process."""
-
-    def call(*arguments, data):
-        monkeypatch.setenv("MAESTRO_DATA", str(data))
-        monkeypatch.setattr("sys.argv", ["maestro-analytics", *arguments])
-        handler = signal.getsignal(signal.SIGTERM)
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        finally:
-            signal.signal(signal.SIGTERM, handler)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return call
 
 
 def test_a_table_for_a_team_lead(data_folder, run):

@@ -310,14 +310,16 @@ def test_a_folder_with_another_index_is_refused_and_left_alone(store, tmp_path):
         list(reports.write_site(store, tmp_path / "index.html"))
 
 
-def test_a_run_that_is_killed_leaves_whole_pages_only_and_the_next_one_finishes(data_folder, tmp_path):
+def test_a_run_that_is_killed_leaves_whole_pages_only_and_the_next_one_finishes(data_folder, tmp_path, run):
     folder = tmp_path / "site"
-    process = started("report", "site", "--output", str(folder), data=data_folder)
+    process = subprocess.Popen(
+        [*RUN, "report", "site", "--output", str(folder)], env=os.environ | {"MAESTRO_DATA": str(data_folder)}
+    )
     until = time.monotonic() + 60
     while time.monotonic() < until and len(list(folder.glob("agents/*.html"))) < 3:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     pages = list(folder.rglob("*.html"))
     assert pages
     assert all(page.read_text(encoding="utf-8").endswith("</html>\n") for page in pages)
@@ -327,20 +329,8 @@ def test_a_run_that_is_killed_leaves_whole_pages_only_and_the_next_one_finishes(
     assert 1 + 2 + 24 == len(list(folder.rglob("*.html")))
 
 
-def started(*arguments, data, **more):
-    environment = os.environ | {"MAESTRO_DATA": str(data), "MAESTRO_TICKET_URLS": LINKS} | more
-    return subprocess.Popen(
-        [*RUN, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def run(*arguments, data, **more):
-    process = started(*arguments, data=data, **more)
-    out, err = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-
-def test_a_scorecard_on_the_command_line(data_folder, tmp_path):
+def test_a_scorecard_on_the_command_line(data_folder, tmp_path, run, monkeypatch):
+    monkeypatch.setenv("MAESTRO_TICKET_URLS", LINKS)
     table = run("report", "scorecard", "--agent", "Agent 003", data=data_folder)
     assert (0, "") == (table.returncode, table.stderr)
     assert "of 24" in table.stdout
@@ -367,7 +357,7 @@ def test_a_scorecard_on_the_command_line(data_folder, tmp_path):
         (("scorecard", "--agent", "003"), {"MAESTRO_TICKET_URLS": "zendesk=http://a/{gradable_id}"}, 3, "https://"),
     ],
 )
-def test_what_cannot_be_meant_is_answered_in_one_line(data_folder, arguments, settings, code, message):
+def test_what_cannot_be_meant_is_answered_in_one_line(data_folder, arguments, settings, code, message, run):
     done = run("report", *arguments, data=data_folder, **settings)
     assert (code, "") == (done.returncode, done.stdout)
     assert message in done.stderr
