@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import maestro_analytics
@@ -38,11 +37,12 @@ from maestro_analytics.cli import (
     sandbox,
 )
 from maestro_analytics.cli.exit_codes import exit_code, machine_fault
+from maestro_analytics.cli.groups import Group
 from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
 from maestro_analytics.text import harmless
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """All commands. A reader that closes the pipe early, such as `head`, ends them without an error message."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -87,9 +87,9 @@ def options(
 
     \b
     Examples:
-      maestro-analytics refresh --sandbox    fill a database from a built-in contact centre, without an account
-      maestro-analytics refresh              bring the database up to date
-      maestro-analytics report agents        what the grades say about agents
+      maestro-analytics refresh --sandbox   a made-up centre, without an account
+      maestro-analytics refresh             bring the database up to date
+      maestro-analytics report agents       what the grades say about agents
       maestro-analytics sql "select * from grades limit 10"
     """
 

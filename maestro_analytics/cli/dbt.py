@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from maestro_analytics.cli.groups import command_group
 from maestro_analytics.cli.output import write_content
 
 
 def register(app: typer.Typer) -> None:
     """Add `dbt sources`."""
-    group = typer.Typer(name="dbt", help="The published file in a dbt project.", no_args_is_help=True)
+    group = command_group("dbt", help="The published file in a dbt project.")
     group.callback()(_group)
     group.command("sources")(sources)
     app.add_typer(group)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maestro_analytics.cli import exit_codes
+from maestro_analytics.cli.groups import command_group
 from maestro_analytics.cli.options import moment
 from maestro_analytics.cli.output import AsJson, emit_json
 from maestro_analytics.kinds import AUDIT, GROUPS, RAW
@@ -18,22 +19,20 @@ if TYPE_CHECKING:
     from maestro_analytics.exports import ExportPlan
     from maestro_analytics.exports.adhoc import ExportResult
 
-Since = Annotated[str, typer.Option(metavar="T", help="From this date or moment on (UTC unless it says otherwise).")]
+Since = Annotated[str, typer.Option(metavar="DATE", help="From this date or moment on (UTC unless it says otherwise).")]
 Until = Annotated[
-    str | None, typer.Option(metavar="T", help="Until this date or moment, not included; one minute ago by default.")
+    str | None, typer.Option(metavar="DATE", help="Until this date or moment, not included; one minute ago by default.")
 ]
-To = Annotated[Path, typer.Option(metavar="DIR", help="The folder that the files are kept in.")]
+To = Annotated[Path, typer.Option(metavar="FOLDER", help="The folder that the files are kept in.")]
 PlanOnly = Annotated[bool, typer.Option("--plan", help="Say what would be asked for, and ask for nothing.")]
 MaxWindow = Annotated[str, typer.Option(metavar="LENGTH", help="Longest window of one export: 7d, 12h, 15m.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
-    group = typer.Typer(
-        name="export",
+    group = command_group(
+        "export",
         help="Files of the vendor's exports, kept in a folder, without a warehouse. Their paths go to standard output.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
     )
     group.command()(raw)
     group.command()(groups)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.cli.groups import command_group
 from maestro_analytics.cli.output import AsJson, Format, emit_json, write
 
 if TYPE_CHECKING:
@@ -19,11 +20,9 @@ Account = Annotated[str | None, typer.Option(metavar="NAME", help="Which account
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
-    group = typer.Typer(
-        name="lake",
+    group = command_group(
+        "lake",
         help="The tables as Delta Lake, by month, for Spark, Databricks, DuckDB, Trino, polars and pandas alike.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
     )
     group.command("write")(write_to)
     group.command("show")(show)
@@ -97,7 +96,7 @@ def show(path: Place, account: Account = None, as_json: AsJson = False) -> None:
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="A query in DuckDB's SQL.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="A query in DuckDB's SQL.")],
     at: Annotated[str, typer.Option("--at", metavar="PLACE", help="The lake.", show_default=False)],
     account: Account = None,
     spark: Annotated[bool, typer.Option("--spark", help="Ask a Spark of this machine instead of DuckDB.")] = False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from maestro_analytics.cli.exit_codes import PARTIAL, exit_code, worst
+from maestro_analytics.cli.groups import command_group
 from maestro_analytics.cli.output import AsJson, Format, check_destination, emit_json, write
 from maestro_analytics.values import rows_of
 
@@ -24,12 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(status)
     app.command()(replay)
-    group = typer.Typer(
-        name="quarantine",
-        help="Rows that were refused: kept with their raw text, file, line and reason.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-    )
+    group = command_group("quarantine", help="Rows that were refused: kept with their raw text, file, line and reason.")
     group.command("list")(quarantine_list)
     group.command("retry")(quarantine_retry)
     group.command("export")(quarantine_export)

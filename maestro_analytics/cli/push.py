@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maestro_analytics.cli import exit_codes
+from maestro_analytics.cli.groups import command_group
 from maestro_analytics.cli.options import moment
 from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
 from maestro_analytics.push.metrics import METRICS
@@ -27,11 +28,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be sent,
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
-    group = typer.Typer(
-        name="push",
-        help="Metrics back to the vendor: what changed since it was last acknowledged, and nothing else.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
+    group = command_group(
+        "push", help="Metrics back to the vendor: what changed since it was last acknowledged, and nothing else."
     )
     group.command("agent-metrics", help=AGENT_METRICS_HELP)(agent_metrics)
     group.command("file")(file)

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="A DuckDB query; `-` reads it from standard input.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="A DuckDB query; `-` reads it from standard input.")],
     form: Annotated[
         Format | None,
         typer.Option(

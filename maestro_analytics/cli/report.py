@@ -72,12 +72,12 @@ def report(
     \b
     Examples:
       maestro-analytics report agents --since 2026-01-01 --team Billing
-      maestro-analytics report all --output report.html           one page with pictures, no network
-      maestro-analytics report questions --format csv             the first table of a section, all columns
-      maestro-analytics report all --format csv --output out      a folder with a file for each table
-      maestro-analytics report scorecard --agent "Ada Lovelace"   one agent among all, for a talk
-      maestro-analytics report site --output site                 a page for each team and agent
-      maestro-analytics report all --output report.xlsx           a workbook with a sheet for each table
+      maestro-analytics report all --output report.html          one page
+      maestro-analytics report questions --format csv            its first table
+      maestro-analytics report all --format csv --output out     all tables
+      maestro-analytics report all --output report.xlsx          a workbook
+      maestro-analytics report scorecard --agent "Ada Lovelace"  one agent
+      maestro-analytics report site --output site                linked pages
     """
     import polars as pl
 

@@ -7,14 +7,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from maestro_analytics.cli.groups import command_group
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
-    group = typer.Typer(
-        name="sandbox",
-        help="The vendor's API on this machine: real HTTP, a believable contact centre, no account.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
+    group = command_group(
+        "sandbox", help="The vendor's API on this machine: real HTTP, a believable contact centre, no account."
     )
     group.command("serve")(serve)
     app.add_typer(group)
