@@ -228,7 +228,7 @@ class NotALake(LakeError, InvalidArgument):
         ),
     ) -> None:
         self.place = place
-        super().__init__(f"{place} is no lake: {reason}. {remedy}")
+        super().__init__(f"{place} is not a lake: {reason}. {remedy}")
 
 
 class LakeBusy(LakeError, AnotherRefresh):

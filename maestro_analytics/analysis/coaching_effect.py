@@ -178,7 +178,7 @@ def _checked(
     if seen.autofail_coached - seen.autofail_others > MORE:
         why = (
             f"{seen.autofail_coached:.0%} of the coached had an auto-fail before and {seen.autofail_others:.0%} of "
-            "the others: an auto-fail seldom comes twice, so auto-fails are left out."
+            "the others: an auto-fail is seldom followed by another, so auto-fails are left out."
         )
         return rows, NO_ZEROS, why
     if seen.standing.hi < 0 and not seen.dip.hi < 0:

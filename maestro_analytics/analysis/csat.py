@@ -38,7 +38,7 @@ def csat_link(
         rho, lo, hi     Float64  Spearman's rank correlation (scores in whole percents), bootstrap over agents
         method, reliable, reason
 
-    Caveat: few customers answer, and those who do are not the average. CSAT is no score of an agent.
+    Caveat: few customers answer, and those who do are not the average. CSAT is not a score of an agent.
     Source: sql/queries/csat_pairs.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
@@ -97,7 +97,7 @@ def csat_link(
         pl.DataFrame(rows, schema=schema),
         choice,
         question="Do tickets with better grades have happier customers? Rank correlation, -1 to 1.",
-        caveat="Few customers answer, and those who do are not the average; CSAT is no score of an agent.",
+        caveat="Few customers answer, and those who do are not the average; CSAT is not a score of an agent.",
     )
 
 

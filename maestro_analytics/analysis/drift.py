@@ -138,7 +138,7 @@ def _slopes(periods: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
     """The least-squares line through each grader's period means, in points per 30 days.
 
     t has periods - 2 degrees of freedom; the variance is raised by how much a period resembles the one before (AR(1),
-    over all graders), because a mood that lasts is no drift.
+    over all graders), because a mood that lasts is not drift.
     """
     from scipy import special
 

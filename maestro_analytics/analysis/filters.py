@@ -93,7 +93,7 @@ class Choice:
 
         Raises:
             UnknownName: a name that the data does not have; the nearest are named.
-            InvalidArgument: a moment without a time zone, text that is no moment, an empty period.
+            InvalidArgument: a moment without a time zone, text that is not a moment, an empty period.
             TypeError: a filter that does not exist.
         """
         unknown = set(filters) - set(Filters.__annotations__)
@@ -183,7 +183,7 @@ def moment(value: datetime | date | str | None, *, zone: str, name: str) -> date
     """An aware moment in UTC from what a person would write.
 
     Raises:
-        InvalidArgument: a datetime without a time zone, or text that is no date or moment.
+        InvalidArgument: a datetime without a time zone, or text that is not a date or moment.
     """
     if value is None:
         return None

@@ -180,7 +180,8 @@ def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:
     Columns: grader, n, n_na (grades with and without a time), median_minutes, p90_minutes, days (with a grade), grades,
     grades_per_day, reliable, reason.
 
-    Caveat: speed is no target: it is bought with care. Source: sql/queries/grading_effort.sql. Errors: see `Filters`.
+    Caveat: speed is not a target: faster grading is less careful.
+    Source: sql/queries/grading_effort.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = store.query("grading_effort", **choice.variables, week_zone=choice.week_zone).with_columns(
@@ -191,5 +192,5 @@ def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:
         frame,
         choice,
         question="How long does grading take, and how much is graded?",
-        caveat="Speed of grading is no target: it is bought with care.",
+        caveat="Speed of grading is not a target: faster grading is less careful.",
     )

@@ -50,7 +50,7 @@ def host_and_path(url: str) -> str:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return "a place that is no URL"
+        return "an address that is not a URL"
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
 

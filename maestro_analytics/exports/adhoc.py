@@ -77,7 +77,7 @@ class ExportResult:
         Of a grade (a ticket, an activity) that is in several files, the rows of the newest export are taken.
 
         Raises:
-            UnreadableFile, SchemaMismatch: a file that is no known export, lacks an identity column, or has more bad
+            UnreadableFile, SchemaMismatch: a file that is not a known export, lacks an identity column, or has more bad
                 rows than the budget allows.
         """
         import polars as pl

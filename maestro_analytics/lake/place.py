@@ -2,7 +2,7 @@
 
 Credentials, region and endpoint of a bucket are those of the environment's usual names (`AWS_ACCESS_KEY_ID`,
 `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`, profiles, instance roles), read by
-deltalake and pyarrow themselves: they are no option, and nothing here ever holds them.
+deltalake and pyarrow themselves; no option takes them and nothing here stores them.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def made_one(shares: Sequence[Share]) -> dict[str, str]:
                 f"from ({everything[name]}) as periods) as marked) as islands group by island"
             )
         elif table is not None and table.row_key:
-            # a person whose ids are another person's in a newer share is no person any more
+            # drop a person whose ids belong to another person in a newer share
             condition = f" where person_id in (select person_id from {AGENT_IDS.name})" if table is AGENTS else ""
             key = ", ".join(f"lines.{quoted(column)}" for column in table.row_key)
             selects[name] = (

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 BROADCAST_BYTES = 4 << 20
-"""A table whose files, a hundredfold, are no larger goes whole to the other side of a join."""
+"""A table is broadcast to a join when a hundred times the size of its files is at most this."""
 BROADCAST_ROWS = 50_000
-"""So does a step that was kept, of no more rows."""
+"""A kept step is broadcast when it has at most this many rows."""
 
 SPARK_TYPES = {
     "VARCHAR": "STRING",

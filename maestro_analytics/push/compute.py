@@ -16,7 +16,7 @@ from maestro_analytics.tables.columns import UTC_MOMENT
 from maestro_analytics.warehouse import Store
 
 DECIMALS = 9
-"""Values are rounded, because a mean summed in another order differs in its last bits, and that is no change."""
+"""Values are rounded, because a mean summed in another order differs in its last bits, which is not a change."""
 
 COMPUTED_SCHEMA: dict[str, Any] = {
     "agent_id": pl.String,

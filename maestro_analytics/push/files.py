@@ -33,11 +33,11 @@ def read_metrics_file(path: Path) -> tuple[pl.DataFrame, list[dict[str, str | No
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be read: {error.strerror or error}") from None
     except (pl.exceptions.ComputeError, pl.exceptions.PolarsError) as error:
-        raise InvalidArgument(f"{path} is no Parquet file that can be read: {error}") from None
+        raise InvalidArgument(f"{path} cannot be read as Parquet: {error}") from None
     except UnicodeDecodeError:
         raise InvalidArgument(f"{path} is neither Parquet nor text in UTF-8") from None
     except csv.Error as error:
-        raise InvalidArgument(f"{path} is no CSV that can be read: {error}") from None
+        raise InvalidArgument(f"{path} cannot be read as CSV: {error}") from None
 
 
 def _read_csv(path: Path) -> tuple[pl.DataFrame, list[dict[str, str | None]]]:

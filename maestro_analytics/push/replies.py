@@ -135,5 +135,5 @@ def _error_in(result: Any) -> str | None:
             return str(result[name])
     failed = str(result.get("status", "")).lower() in ("error", "errored", "failed", "rejected")
     if failed or result.get("success") is False:
-        return str(result.get("message") or result.get("reason") or "the vendor marks it as failed, without a word")
+        return str(result.get("message") or result.get("reason") or "the vendor marks it as failed and gives no reason")
     return None

@@ -145,7 +145,7 @@ class Sending:
                 raise
             except RequestRefused as refusal:
                 self._failures_in_a_row = 0
-                return refusal.vendor_message or f"refused with {refusal.status}, without a word"
+                return refusal.vendor_message or f"refused with {refusal.status}, without a message"
             except TryAgain as failure:
                 self._leave_unknown([(entry, str(failure)) for entry in batch])
                 if isinstance(failure, OutcomeUnknown) and (failure.status is None or failure.status < 500):

@@ -68,7 +68,7 @@ def parsed(names: Iterable[str]) -> dict[str, int]:
             near = get_close_matches(name, FAULTS, n=3, cutoff=0.4) or sorted(FAULTS)
             raise UnknownFault(f"no fault is called {name!r}; try {', '.join(near)}")
         if equals and not (number.isascii() and number.isdigit() and int(number) > 0):
-            raise UnknownFault(f"fault {name}: {number!r} is no whole number above 0")
+            raise UnknownFault(f"fault {name}: {number!r} is not a whole number above 0")
         chosen[name] = int(number) if equals else FAULTS[name][0]
     return chosen
 

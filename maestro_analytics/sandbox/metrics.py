@@ -101,11 +101,11 @@ class Metrics:
         for position, entry in enumerate(entries):
             person = self._directory.find(entry["agent_id"])
             if person is None or person.record_id in forgotten:
-                problems.append(f"batch[{position}].agent_id {entry['agent_id']!r} is no agent's id or email")
+                problems.append(f"batch[{position}].agent_id {entry['agent_id']!r} is not an agent's id or email")
                 continue
             ticket_id, source_id = entry.get("ticket_id"), entry.get("source_id")
             if ticket_id is not None and not self._tickets.has(str(source_id), ticket_id):
-                problems.append(f"batch[{position}].ticket_id {ticket_id!r} is no ticket of source_id {source_id!r}")
+                problems.append(f"batch[{position}].ticket_id {ticket_id!r} is not a ticket of source_id {source_id!r}")
                 continue
             metrics.append(
                 Metric(

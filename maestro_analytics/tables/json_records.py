@@ -26,7 +26,7 @@ def read_records(
     """Records as rows of `table`, and the ones refused.
 
     JSON says null where it means null, so texts are kept to the letter, `Unknown` and empty ones too. A key that the
-    table does not know becomes a String column (JSON text where the value is no string). A record that stands twice
+    table does not know becomes a String column (JSON text where the value is not a string). A record that stands twice
     is taken once; of two different records with one id the one changed last is taken.
 
     Args:

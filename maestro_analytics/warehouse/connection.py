@@ -60,7 +60,7 @@ def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:
     would go on showing the old file for as long as any other connection to that path is open.
 
     Raises:
-        UnreadableFile: it is no DuckDB file, or one of a newer DuckDB.
+        UnreadableFile: it is not a DuckDB file, or a newer DuckDB wrote it.
     """
     connection = duckdb.connect(":memory:")
     try:

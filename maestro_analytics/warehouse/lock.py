@@ -1,6 +1,6 @@
 """A lock on the data folder, so that one process at a time writes to it, and who holds it.
 
-The operating system drops the lock when its holder dies, however it dies, so there is no stale lock to clear. The lock
+The operating system releases the lock when its holder ends, even by a crash, so a lock is never stale. The lock
 is on a file of its own, never on the database: closing any handle of a DuckDB file drops DuckDB's lock on it (POSIX).
 """
 

@@ -37,7 +37,7 @@ class Reread:
     Attributes:
         file: the kept file; None for an export that had nothing to download.
         landed: what became of its rows; its `refused` tells files over the budget. None when nothing could be done.
-        error: why nothing could be done: the file is gone, or is no export.
+        error: why nothing could be done: the file is gone, or is not an export.
     """
 
     file: Path | None

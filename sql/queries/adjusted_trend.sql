@@ -1,5 +1,5 @@
 -- One row per period and person: counts and sums of score_percent as if every rubric had the mean of all grades: levels of
--- rubrics are no one's doing. A period is a day, a week (Monday to Sunday) or a month.
+-- rubrics are nobody's doing. A period is a day, a week (Monday to Sunday) or a month.
 -- Filters: the variables of the view filtered_grades.
 -- every       varchar      optional, default: week; or day, month
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin

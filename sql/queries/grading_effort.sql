@@ -1,4 +1,4 @@
--- One row per grader: how long grading takes, in minutes, and how much is graded. Speed is no target: see the README.
+-- One row per grader: how long grading takes, in minutes, and how much is graded. Speed is not a target.
 -- Filters: the variables of the view filtered_grades.
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
 with per_grader as (

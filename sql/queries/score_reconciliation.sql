@@ -1,6 +1,6 @@
 -- One row per rubric: whether its grades' scores follow from their sections, added up by points or by section weights.
 -- The way that fits more grades is taken for the rubric's. An inferred auto-fail (0 although a section earned points)
--- is no mismatch.
+-- is not a mismatch.
 -- Filters: the variables of the view filtered_grades.
 select
     rubric_id,

@@ -86,7 +86,7 @@ class Host:
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, request, client_address):
-                """A client that went away, or that we left, is no news."""
+                """Ignore clients that disconnected."""
                 if not isinstance(sys.exception(), OSError | ValueError):
                     super().handle_error(request, client_address)
 

@@ -92,7 +92,7 @@ def test_a_second_write_says_that_all_is_as_it_was(run, data_folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
-        (("lake", "show", "nowhere"), 2, "NotALake: .*nowhere is no lake: no Delta table"),
+        (("lake", "show", "nowhere"), 2, "NotALake: .*nowhere is not a lake: no Delta table"),
         (("lake", "sql", "select 1", "--at", "data"), 2, "NotALake: "),
         (("lake", "write", "--to", "ftp://host/lake"), 2, "InvalidArgument: .*ftp:// is not known"),
         (("lake", "write", "--to", "lake", "--account", "a/b"), 2, "InvalidArgument: 'a/b' cannot name a folder"),

@@ -44,7 +44,7 @@ def test_a_path_that_is_no_lake_is_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a file").write_text("x")
     for place in ("nowhere", "empty", "a file"):
-        with pytest.raises(LakeError, match=r"is no lake: no Delta table|cannot be used") as refusal:
+        with pytest.raises(LakeError, match=r"is not a lake: no Delta table|cannot be used") as refusal:
             open_lake(tmp_path / place)
         assert "\n" not in str(refusal.value)
     with pytest.raises(InvalidArgument, match=r"the path of a lake can have none of \[ \] \^ \| \\"):

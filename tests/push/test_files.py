@@ -45,9 +45,9 @@ def test_parquet_is_known_by_its_first_bytes_and_keeps_its_types(tmp_path):
         (b"", "is empty"),
         (b"\n\n", "is empty"),
         (b"agent_id,agent_id\na,b\n", "names a column twice"),
-        (b"PAR1 and no more", "no Parquet file that can be read"),
+        (b"PAR1 and no more", "cannot be read as Parquet"),
         (b"agent_id\n\xff\xfe\n", "neither Parquet nor text in UTF-8"),
-        (b'agent_id\n"unfinished\n', "no CSV that can be read"),
+        (b'agent_id\n"unfinished\n', "cannot be read as CSV"),
     ],
 )
 def test_a_file_that_is_neither_is_refused_with_a_reason(tmp_path, content, words):

@@ -95,7 +95,7 @@ def test_agents_that_the_vendor_does_not_know_stand_alone(transport, sandbox):
 
     refused = {told["agent_id"] for told in report.rejected}
     assert len(refused) == 2
-    assert all("is no agent's id or email" in told["reason"] for told in report.rejected)
+    assert all("is not an agent's id or email" in told["reason"] for told in report.rejected)
     assert held(sandbox) == expected(frame.filter(~pl.col("agent_id").is_in(refused)))
     assert report.sent == frame.height - 60 * len(refused)
 

@@ -46,7 +46,7 @@ def quoted(words: object, most: int = 600) -> str:
 
 
 def link(address: str | None, words: object) -> str:
-    """A link, or the words alone where there is no address."""
+    """A link, or plain text without an address."""
     return f'<a href="{escape(address)}">{text(words)}</a>' if address else text(words)
 
 
