@@ -150,11 +150,11 @@ class DownloadFailed(MaestroError):
 class DiskFault(SettingsError):
     """A file could not be written on this machine: the disk is full, or the folder may not be written."""
 
-    def __init__(self, *, path: Path, error: OSError) -> None:
+    def __init__(self, *, path: Path | None, reason: str) -> None:
         self.path = path
         super().__init__(
-            f"{path} cannot be written: {error.strerror or error}. Free space or correct the permissions, then run the "
-            "same command again; what had landed stays."
+            f"{path or 'a file'} cannot be written: {reason}. Free space or correct the permissions, then run the same "
+            "command again; what had landed stays."
         )
 
 

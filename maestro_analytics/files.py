@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from maestro_analytics.errors import MaestroError
+from maestro_analytics.errors import DiskFault, MaestroError
 
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 """A zip, and a zip without members."""
@@ -73,6 +73,35 @@ def replace_durably(new: Path, old: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+DISK_FAULTS = {
+    "no space left on device": "the disk is full",
+    "disk is full": "the disk is full",
+    "permission denied": "permission denied",
+    "read-only file system": "the file system is read-only",
+    "disk i/o error": "the disk reports an error",
+    "disk quota exceeded": "the disk quota is used up",
+    # polars has no other words for a Parquet file that could not be written
+    "invalid thrift: transport error": "the disk is probably full",
+}
+"""How the operating system, DuckDB, SQLite and polars report that a file cannot be written."""
+
+
+def disk_fault(error: BaseException, *, folder: Path | None = None) -> DiskFault | None:
+    """The fault of this machine's disk that an error reports; None for any other error.
+
+    Args:
+        folder: what the message names when the error names no file.
+    """
+    if isinstance(error, MaestroError):
+        return error if isinstance(error, DiskFault) else None
+    text = str(error).lower()
+    reason = next((reason for words, reason in DISK_FAULTS.items() if words in text), None)
+    if reason is None:
+        return None
+    named = error.filename if isinstance(error, OSError) else None
+    return DiskFault(path=Path(os.fsdecode(named)) if named else folder, reason=reason)
 
 
 def make_private_folder(folder: Path) -> Path:

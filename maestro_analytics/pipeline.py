@@ -10,7 +10,7 @@ before a failure stays and is published.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from maestro_analytics.api.clock import Clock
 from maestro_analytics.errors import (
     AnotherRefresh,
     Cancelled,
+    DiskFault,
     ExportFailed,
     InconsistentPages,
     InvalidArgument,
@@ -54,6 +55,7 @@ from maestro_analytics.exports import (
 from maestro_analytics.exports.events import Noticed, one_at_a_time
 from maestro_analytics.exports.lifecycle import check_clock, clock_ahead
 from maestro_analytics.exports.windows import MARGIN
+from maestro_analytics.files import disk_fault
 from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWED
 from maestro_analytics.moments import in_utc
 from maestro_analytics.push.mirror import PUBLISHING
@@ -287,8 +289,9 @@ class _Run:
         if warning:
             self.warn(warning)
         try:
-            master.belongs_to(self.settings.host, self.settings.port)
-            self._fetch(period)
+            with self._disk_faults_reported():
+                master.belongs_to(self.settings.host, self.settings.port)
+                self._fetch(period)
         except Cancelled:
             report.interrupted = True
         except (SettingsError, Unreachable) as error:
@@ -296,6 +299,13 @@ class _Run:
         finally:
             report.requests = transport.requests_made
         self._check_refusals()
+        with self._disk_faults_reported():
+            self._finish(run_id, period, started_at, forget=forget)
+        return report
+
+    def _finish(self, run_id: int, period: Period, started_at: datetime, *, forget: bool) -> None:
+        """Complete the report, note the run in the database and publish what has landed."""
+        master, transport, report = self.master, self.transport, self.report
         ahead = clock_ahead(transport.clock_ahead_seconds)
         # Two seconds more: the clocks were compared at another moment than the exports were asked for.
         ends = (started_at - ahead - MARGIN - timedelta(seconds=2)).replace(microsecond=0) if ahead else None
@@ -325,7 +335,18 @@ class _Run:
             push.copy_into(master.connection, self.settings.data)
             master.publish()
             self.emit(Noticed(f"published {self.settings.database}"))
-        return report
+
+    @contextmanager
+    def _disk_faults_reported(self) -> Iterator[None]:
+        """Report a disk fault, instead of raising it: what had landed stays, and is in the report."""
+        try:
+            yield
+        except Exception as error:
+            if (fault := disk_fault(error, folder=self.settings.data)) is None:
+                raise
+            # Whatever is written after a disk fault fails for the same reason.
+            if not any(isinstance(known, DiskFault) for known in self.report.errors):
+                self.error(fault)
 
     def error(self, error: MaestroError) -> None:
         """Report an error once: many windows may fail for the same reason."""
@@ -440,6 +461,8 @@ def land_export(master: Master, export: ExportRecord, *, check: Callable[[Delive
     except (OSError, MemoryError):
         raise  # the machine's fault, not the file's
     except Exception as error:
+        if (fault := disk_fault(error, folder=master.staging)) is not None:
+            raise fault from error
         return master.refuse(export, _unexpected(export, error))
     with delivery:
         if check is not None:

@@ -299,7 +299,7 @@ class _Fetch:
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise UrlExpired(f"{host_and_path(self._url)} sent a damaged gzip file ({type(error).__name__})") from None
         except OSError as error:
-            raise DiskFault(path=unpacked, error=error) from None
+            raise DiskFault(path=unpacked, reason=error.strerror or str(error)) from None
         finally:
             unpacked.unlink(missing_ok=True)
 
@@ -334,7 +334,7 @@ class _Fetch:
         try:
             self._copy(response, encoded=encoded)
         except _LocalFault as fault:
-            raise DiskFault(path=self._part, error=fault.error) from None
+            raise DiskFault(path=self._part, reason=fault.error.strerror or str(fault.error)) from None
 
     def _copy(self, response: requests.Response, *, encoded: bool) -> None:
         announced = _number(response.headers.get("Content-Length"))

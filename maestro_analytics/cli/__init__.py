@@ -36,9 +36,10 @@ from maestro_analytics.cli import (
     report,
     sandbox,
 )
-from maestro_analytics.cli.exit_codes import exit_code, machine_fault
+from maestro_analytics.cli.exit_codes import exit_code
 from maestro_analytics.cli.groups import Group
 from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
+from maestro_analytics.files import disk_fault
 from maestro_analytics.text import harmless
 
 
@@ -113,7 +114,7 @@ def main() -> None:
     except (OSError, errors.MaestroError, MemoryError) as error:
         _end(error, exit_code(error))
     except Exception as error:
-        if (fault := machine_fault(error)) is not None:
+        if (fault := disk_fault(error)) is not None:
             _end(fault, exit_code(fault))
         traceback.print_exc()
         _end(error, exit_codes.BUG, said=True)

@@ -35,24 +35,6 @@ def exit_code(error: BaseException) -> int:
     return next((code for kind, code in MEANINGS if isinstance(error, kind)), BUG)
 
 
-MACHINE_FAULTS = {
-    "no space left on device": "the disk is full",
-    "disk is full": "the disk is full",
-    "permission denied": "permission was denied",
-    "read-only file system": "the file system is read-only",
-    "disk i/o error": "the disk reports an error",
-}
-
-
-def machine_fault(error: BaseException) -> errors.SettingsError | None:
-    """The fault of the machine behind an error of DuckDB, polars or SQLite; None where there is none."""
-    text = next(iter(str(error).splitlines()), "")
-    found = next((says for words, says in MACHINE_FAULTS.items() if words in text.lower()), None)
-    if found is None:
-        return None
-    return errors.SettingsError(f"{found}: {text[:300]}. What had landed stays; run the same command again afterwards.")
-
-
 def worst(codes: Iterable[int]) -> int:
     """The exit code of several failures: the first of 1, 2, 75, 3, 5, 4, 6 that occurs; 0 if none does."""
     found = set(codes)

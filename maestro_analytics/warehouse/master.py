@@ -278,6 +278,7 @@ class Master:
             publish.prepare(self.connection)
             is_readable = has_published_storage(self.connection)
             steps.reached("prepared")
+            self.connection.execute("checkpoint")  # unlike the one of closing, it raises an error when the disk is full
             self._close_file()
             try:
                 if not is_readable:

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from maestro_analytics.errors import MaestroError
-from maestro_analytics.files import replace_durably
+from maestro_analytics.files import disk_fault, replace_durably
 from maestro_analytics.kinds import RAW
 from maestro_analytics.warehouse import agents, steps
 from maestro_analytics.warehouse.comments import write_comments
@@ -51,7 +51,10 @@ def publish(master: Path, published: Path) -> Path:
     another program that wrote to the published file is removed: DuckDB would apply it to a file that it does not fit.
     """
     if (wal := wal_of(master)).exists() and wal.stat().st_size:
-        raise MaestroError(f"{wal} was not written back into {master.name}; nothing was published")
+        raise MaestroError(
+            f"{wal} was not written back into {master.name}, so nothing was published. Run the same command again; if "
+            "it fails again, move both files away and run `maestro-analytics replay`."
+        )
     target = published.resolve()
     part = part_of(target)
     try:
@@ -78,11 +81,16 @@ def part_of(published: Path) -> Path:
 
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file, with shared blocks where the file system can, and sync it to the disk."""
-    with source.open("rb") as reading, target.open("wb") as writing:
-        if not _clone(reading.fileno(), writing.fileno()):
-            _copy(reading.fileno(), writing.fileno(), os.fstat(reading.fileno()).st_size)
-        writing.flush()
-        os.fsync(writing.fileno())
+    try:
+        with source.open("rb") as reading, target.open("wb") as writing:
+            if not _clone(reading.fileno(), writing.fileno()):
+                _copy(reading.fileno(), writing.fileno(), os.fstat(reading.fileno()).st_size)
+            writing.flush()
+            os.fsync(writing.fileno())
+    except OSError as error:
+        if (fault := disk_fault(error, folder=target)) is not None:
+            raise fault from error
+        raise
 
 
 def _clone(reading: int, writing: int) -> bool:
