@@ -24,12 +24,13 @@ from maestro_analytics.exports.events import Noticed
 from maestro_analytics.exports.windows import MARGIN
 from maestro_analytics.files import is_zip, replace_durably, sha256_of
 from maestro_analytics.kinds import EXPORT_KINDS, RAW, WINDOWED
-from maestro_analytics.pipeline import land_export, moment_of
+from maestro_analytics.pipeline import moment_of
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.archive import is_not_ours
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.tables.reader import kind_of, tables_in
 from maestro_analytics.warehouse import Landed, Master
+from maestro_analytics.warehouse.land_export import land_export
 
 SUFFIXES = (".zip", ".csv")
 """Which files of a folder are landed; a file that is named itself may have any name."""

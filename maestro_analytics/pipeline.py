@@ -9,15 +9,13 @@ before a failure stays and is published.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
-
-import duckdb
 
 from maestro_analytics import account, coaching, push
 from maestro_analytics.api import Transport
@@ -37,7 +35,6 @@ from maestro_analytics.errors import (
     TooManyBadRows,
     TryAgain,
     Unreachable,
-    UnreadableFile,
 )
 from maestro_analytics.exports import (
     ExportPlan,
@@ -60,10 +57,9 @@ from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWE
 from maestro_analytics.moments import in_utc
 from maestro_analytics.push.mirror import PUBLISHING
 from maestro_analytics.settings import Settings
-from maestro_analytics.tables.delivery import Delivery
-from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
+from maestro_analytics.warehouse.land_export import land_export
 from maestro_analytics.warehouse.refused import delayed_windows, keep_once
 
 WAIT_SECONDS = 1.0
@@ -444,42 +440,6 @@ class _Run:
         what = str(landed.export) if landed.export else "list"
         counts = ", ".join(f"{rows:,} {table}" for table, rows in landed.rows.items() if rows)
         self.emit(Noticed(f"landed {what}: {counts or 'no rows'}"))
-
-
-def land_export(master: Master, export: ExportRecord, *, check: Callable[[Delivery], None] | None = None) -> Landed:
-    """Read one received export and land it. A file that cannot be read is refused, and the other exports go on.
-
-    Args:
-        check: called with what was read; nothing lands if it raises.
-    """
-    if export.file is None:
-        return master.land(export, None)
-    try:
-        delivery = read_export(export.file, kind=export.kind, staging=master.staging)
-    except UnreadableFile as error:
-        return master.refuse(export, error)
-    except (OSError, MemoryError):
-        raise  # the machine's fault, not the file's
-    except Exception as error:
-        if (fault := disk_fault(error, folder=master.staging)) is not None:
-            raise fault from error
-        return master.refuse(export, _unexpected(export, error))
-    with delivery:
-        if check is not None:
-            check(delivery)
-        try:
-            return master.land(export, delivery)
-        except (duckdb.DataError, duckdb.ProgrammingError, AssertionError, ValueError) as error:
-            return master.refuse(export, _unexpected(export, error))
-
-
-def _unexpected(export: ExportRecord, error: Exception) -> UnreadableFile:
-    first_line = next(iter(str(error).splitlines()), "")[:200]
-    return UnreadableFile(
-        f"the file of the {export} could not be read ({type(error).__name__}: {first_line}). Kept at {export.file}; "
-        "`maestro-analytics quarantine retry` reads it again after an update of this program.",
-        path=export.file or Path(),
-    )
 
 
 def plan(

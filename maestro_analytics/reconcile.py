@@ -20,9 +20,9 @@ from maestro_analytics.errors import Cancelled, ExportFailed, MaestroError, Sett
 from maestro_analytics.exports import ExportRecord, MissedWindow, OnEvent, PollPace, Window, period_of, run_exports
 from maestro_analytics.exports.lifecycle import check_clock
 from maestro_analytics.kinds import RAW
-from maestro_analytics.pipeline import land_export
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Master
+from maestro_analytics.warehouse.land_export import land_export
 from maestro_analytics.warehouse.reconcile import LISTED, GradeComparison, remove_ghosts
 
 LISTS = ("ghosts", "missing", "stale")

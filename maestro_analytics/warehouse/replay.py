@@ -13,9 +13,9 @@ from maestro_analytics.exports import ExportRecord
 from maestro_analytics.kinds import COACHING, EXPORT_KINDS
 from maestro_analytics.tables.coaching import COACHING_TABLES
 from maestro_analytics.tables.delivery import BUDGET
-from maestro_analytics.tables.reader import read_export
 from maestro_analytics.warehouse import ledger
 from maestro_analytics.warehouse.connection import frame, scalar
+from maestro_analytics.warehouse.land_export import land_export
 from maestro_analytics.warehouse.landing import land_coaching
 from maestro_analytics.warehouse.landing.accounting import Landed, Source
 from maestro_analytics.warehouse.landing.lists import KeptList
@@ -140,18 +140,11 @@ def retry_quarantine(master: Master, *, budget: float = BUDGET) -> Iterator[Rere
 
 def reread(master: Master, export: ExportRecord, *, budget: float = BUDGET) -> Reread:
     """Read an export's kept file and land it; errors are in the result, not raised."""
-    if export.file is None:
-        return Reread(None, export, master.land(export, None))
-    if not export.file.exists():
+    if export.file is not None and not export.file.exists():
         gone = UnreadableFile(f"{export.file} is gone; the next refresh asks for its time again", path=export.file)
         return Reread(export.file, export, master.refuse(export, gone), gone)
-    try:
-        with read_export(
-            export.file, kind=export.kind, staging=master.staging / str(export.seq), budget=budget
-        ) as delivery:
-            return Reread(export.file, export, master.land(export, delivery))
-    except UnreadableFile as error:
-        return Reread(export.file, export, master.refuse(export, error), error)
+    landed = land_export(master, export, budget=budget)
+    return Reread(export.file, export, landed, landed.unreadable)
 
 
 def reread_list(master: Master, table_name: str, kept: Path) -> Reread:

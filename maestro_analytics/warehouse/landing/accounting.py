@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from maestro_analytics.errors import UnreadableFile
 from maestro_analytics.exports import ExportRecord
 from maestro_analytics.tables.delivery import RefusedFile
 
@@ -71,6 +72,11 @@ class Landed:
     def rows(self) -> dict[str, int]:
         """Table name -> rows landed."""
         return {name: counts.landed for name, counts in self.row_counts.items()}
+
+    @property
+    def unreadable(self) -> UnreadableFile | None:
+        """Why the whole export could not be read; None if it could be."""
+        return next((file.error for file in self.refused if not file.member and file.table_name is None), None)
 
     @property
     def quarantined(self) -> int:
