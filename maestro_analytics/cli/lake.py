@@ -91,8 +91,14 @@ def show(path: Place, account: Account = None, as_json: AsJson = False) -> None:
     ]
     if as_json:
         emit_json({"tables": rows})
-    else:
-        write(pl.DataFrame(rows), Format.TABLE)
+        return
+    frame = pl.DataFrame(rows)
+    # What is the same for all tables of a share is told once, so that the table fits a terminal.
+    for (_,), tables in frame.group_by(["share"], maintain_order=True):
+        first = tables.row(0, named=True)
+        place = first["place"].removesuffix(first["table"]).rstrip("/\\")
+        typer.echo(f"{place}\nwritten {first['written_at']}, refreshed {first['refreshed_at'][:19]}")
+        write(tables.select("table", "rows", "months", "version", "files"), Format.TABLE)
 
 
 def sql(
