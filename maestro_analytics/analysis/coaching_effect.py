@@ -12,6 +12,7 @@ from maestro_analytics.analysis.coached import Coached, Window, coached_grades, 
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics.coaching_checks import imputation, newcomers, selection
 from maestro_analytics.analysis.statistics.effects import Effect, estimates, matched_effect, matched_weights
+from maestro_analytics.analysis.statistics.regression import Coefficient
 from maestro_analytics.analysis.statistics.trials import MOST_CONTROLS, Trials
 
 REGRESSION = (
@@ -35,6 +36,8 @@ WARNINGS = {
 }
 MORE = 0.15
 """So much larger a share among the coached says that sessions were given for it."""
+SMALL_DIP, LARGEST_DIP = 1.0, 3.0
+"""A dip before the session counts as none when it is of fewer points than the first, or surely than the second."""
 FEWEST_SESSIONS = 3
 """With fewer coaching sessions than this, the interval is null."""
 RECOMMENDED = ("matched", "adjusted (ANCOVA)", NO_ZEROS, NO_NEWCOMERS, IMPUTED)
@@ -126,7 +129,14 @@ def coaching_effect(
     why = ""
     if at == "grade" and made:
         checks, recommended, why = _checked(
-            data[0], made[0][0], window, recommended, min_n=min_n, seed=seed, confidence=confidence
+            data[0],
+            made[0][0],
+            window,
+            recommended,
+            next(effect.effect for effect in found if effect.method == "matched"),
+            min_n=min_n,
+            seed=seed,
+            confidence=confidence,
         )
         found += checks
         usable = {effect.method for effect in found if not np.isnan(effect.effect.lo) and effect.coached > 0}
@@ -153,7 +163,15 @@ def coaching_effect(
 
 
 def _checked(
-    data: Coached, made: Trials, window: Window, usual: str, *, min_n: int, seed: int, confidence: float
+    data: Coached,
+    made: Trials,
+    window: Window,
+    usual: str,
+    matched: Coefficient,
+    *,
+    min_n: int,
+    seed: int,
+    confidence: float,
 ) -> tuple[list[Effect], str, str]:
     """Further rows, which row to recommend, and why: by auto-fails, newcomers and standing before the session."""
     seen = selection(made, data.panel, data.zeros, before=window.before, confidence=confidence)
@@ -182,12 +200,27 @@ def _checked(
         )
         return rows, NO_ZEROS, why
     if seen.standing.hi < 0 and not seen.dip.hi < 0:
-        why = (
-            f"The coached had scored {-seen.standing.value:.1f} points lower for long, without a dip before the "
-            "session: they are held against their own earlier scores."
-        )
+        lower = f"The coached had scored {-seen.standing.value:.1f} points lower for long"
+        if not (seen.dip.value > -SMALL_DIP or seen.dip.lo > -LARGEST_DIP):
+            why = (
+                f"{lower}, and their earlier grades are too few to say whether they had a dip before the session as "
+                "well: agents of equal scores may be better ones in a bad stretch, so no row is recommended."
+            )
+            return rows, "", why
+        if _contradict(imputed, matched):
+            why = (
+                f"{lower}; held against their own earlier scores and against agents of equal scores they show effects "
+                "that contradict each other: no row is recommended."
+            )
+            return rows, "", why
+        why = f"{lower}, without a dip before the session: they are held against their own earlier scores."
         return rows, IMPUTED, why
     return rows, usual, ""
+
+
+def _contradict(one: Coefficient, other: Coefficient) -> bool:
+    """Whether two intervals have nothing in common."""
+    return one.lo > other.hi or other.lo > one.hi
 
 
 def _row(effect: Effect, recommended: str, left_out: int, min_sessions: int) -> dict[str, object]:
