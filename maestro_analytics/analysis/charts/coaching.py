@@ -97,8 +97,8 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
     sessions = int(frame.filter(pl.col("group") == "coached")["n"].max() or 0)  # type: ignore[arg-type]
     overlapping = int(frame.filter(pl.col("group") == "coached")["overlapping"].max() or 0)  # type: ignore[arg-type]
     detail = (
-        f"Dot: the average score; bar: where it may lie (95 %); up to {sessions} sessions a week. What counts is the "
-        "gap after the dashed line, the day of the session."
+        f"Dot: the average score; bar: where it may lie (95 %); up to {sessions} sessions a week. Dashed: the day of "
+        "the session. What counts is how the gap after it differs from the gap just before it."
     )
     if overlapping:
         detail += f" {overlapping} have another session nearby."

@@ -201,7 +201,7 @@ def coaching_worth(frame: pl.DataFrame) -> str:
 
 def around_session(frame: pl.DataFrame) -> str:
     def mean(group: str, after: bool) -> float | None:
-        side = pl.col("week") > 0 if after else pl.col("week") < 0
+        side = pl.col("week").is_between(1, 4) if after else pl.col("week").is_between(-4, -1)
         rows = frame.filter((pl.col("group") == group) & side & pl.col("mean").is_not_null())
         weighted = rows.select((pl.col("mean") * pl.col("n")).sum() / pl.col("n").sum()).item() if rows.height else None
         return None if weighted is None else float(weighted)
@@ -210,8 +210,8 @@ def around_session(frame: pl.DataFrame) -> str:
     if any(value is None for value in found):
         return ""
     return (
-        f"Coached agents: {found[0]:.1f} before, {found[1]:.1f} after. Agents of equal scores without a session: "
-        f"{found[2]:.1f} before, {found[3]:.1f} after."
+        f"Coached agents: {found[0]:.1f} in the four weeks before, {found[1]:.1f} in the four after. Agents of equal "
+        f"scores without a session: {found[2]:.1f} before, {found[3]:.1f} after."
     )
 
 
