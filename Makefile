@@ -51,20 +51,27 @@ coverage: .venv/.developed
 bench: .venv/.benched
 	$(BIN)/python -m tests.benchmarks
 
+EXTRAS := dev,lab,lake,spark,excel,mcp
+
+# uv installs in a fifth of the time that pip takes; pip takes over where uv reaches no index.
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]' \
+    || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv || true
 
 .venv/.installed: .venv/bin/python pyproject.toml constraints.txt
-	@echo "installing into .venv (a few minutes the first time)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab]'
+	@echo "installing into .venv (a minute or two the first time)"
+	$(call install,lab)
 	touch $@
 
 .venv/.developed: .venv/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,lab,lake,spark,excel,mcp]'
+	$(call install,$(EXTRAS))
 	touch $@
 
 .venv/.benched: .venv/.developed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(call install,bench)
 	touch $@
 
 clean:
