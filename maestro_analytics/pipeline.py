@@ -255,6 +255,7 @@ class _Run:
     pace: PollPace | None
     emit: OnEvent
     report: RefreshReport = field(init=False)
+    extra_files: set[str] = field(default_factory=set)
 
     def run(
         self,
@@ -435,8 +436,13 @@ class _Run:
             self.error(file.error)
         if landed.export is not None:
             keep_once(self.master.connection, landed.export, self.master.folder)
-        for line in (*landed.warnings, *(str(file.error) for file in landed.unknown)):
+        for line in landed.warnings:
             self.warn(line)
+        # An export like the others has the same extra files: each name is told once a run.
+        for file in landed.unknown:
+            if file.member not in self.extra_files:
+                self.extra_files.add(file.member)
+                self.warn(str(file.error))
         what = str(landed.export) if landed.export else "list"
         counts = ", ".join(f"{rows:,} {table}" for table, rows in landed.rows.items() if rows)
         self.emit(Noticed(f"landed {what}: {counts or 'no rows'}"))

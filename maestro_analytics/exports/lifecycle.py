@@ -37,6 +37,8 @@ CLOCK_TOLERANCE_SECONDS = 5.0
 LARGEST_CLOCK_ERROR = timedelta(days=1)
 FAILED_WORDS = {"failed", "failure", "error", "cancelled", "canceled", "aborted", "expired", "rejected"}
 """Statuses that are not in the reference and mean that no file will be made."""
+DONE_WORDS = {"completed", "done", "finished", "succeeded", "success", "ready"}
+"""Statuses that are not in the reference and mean that a file is made, where they come with its URL."""
 LONGEST_UNKNOWN_SECONDS = 300.0
 """How long to wait for an export with a status that is not in the reference."""
 POLLS_BEFORE_KNOWN = 3
@@ -236,6 +238,8 @@ class ExportRunner:
             self.emit(Polled(record, said, clock.seconds() - started))
             match state.status.strip().lower():
                 case "complete":
+                    return state.data_url
+                case word if word in DONE_WORDS and state.data_url:
                     return state.data_url
                 case "errored":
                     raise ExportEnded(f'the {record} ended "errored"', status="errored", export=record)

@@ -82,6 +82,16 @@ def test_an_unknown_status_is_waited_for_and_reported(vendor, run, httpserver):
     assert ["'queued'", "''"] == [text.split()[5].strip(",") for text in noticed]
 
 
+def test_another_word_for_complete_is_taken_where_a_file_comes_with_it(vendor, run, httpserver):
+    transport, says, _ = vendor
+    says({"status": "done", "dataUrl": ""}, complete(httpserver) | {"status": "Completed"})
+    serve(httpserver, CSV)
+
+    (export,) = run(transport, {"groups": None})
+
+    assert CSV == export.file.read_bytes()
+
+
 def test_an_id_that_the_vendor_does_not_know_yet_is_waited_for(vendor, run, httpserver):
     """The answer to the request and the answer to the first poll may come from two machines of theirs."""
     transport, says, asked = vendor
