@@ -10,20 +10,22 @@ from tests.simulations.stores import MemoryStore
 SCENARIOS = {f"{scenario.answer}: {scenario.name}": scenario for scenario in scenarios()}
 QUICK = {
     "agent_scores: nested": 4,
-    "agent_scores: by='all', two rubrics": 10,
+    "agent_scores: by='all', two rubrics": 6,
     "agent_ranking: equal agents: nested, 120 grades": 4,
     "agent_ranking: equal agents: trend, leavers": 4,
     "agent_ranking: agents differ, nested, 120 grades": 4,
     "agent_ranking: better half has its own rubric": 3,
     "agent_ranking: 5 to 20 grades": 6,
     "agent_ranking: 12 agents with one grade": 2,
-    "grader_severity: day": 6,
+    "grader_severity: days alike": 6,
     "benchmark_bias: errors clustered by agent": 10,
     "grader_drift: weekly moods": 10,
     "coaching_coverage: six equal teams": 10,
     "time_to_coach, coaching_coverage: coaches differ": 6,
     "time_to_coach: five days of follow-up": 2,
-    "control_chart, pass_rate_chart: 24 stable agents, pile": 2,
+    "control_chart, pass_rate_chart: 24 stable agents, pile, 20 to 60 grades": 2,
+    "changes: nothing changed: pile": 3,
+    "grader_pairs: errors clustered by agent": 10,
 }
 
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from maestro_analytics.analysis.statistics import process, shrinkage, survival
+from maestro_analytics.analysis.statistics import moods, process, shrinkage, survival
+from maestro_analytics.analysis.statistics.symmetric import inverse_of_symmetric
 
 
 def test_two_thirds_of_an_apparent_gap_are_noise_at_five_grades():
@@ -208,3 +209,36 @@ def test_a_slow_drift_is_seen_where_no_single_point_is_out():
     assert seen["drifting"] > 150
     assert seen["steady"] < 20
     assert single < seen["drifting"] / 2
+
+
+def test_the_variance_that_lasting_moods_add_to_a_graders_mean_is_found():
+    """Moods of sd 4 with a correlation of .8 from day to day add nine times what moods of single days would."""
+    rng = np.random.default_rng(8)
+    graders, days, each = 40, 200, 3
+    mood = rng.normal(0, 4, (graders, days))
+    for day in range(1, days):
+        mood[:, day] = 0.8 * mood[:, day - 1] + 0.6 * mood[:, day]
+    grader, day = (np.repeat(values.ravel(), each) for values in np.indices((graders, days)))
+    found = {}
+    for name, moods_of in (("lasting", mood), ("none", 0 * mood)):
+        score = moods_of[grader, day] + rng.normal(0, 10, len(grader))
+        residual = score - (np.bincount(grader, score) / (days * each))[grader]
+        found[name] = moods.moods(
+            residual, residual**2, np.ones(len(grader)), grader=grader, day=day, variance=float(residual.var())
+        )
+    assert 0.75 < found["lasting"].of_mean.mean() / (16 / days * 9) < 1.25
+    assert 3.5 < found["lasting"].sd < 4.5
+    assert found["none"].of_mean.mean() < 0.2 * 100 / (days * each)
+
+
+def test_a_symmetric_matrix_is_inverted_and_of_a_singular_one_what_is_regular():
+    rng = np.random.default_rng(2)
+    factor = rng.normal(0, 1, (5, 5))
+    regular = factor @ factor.T
+    inverse, determinant = inverse_of_symmetric(regular)
+    assert np.allclose(np.linalg.inv(regular), inverse)
+    assert np.isclose(np.linalg.slogdet(regular)[1], determinant)
+    singular = np.diag([4.0, 2.0, 0.0])
+    inverse, determinant = inverse_of_symmetric(singular)
+    assert np.allclose(np.diag([0.25, 0.5, 0.0]), inverse)
+    assert np.isclose(np.log(8), determinant)

@@ -1,6 +1,8 @@
 """No silly numbers: of very little data, answers stay on the scale, say why it is too little, and flag nobody."""
 
 import inspect
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -8,7 +10,7 @@ import pytest
 
 from maestro_analytics import analysis
 from tests.simulations.centres import Centre
-from tests.simulations.stores import MemoryStore, tables
+from tests.simulations.stores import START, MemoryStore, tables
 
 CHANCE = np.random.default_rng(1)
 PILE = (100, 100, 100, 95, 80, 0)
@@ -77,9 +79,32 @@ def test_with_little_data_answers_stay_on_the_scale_and_say_why_they_are_not_eno
             assert not (doubted["reason"] == "").any(), name
             for column in set(FLAGS) & set(table.columns):
                 assert not (doubted[column] != "").any(), (name, column)
+        if {"lo", "hi", "reliable"} <= set(table.columns):
+            assert not table.filter(pl.col("reliable") & (pl.col("lo") == pl.col("hi"))).height, name
         for lo in {"lo", "shrunk_lo", "adjusted_lo"} & set(table.columns):
             if name in ON_SCALE and "chart" not in name:
                 assert not table.filter((pl.col("n") < 3) & pl.col(lo).is_not_null()).height, (name, lo)
+
+
+def test_how_much_agents_differ_is_not_told_from_a_few_or_from_those_whom_nothing_connects(store):
+    """One agent "differed by 17 points"; 12 agents with a grader each had a spread that only the prior knew."""
+    alone = TINY["one agent"]
+    assert "differ" not in analysis.agent_ranking(store.fill(**tables(alone))).about.caveat
+    twelve = np.tile(np.arange(12), 12)
+    apart = centre(twelve, CHANCE.choice(PILE, 144))
+    sources = analysis.generalizability(store.fill(**tables(replace(apart, grader=twelve))))
+    assert {"1 agents that others connect: fewer than 10"} == set(sources["reason"])
+    assert sources.filter(pl.col("source").is_in(["agent", "grader"]))["sd"].null_count() == 2
+
+
+def test_a_coaching_effect_that_cannot_be_worked_out_is_not_recommended(store):
+    people = ["a0000", "a0001"]
+    held = [START + timedelta(days=20)] * 2
+    sessions = pl.DataFrame({"id": people, "agent_id": people, "created_at": held, "updated_at": held})
+    found = analysis.coaching_effect(store.fill(**tables(TINY["two agents"]), coaching_sessions=sessions))
+    assert found.height
+    assert not found["recommended"].any()
+    assert "none is recommended" in found.about.caveat
 
 
 def test_a_centre_of_equal_scores_says_that_nothing_tells_how_much_grades_vary(store):
