@@ -32,6 +32,8 @@ EFFECTS: dict[str, type[pl.DataType]] = {
     "person_id": pl.String,
 }
 
+MOST_OF_ONE = 0.6
+
 
 def person_ids(store: Store) -> pl.DataFrame:
     """The person_id of each number that stands for a person in the cells."""
@@ -73,12 +75,18 @@ def ticket_design(store: Store, choice: Choice, cells: pl.DataFrame) -> pl.DataF
 
 @dataclass(frozen=True)
 class Compared:
-    """Agents compared under an average grader: one row per person, and the spreads of the largest component."""
+    """Agents compared under an average grader: one row per person, and the spreads of the largest component.
+
+    Attributes:
+        with_one_grader: agents who have most of their grades (`MOST_OF_ONE`) from one of several graders: what that
+            grader makes of them cannot be told from how good they are.
+    """
 
     agents: pl.DataFrame
     between_sd: float
     grader_sd: float
     within_sd: float
+    with_one_grader: int = 0
 
     @property
     def largest(self) -> int:
@@ -171,7 +179,17 @@ def compare_agents(
         }
     )
     agents = found.join(person_ids(store), on="person", how="left").drop("person")
-    return Compared(agents, effects.between_sd, effects.grader_sd, effects.within_sd)
+    # Said beside a ranking only, which is what draws are for.
+    with_one = _with_one_grader(weighted) if draws else 0
+    return Compared(agents, effects.between_sd, effects.grader_sd, effects.within_sd, with_one)
+
+
+def _with_one_grader(cells: pl.DataFrame) -> int:
+    if cells["grader"].n_unique() < 2:
+        return 0
+    of_graders = cells.group_by("person", "grader").agg(pl.col("n").sum())
+    shares = of_graders.group_by("person").agg(share=pl.col("n").max() / pl.col("n").sum())
+    return shares.filter(pl.col("share") >= MOST_OF_ONE).height
 
 
 def _regrouped(cells: pl.DataFrame, keys: list[str]) -> pl.DataFrame:

@@ -146,6 +146,11 @@ def _caveat(table: pl.DataFrame, compared: Compared, *, confidence: float, simul
             f"{named} of {table.height} agents stand out{wrong}. A rank interval holds for "
             f"{'all agents together' if simultaneous else 'one agent at a time'}."
         )
+    if compared.with_one_grader and compared.largest > 1:
+        sentences.append(
+            f"{compared.with_one_grader} of {table.height} agents have most of their grades from one grader: what that "
+            "grader makes of them in particular counts as theirs."
+        )
     components = table["component"].n_unique()
     if components > 1:
         sentences.append(
