@@ -29,7 +29,8 @@ class Overview:
         published_at: when it was published; None for a master that never was.
         rows: table -> rows.
         coverage: one row per stretch of time covered: `kind`, `window_start`, `window_end`.
-        gaps: one row per stretch between two covered ones: `kind`, `gap_start`, `gap_end`.
+        gaps: one row per stretch between two covered ones, or from the first moment that a refresh asked for to the
+            first covered one: `kind`, `gap_start`, `gap_end`.
         quarantine: one row per table with refused rows: `table_name`, `rows`, `of_refused_files`.
         unlanded: one row per export that failed, timed out, or of which a file was refused, and that no later export
             of the same time has made good: `seq`, `kind`, `window_start`, `window_end`, `status`, `error`.
@@ -104,13 +105,22 @@ class Overview:
 def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
     """The overview of a database, published or master."""
     covered = frame(connection, "select kind, window_start, window_end from state.coverage order by kind, window_start")
+    # A file that an earlier version published has no state.starts.
+    has_starts = scalar(
+        connection, "select count(*) from duckdb_tables() where schema_name = 'state' and table_name = 'starts'"
+    )
+    starts = "state.starts" if has_starts else "(select null as kind, null::timestamptz as since where false) as starts"
     gaps = frame(
         connection,
-        """
+        f"""
         with following as (
             select kind, window_end as gap_start,
                 lead(window_start) over (partition by kind order by window_start) as gap_end
             from state.coverage
+            union all
+            select starts.kind, any_value(starts.since), min(coverage.window_start)
+            from {starts} join state.coverage on coverage.kind = starts.kind
+            group by starts.kind
         )
         select * from following where gap_start < gap_end order by kind, gap_start
         """,

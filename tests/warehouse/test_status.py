@@ -25,7 +25,9 @@ def status(desk, *options: str) -> tuple[int, dict]:
     return done.returncode, json.loads(done.stdout)
 
 
-def prepare(desk, *, refreshed: timedelta, covered: timedelta, gap: bool = False) -> None:
+def prepare(
+    desk, *, refreshed: timedelta, covered: timedelta, gap: bool = False, begun: timedelta | None = None
+) -> None:
     desk.land_rows(total_scores=[TOTAL])
     connection = desk.master.connection
     connection.execute("delete from state.coverage")
@@ -37,6 +39,8 @@ def prepare(desk, *, refreshed: timedelta, covered: timedelta, gap: bool = False
     run = desk.master.start_refresh(since=None, until=NOW, kinds=["raw"], at=NOW - refreshed)
     desk.master.finish_refresh(run, status="complete", requests=1, quarantined=0, error=None, at=NOW - refreshed)
     later = desk.master.start_refresh(since=None, until=NOW, kinds=["raw"], at=NOW)
+    if begun is not None:
+        desk.master.remember_starts({"raw": NOW - begun})
     desk.master.finish_refresh(later, status="partial", requests=1, quarantined=0, error="x", at=NOW)
     desk.master.publish()
     desk.master.close()
@@ -49,6 +53,11 @@ def prepare(desk, *, refreshed: timedelta, covered: timedelta, gap: bool = False
         ({"refreshed": timedelta(hours=4), "covered": timedelta(hours=2)}, ["the last complete refresh ended"]),
         ({"refreshed": timedelta(hours=2), "covered": timedelta(hours=4)}, ["raw is covered up to"]),
         ({"refreshed": timedelta(hours=2), "covered": timedelta(hours=2), "gap": True}, ["raw lacks"]),
+        (
+            {"refreshed": timedelta(hours=2), "covered": timedelta(hours=2), "begun": timedelta(days=12)},
+            ["raw lacks"],
+        ),
+        ({"refreshed": timedelta(hours=2), "covered": timedelta(hours=2), "begun": timedelta(days=9)}, []),
     ],
 )
 def test_old_data_and_gaps_end_with_6(desk, state, stale):
