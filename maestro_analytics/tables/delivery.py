@@ -143,6 +143,11 @@ class Delivery:
         """Whether it is a plain file of one table, and not a zip that lacks the others."""
         return not is_zip(self.path) and len(self.tables) == 1
 
+    @property
+    def is_single_refused_file(self) -> bool:
+        """Whether it is a plain file that was refused."""
+        return not is_zip(self.path) and not self.tables
+
     def newest_moment(self) -> datetime | None:
         """The newest moment in any column of its rows; None where no row has one."""
         newest = []

@@ -138,6 +138,12 @@ def test_a_period_counts_as_covered_when_it_is_named_and_all_files_landed(tmp_pa
     assert rows(tmp_path, "select distinct is_covered from grades") == [(True,)]
 
 
+def test_a_plain_file_that_is_refused_is_told_of_once(tmp_path):
+    spoilt = [TOTAL | {"gradable_id": "5.31E+06"}] * 9
+    report = land(tmp_path, written(tmp_path, "saved again.csv", csv_text("total_scores", spoilt)))
+    assert [type(error).__name__ for error in report.errors] == ["TooManyBadRows"]
+
+
 def test_a_period_with_a_refused_file_is_not_covered(tmp_path):
     bad = written(tmp_path, "bad.zip", zipped({"total_scores.csv": csv_text("total_scores", [TOTAL])}))
     good = written(tmp_path, "good.zip", raw_zip(**whole_grade(gradable_id="7")))

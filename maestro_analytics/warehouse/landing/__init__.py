@@ -91,6 +91,8 @@ def land(
                 only = next(iter(delivery.tables))
                 landed.warnings.append(f"{delivery.path.name} has {only} alone; the other tables keep what they have")
                 missing = [] if only in (TOTAL_SCORES.name, CSAT.name) else [TOTAL_SCORES.name]
+            elif export.landed_from is not None and delivery.is_single_refused_file:
+                missing = []
             landed.refused = [*landed.refused, *_missing_files(missing, delivery)]
         steps.reached("grades classified")
     tables = dict(delivery.tables) if delivery else {}
