@@ -1,4 +1,4 @@
-"""The tables as Delta Lake, which many machines write and any engine reads; the same questions on DuckDB and Spark.
+"""The tables as Delta Lake, which several machines can write and any engine reads.
 
 `write_lake` publishes a database, `open_lake` answers from what was published.
 """

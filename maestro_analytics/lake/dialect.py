@@ -1,4 +1,4 @@
-"""DuckDB's SQL -> Spark's, so that one file of `sql/` answers on both.
+"""Translate DuckDB's SQL to Spark's, so that each file of `sql/` runs on both.
 
 sqlglot carries most of it over. What it leaves different is put right here, each with the difference that it mends:
 a query that runs on both engines but means another thing is worse than one that does not run.
@@ -24,7 +24,7 @@ Variables = Mapping[str, Value]
 Params = Sequence[Value] | Mapping[str, Value] | None
 
 
-def carried_over(query: str, *, variables: Variables | None = None, params: Params = None) -> str:
+def to_spark(query: str, *, variables: Variables | None = None, params: Params = None) -> str:
     """Translate a query from DuckDB's SQL to Spark's.
 
     Args:
@@ -96,7 +96,7 @@ def _marks_numbered(query: str) -> str:
 
 
 def _with_values(node: exp.Expr, variables: Mapping[str, Value], params: Mapping[str, Value]) -> exp.Expr:
-    """Variables and parameters by their values."""
+    """Replace variables and parameters by their values."""
     if isinstance(node, exp.Anonymous) and node.name.lower() == "getvariable":
         return literal(variables.get(node.expressions[0].name))
     if isinstance(node, exp.Placeholder):

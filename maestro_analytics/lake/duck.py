@@ -26,19 +26,19 @@ ARROW_TYPES = {
 
 
 class DuckEngine:
-    """Relations and selects of a lake in DuckDB."""
+    """Tables and views of a lake in DuckDB."""
 
     lost_files: tuple[type[Exception], ...] = (duckdb.IOException, OSError)
 
     def __init__(self) -> None:
         self._connection = configure_session(duckdb.connect())
 
-    def hold(self, name: str, files: Files) -> None:
-        """Make a table's files known as `name`."""
+    def register(self, name: str, files: Files) -> None:
+        """Register the files of a table under `name`."""
         filesystem, root = files.place.filesystem()
         paths = [f"{root}/{file}" for file in files.names]
         if not paths:
-            self.hold_empty(name, files.columns)
+            self.register_empty(name, files.columns)
         elif files.place.in_bucket:
             # DuckDB's bridge to Python file systems gave other sums on each run with two threads (duckdb 2.0.0), and
             # its reader of buckets is an extension to be downloaded; a dataset prunes columns and row groups as well
@@ -48,21 +48,21 @@ class DuckEngine:
             )
         else:
             listed = ", ".join(text_literal(path) for path in paths)
-            self.define(
+            self.create_view(
                 name,
                 f"select {quoted_all(list(files.columns))} from ({_no_rows(files.columns)} union all by name "
                 f"select * from read_parquet([{listed}], hive_partitioning = false, union_by_name = true))",
             )
 
-    def hold_empty(self, name: str, columns: Mapping[str, str]) -> None:
-        """Make a table of no rows known as `name`."""
-        self.define(name, _no_rows(columns))
+    def register_empty(self, name: str, columns: Mapping[str, str]) -> None:
+        """Register a table without rows under `name`."""
+        self.create_view(name, _no_rows(columns))
 
-    def define(self, name: str, select: str) -> None:
-        """Make a select known as `name`."""
+    def create_view(self, name: str, select: str) -> None:
+        """Create a view."""
         self._connection.execute(f"create or replace temp view {quoted(name)} as {select}")
 
-    def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
+    def query(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
         """The rows of a query; `variables` are those that it reads with `getvariable`."""
         set_ones = []
         try:

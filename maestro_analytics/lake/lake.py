@@ -1,4 +1,4 @@
-"""A lake, open for questions: the same `sql` and `query` as a Store, on DuckDB or on Spark."""
+"""Read a lake with the `sql` and `query` of a Store, on DuckDB or on Spark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maestro_analytics.lake.dialect import Params, Variables
 from maestro_analytics.lake.duck import DuckEngine
 from maestro_analytics.lake.place import Place, place_of
 from maestro_analytics.lake.publications import PUBLICATIONS, Publication, account_folder, published_in
-from maestro_analytics.lake.shares import Files, Share, columns_in, made_one, shares_of
+from maestro_analytics.lake.shares import Files, Share, columns_in, merge_shares, shares_of
 from maestro_analytics.lake.spark import SparkEngine, local_session
 from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.schemas import TABLES
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """What answers: relations over a lake's files, selects over those, and queries over both."""
+    """A query engine: registers the files of tables, creates views of them, and runs queries."""
 
     lost_files: tuple[type[Exception], ...]
     """What is raised when a file is gone."""
 
-    def hold(self, name: str, files: Files) -> None: ...
-    def hold_empty(self, name: str, columns: Mapping[str, str]) -> None: ...
-    def define(self, name: str, select: str) -> None: ...
-    def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame: ...
+    def register(self, name: str, files: Files) -> None: ...
+    def register_empty(self, name: str, columns: Mapping[str, str]) -> None: ...
+    def create_view(self, name: str, select: str) -> None: ...
+    def query(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame: ...
     def close(self) -> None: ...
 
 
 def open_lake(
     path: str | os.PathLike[str], *, account: str | None = None, spark: SparkSession | bool | None = None
 ) -> Lake:
-    """Open what `lake write` published, to ask it as the published database is asked.
+    """Open a lake that `lake write` published; it has the `sql` and `query` of the published database.
 
         lake = ma.open_lake("s3://warehouse/qa", account="acme")
         lake.sql("select count(*) from grades")
@@ -64,7 +64,7 @@ def open_lake(
 
 
 def published_shares(path: str | os.PathLike[str], *, account: str | None = None) -> tuple[Share, ...]:
-    """What is published of one account; raises as `open_lake` does."""
+    """The shares published for one account; raises as `open_lake` does."""
     folder = account_folder(place_of(path), account)
     with folder.reached():
         return shares_of(folder, _published(folder))
@@ -99,7 +99,7 @@ class Lake:
         return self._folder.root.rpartition("/")[2]
 
     def sql(self, query: str, params: Params = None) -> pl.DataFrame:
-        """The rows of a query in DuckDB's SQL; on Spark it is carried over first.
+        """The rows of a query in DuckDB's SQL; on Spark it is translated first.
 
         Args:
             params: values of `?` or `$1` in order, or of `$name` by name.
@@ -119,7 +119,7 @@ class Lake:
 
     def _answered(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
         try:
-            return self._engine.answer(query, params=params, variables=variables)
+            return self._engine.query(query, params=params, variables=variables)
         except self._engine.lost_files:
             if _published(self._folder) == [share.publication for share in self.shares]:
                 raise
@@ -129,7 +129,7 @@ class Lake:
             ) from None
 
     def reload(self) -> bool:
-        """See what has been published since; whether there was anything."""
+        """Open the newest publication; returns whether there was a newer one."""
         with self._turn:
             return self._reload()
 
@@ -142,24 +142,24 @@ class Lake:
         alone = len(shares) == 1
         for share in shares:
             for table, files in share.tables.items():
-                self._engine.hold(share.relation(table, alone=alone), files)
+                self._engine.register(share.relation(table, alone=alone), files)
         if not alone:
-            for name, select in made_one(shares).items():
-                self._engine.define(name, select)
+            for name, select in merge_shares(shares).items():
+                self._engine.create_view(name, select)
         known = columns_in(shares)
         for declared in TABLES:
             if declared.name not in known:
-                self._engine.hold_empty(
+                self._engine.register_empty(
                     declared.name, {name: DUCKDB_TYPES[role] for name, role in declared.columns.items()}
                 )
         views = sql_files.texts("views")
         for name in sql_files.in_dependency_order(views):
-            self._engine.define(name, views[name])
+            self._engine.create_view(name, views[name])
         self.shares = shares
         return True
 
     def close(self) -> None:
-        """Forget it; a Spark session that was given goes on."""
+        """Release the files; a Spark session that was passed in stays open."""
         self._engine.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What each month of a table holds, as one number: the months that a refresh touched are those whose number changed.
+"""Hash the content of each month of a table: the months that a refresh touched are those whose hash changed.
 
 The number is the sum of a hash of each row, so the order of rows does not matter and equal rows do not cancel out. It
 is taken of the content, not of the state tables, because a month can change without an export (`replay`, `quarantine
@@ -39,7 +39,7 @@ class Month:
 
     @property
     def condition(self) -> str:
-        """Which rows these are, as SQL with `bounds` as its parameters."""
+        """The SQL condition that selects the rows of the month, with `bounds` as its parameters."""
         if self.bounds:
             return f"{MONTH_OF} between make_timestamptz(?) and make_timestamptz(?)"
         if self.name:
@@ -73,7 +73,7 @@ def months_of(connection: duckdb.DuckDBPyConnection, table: str, columns: Iterab
 
 
 def _row(columns: list[str]) -> str:
-    """One number for a row: its columns' hashes, each with the column's position, so that swapped values differ."""
+    """The hash of a row, from its columns' hashes, each with the column's position, so that swapped values differ."""
     hashes = (
         f"case when {quoted(name)} is null then 0::ubigint else hash({quoted(name)}, {position}) end"
         for position, name in enumerate(columns)

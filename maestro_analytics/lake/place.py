@@ -46,7 +46,7 @@ class Place:
 
     @property
     def options(self) -> dict[str, str]:
-        """What deltalake must be told besides: an endpoint on this machine may have no TLS."""
+        """Storage options for deltalake: an endpoint on this machine may have no TLS."""
         return {"allow_http": "true"} if self.in_bucket else {}
 
     def within(self, name: str) -> Place:
@@ -70,7 +70,7 @@ class Place:
         return sorted(info.base_name for info in found if info.type == pyarrow.fs.FileType.Directory)
 
     def filesystem(self) -> tuple[pyarrow.fs.FileSystem, str]:
-        """The place for pyarrow."""
+        """The place as a pyarrow file system."""
         if not self.in_bucket:
             return pyarrow.fs.LocalFileSystem(), self.root
         # only from_uri obeys AWS_ENDPOINT_URL; the constructor of S3FileSystem does not
@@ -78,7 +78,7 @@ class Place:
 
     @contextmanager
     def reached(self) -> Iterator[None]:
-        """Make one line of what a file system, a store or Delta Lake says about the place.
+        """Turn an error of the file system, the store or Delta Lake into a LakeError of one line.
 
         Raises:
             LakeError: the place cannot be used.

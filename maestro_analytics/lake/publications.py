@@ -60,7 +60,7 @@ class PublishedTable:
         return sum(rows for rows, _ in self.months.values())
 
     def has(self, month: Month) -> bool:
-        """Whether the month is what it was."""
+        """Whether the month's content is unchanged."""
         return self.months.get(month.name) == (month.rows, month.fingerprint)
 
 
@@ -84,7 +84,7 @@ class Publication:
 
     @property
     def age(self) -> tuple[str, datetime, str]:
-        """Sorts shares: the one refreshed longest ago first."""
+        """Sort key of shares: the one that was refreshed longest ago comes first."""
         return (self.refreshed_at, self.written_at, self.share)
 
     def frame(self) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Several machines, each with a period of one account, read as one account.
+"""Read the shares of several machines, each with a period of one account, as one account.
 
 Each share is complete in itself, so a grade can be in two: graded in one machine's period, graded again in another's.
 The tables are made one here as a refresh would have made them: of a grade, the version stands that was asked for last,
@@ -108,7 +108,7 @@ def columns_in(shares: Sequence[Share]) -> dict[str, dict[str, str]]:
     return tables
 
 
-def made_one(shares: Sequence[Share]) -> dict[str, str]:
+def merge_shares(shares: Sequence[Share]) -> dict[str, str]:
     """Name -> select (DuckDB's SQL) of each table, over the relations of several shares; each after those it reads."""
     columns = columns_in(shares)
     everything = {name: _all(shares, name, columns[name]) for name in columns}

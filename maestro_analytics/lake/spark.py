@@ -1,4 +1,4 @@
-"""A lake on Apache Spark: the files of `sql/`, carried over, answer with the same columns as on DuckDB."""
+"""A lake on Apache Spark: the files of `sql/`, translated, give the same columns and rows as on DuckDB."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPARK_TYPES = {
 
 
 def local_session() -> SparkSession:
-    """A Spark of this machine alone, bound to the loopback address.
+    """A Spark session on this machine, bound to the loopback address.
 
     Raises:
         EngineMissing: no PySpark, or no Java that it can start.
@@ -62,7 +62,7 @@ def local_session() -> SparkSession:
 
 
 class SparkEngine:
-    """Relations and selects of a lake in a Spark session of its own.
+    """Tables and views of a lake in a Spark session of its own.
 
     The session is a new one of the same application: its temporary views and its settings (UTC) are not those of the
     session that was given.
@@ -88,30 +88,30 @@ class SparkEngine:
         # a text that holds ${...} is that text
         self._session.conf.set("spark.sql.variable.substitute", "false")
 
-    def hold(self, name: str, files: Files) -> None:
-        """Make a table's files known as `name`."""
+    def register(self, name: str, files: Files) -> None:
+        """Register the files of a table under `name`."""
         if files.names:
             # with a schema given, columns are found by name and those that a file lacks are null
             frame = self._session.read.schema(_schema(files.columns)).parquet(*files.for_spark())
         else:
             frame = self._session.createDataFrame([], _schema(files.columns))
         self._know(name, frame)
-        self._shape.hold_empty(name, files.columns)
+        self._shape.register_empty(name, files.columns)
 
-    def hold_empty(self, name: str, columns: Mapping[str, str]) -> None:
-        """Make a table of no rows known as `name`."""
+    def register_empty(self, name: str, columns: Mapping[str, str]) -> None:
+        """Register a table without rows under `name`."""
         self._know(name, self._session.createDataFrame([], _schema(columns)))
-        self._shape.hold_empty(name, columns)
+        self._shape.register_empty(name, columns)
 
-    def define(self, name: str, select: str) -> None:
-        """Make a select, in DuckDB's SQL, known as `name`: a step of each query that names it."""
+    def create_view(self, name: str, select: str) -> None:
+        """Register a view, in DuckDB's SQL: it becomes a step of each query that names it."""
         self._views.pop(name, None)
         self._views[name] = select
-        self._shape.define(name, select)
+        self._shape.create_view(name, select)
 
-    def answer(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
+    def query(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
         """The rows of a query in DuckDB's SQL, with the names and types that DuckDB gives its columns."""
-        expected = self._shape.answer(query, params=params, variables=variables).schema
+        expected = self._shape.query(query, params=params, variables=variables).schema
         kept: dict[str, DataFrame] = {}
         try:
             for name, select in steps_of(query, variables=variables, params=params, views=self._views):
@@ -136,7 +136,7 @@ class SparkEngine:
         self._tables.add(name)
 
     def close(self) -> None:
-        """Forget the relations; the application goes on."""
+        """Drop the tables and views; the Spark application keeps running."""
         for name in self._tables:
             self._session.catalog.dropTempView(name)
         self._shape.close()

@@ -1,4 +1,4 @@
-"""A query as the steps that Spark takes: those that are worth keeping, each before what names it, and the query last.
+"""Split a query into the steps that Spark computes: kept steps, each before the steps that read it, and the query last.
 
 Spark reads a step (a view, or a name after `with`) anew wherever it is named, and cannot know how large an aggregate
 will be. So a step that joins, aggregates or the like is kept, in memory and on disk, where it is named twice, or where
@@ -23,27 +23,27 @@ REDUCES = (exp.Group, exp.Distinct)
 
 @dataclass
 class Step:
-    """One select; `kept` when its rows are to be written down under its name."""
+    """One select; `kept` if its result is stored under its name."""
 
     name: str
     tree: exp.Expr
     kept: bool = False
 
     def reads(self) -> list[exp.Table]:
-        """Every table that it reads, as often as it reads it, but for those behind a filter that is not set."""
+        """The tables that it reads, as often as it reads them, without those behind a filter that is not set."""
         return list(simplify(self.tree.transform(_without_nulls)).find_all(exp.Table))
 
 
 def steps_of(
     query: str, *, variables: Variables | None = None, params: Params = None, views: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Name and Spark SQL of each kept step in turn; of the query itself last, under no name.
+    """Name and Spark SQL of each kept step; the query itself comes last, with an empty name.
 
     Args:
         views: name -> select, in DuckDB's SQL, of the views that the query may name, each after those that it names.
 
     Raises:
-        InvalidArgument: as `dialect.carried_over`.
+        InvalidArgument: as `dialect.to_spark`.
     """
     tree = parsed(query, variables=variables, params=params)
     needed = {table.name for table in tree.find_all(exp.Table)}
@@ -63,7 +63,7 @@ def steps_of(
 
 
 def _named_apart(query: exp.Expr, views: list[tuple[str, exp.Expr]]) -> list[Step]:
-    """The views and the query's own steps under names that occur once, each after those that it names."""
+    """The views and common table expressions of a query under unique names, each after those that it reads."""
     steps: list[Step] = []
     names: dict[str, str] = {}
     with_ = query.args.get("with_")
@@ -99,7 +99,7 @@ def _choose_what_is_kept(steps: list[Step]) -> None:
 
 
 def _with(step: Step, unkept: dict[str, Step]) -> exp.Expr:
-    """The step's select, after those that are not kept and that it needs."""
+    """The step's select, with the steps that it needs and that are not kept as common table expressions."""
     needed: dict[str, None] = {}
 
     def need(one: Step) -> None:

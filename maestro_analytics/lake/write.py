@@ -1,4 +1,4 @@
-"""Tables of a DuckDB database -> Delta tables of a lake, only the months that changed since the last write.
+"""Write the tables of a DuckDB database as Delta tables: only the months that changed since the last write.
 
     ACCOUNT/total_scores   a Delta table, partitioned by `month` of date_graded, UTC
     ACCOUNT/agents         one that has no date_graded and no partitions
@@ -150,7 +150,7 @@ def _write_table(
     earlier: PublishedTable | None,
     number: int,
 ) -> tuple[PublishedTable, int, int]:
-    """Commit what changed of a table; what is published of it then, and how many parts were replaced and kept."""
+    """Commit the changes of a table; returns what is published of it, and how many parts were replaced and kept."""
     by_month = MONTH_OF in columns
     partition_by = [SHARE] * bool(target.share) + [MONTH] * by_month
     if taken := set(partition_by) & {column.lower() for column in columns}:

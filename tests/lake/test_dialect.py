@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maestro_analytics.errors import InvalidArgument
-from maestro_analytics.lake.dialect import carried_over
+from maestro_analytics.lake.dialect import to_spark
 from maestro_analytics.lake.spark import SparkEngine
 
 ROWS = """
@@ -53,7 +53,7 @@ def test_an_expression_means_the_same_on_both_engines(engines, expressions):
     connection, engine = engines
     query = f"select {expressions} {ROWS}" + (" order by id" if expressions.startswith("id") else "")
     expected = connection.sql(query).pl()
-    got = engine.answer(query)
+    got = engine.query(query)
     assert got.schema == expected.schema
     assert [tuple(rounded(row)) for row in got.rows()] == [tuple(rounded(row)) for row in expected.rows()]
 
@@ -66,7 +66,7 @@ def test_rows_come_in_the_order_asked_for_with_nulls_last_on_both(engines):
     connection, engine = engines
     for order in ("x", "x desc", "label", "label desc", "began desc nulls first"):
         query = f"select id {ROWS} order by {order}"
-        assert engine.answer(query).equals(connection.sql(query).pl()), order
+        assert engine.query(query).equals(connection.sql(query).pl()), order
 
 
 def test_values_of_every_kind_are_carried_over(engines):
@@ -81,11 +81,11 @@ def test_values_of_every_kind_are_carried_over(engines):
         "a_list": ["p", "q"],
     }
     query = "select " + ", ".join(f"${name} as {name}" for name in values)
-    assert engine.answer(query, params=values).row(0, named=True) == values
+    assert engine.query(query, params=values).row(0, named=True) == values
     variables = "select " + ", ".join(f"getvariable('{name}') as {name}" for name in values)
-    assert engine.answer(variables, variables=values).row(0, named=True) == values
+    assert engine.query(variables, variables=values).row(0, named=True) == values
     assert connection.sql("select getvariable('never_set') is null").fetchall() == [(True,)]
-    assert engine.answer("select getvariable('never_set') is null as unset").item() is True
+    assert engine.query("select getvariable('never_set') is null as unset").item() is True
 
 
 @settings(max_examples=40)
@@ -94,18 +94,18 @@ def test_marks_take_their_values_in_the_order_of_the_text(texts):
     """Whatever the values hold, however a tree keeps its branches; a mark inside a text or a comment is none."""
     marked = "with a as (select ? as x) select '?' as mark, x /* ? */ from a where x <> ? limit length(?)"
     numbered = "with a as (select $1 as x) select '?' as mark, x from a where x <> $2 limit length($3)"
-    assert carried_over(marked, params=texts) == carried_over(numbered, params=texts)
+    assert to_spark(marked, params=texts) == to_spark(numbered, params=texts)
 
 
 def test_a_parameter_without_a_value_is_refused():
     with pytest.raises(InvalidArgument, match="parameter name that was given no value"):
-        carried_over("select $name")
+        to_spark("select $name")
 
 
 @pytest.mark.parametrize("query", ["select from where", "select list(a order by b, c) from t"])
 def test_what_cannot_be_carried_over_is_one_line(query):
     with pytest.raises(InvalidArgument, match="Spark cannot be asked this") as refusal:
-        carried_over(query)
+        to_spark(query)
     assert "\n" not in str(refusal.value)
 
 
@@ -113,7 +113,7 @@ def test_what_spark_itself_refuses_is_one_line(engines):
     with pytest.raises(
         InvalidArgument, match=r"Spark cannot be asked this: .*requires the window to be ordered"
     ) as refusal:
-        engines[1].answer("select row_number() over () as n from (values (1)) as t(id)")
+        engines[1].query("select row_number() over () as n from (values (1)) as t(id)")
     assert "\n" not in str(refusal.value)
 
 
@@ -123,5 +123,5 @@ def test_an_answer_has_the_names_and_types_of_duckdb(engines):
         "select count(*), 1 as i, 1 + 2, sum(id), avg(id), null as nothing, row_number() over (order by id) "
         "from (values (1)) as t(id) group by id"
     )
-    assert engine.answer(query).schema == connection.sql(query).pl().schema
-    assert engine.answer(query).schema["i"] == pl.Int32
+    assert engine.query(query).schema == connection.sql(query).pl().schema
+    assert engine.query(query).schema["i"] == pl.Int32
