@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from maestro_analytics.analysis.report import html
+from maestro_analytics.analysis.report.blocks import numbers, picture
 from maestro_analytics.analysis.report.model import Block, Section
 from maestro_analytics.analysis.report.sentences import (
     below_the_average,
@@ -25,8 +26,6 @@ WISH = 4
 
 def drawn(own: Section, others: Sequence[Section]) -> str:
     """The section as HTML, from its own answers and those of all others."""
-    from maestro_analytics.analysis.report.page import numbers, picture
-
     blocks = {block.name: block for part in (own, *others) for block in part.blocks}
     now, trend = blocks["overall"], blocks["score_trend"]
     tiles = [*_measures(now), *_grading(blocks.get("grading_coverage"))]
