@@ -5,6 +5,7 @@
     no answer (may have been received)   the same, if the endpoint allows it               Unreachable, OutcomeUnknown
     429                                  eight times, after Retry-After (at most 120 s)    TryAgain
     5xx, or 200 without JSON             five times in about a minute                      TryAgain, OutcomeUnknown
+    200 with a web page, and no JSON yet twice in a few seconds                            SettingsError
     anything else                        never                                             its own error
 
 A 5xx is `Unreachable` too when the host has answered no request for two minutes.
@@ -23,13 +24,15 @@ from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.endpoints import Endpoint, Retry
-from maestro_analytics.errors import MaestroError, OutcomeUnknown, TryAgain, Unreachable
+from maestro_analytics.errors import MaestroError, OutcomeUnknown, SettingsError, TryAgain, Unreachable
 
 SILENCE_SECONDS = 120.0
 """A host that has not answered for so long counts as unreachable."""
 LONGEST_PAUSE_SECONDS = 120.0
 ATTEMPTS_WHEN_LIMITED = 9
 ATTEMPTS_WHEN_FAILING = 6
+ATTEMPTS_WITHOUT_API = 3
+"""A host that has sent web pages only: most often the base URL is that of the website and not of the API."""
 
 log = logging.getLogger("maestro_analytics.api")
 
@@ -41,21 +44,34 @@ class Failure(Exception):
         status: HTTP status of the answer; None without an answer.
         arrived: False if the vendor certainly did not accept the request.
         retry_after_seconds: the wait that the vendor asked for.
+        is_web_page: whether a success came with a web page in the place of JSON.
     """
 
     def __init__(
-        self, text: str, *, status: int | None, arrived: bool = True, retry_after_seconds: float | None = None
+        self,
+        text: str,
+        *,
+        status: int | None,
+        arrived: bool = True,
+        retry_after_seconds: float | None = None,
+        is_web_page: bool = False,
     ) -> None:
         self.status = status
         self.arrived = arrived
+        self.is_web_page = is_web_page
         self.retry_after_seconds = retry_after_seconds
         super().__init__(text)
 
 
 class HostHealth:
-    """For how long a host has not answered; shared by all threads of a client."""
+    """For how long a host has not answered; shared by all threads of a client.
+
+    Attributes:
+        is_api: whether it has ever answered with JSON.
+    """
 
     def __init__(self) -> None:
+        self.is_api = False
         self._trying_since: float | None = None
 
     def request_sent(self, moment: float) -> None:
@@ -125,11 +141,18 @@ class RetryPolicy:
         """Whether sending the request again is safe and may help."""
         if not isinstance(error, Failure):
             return False
+        if self._is_no_api(error):
+            return True
         return not error.arrived or error.status == 429 or self._is_safe_after(error)
 
     def final_error(self, failure: Failure) -> MaestroError:
         """The error to raise when the request is not sent again."""
         retry_after = failure.retry_after_seconds
+        if self._is_no_api(failure):
+            return SettingsError(
+                f"{self.host} answers {self.shown} with a web page: there is no API at this base URL. MAESTRO_BASE_URL "
+                "must end in /api/v1, as in https://app.maestroqa.com/api/v1."
+            )
         if failure.arrived and failure.status != 429 and not self._is_safe_after(failure):
             return OutcomeUnknown(
                 f"{failure} to {self.shown}, and it may have been carried out all the same. Check before you send "
@@ -173,6 +196,9 @@ class RetryPolicy:
             retry_after_seconds=retry_after,
         )
 
+    def _is_no_api(self, failure: Failure) -> bool:
+        return failure.is_web_page and not self._health.is_api
+
     def _is_safe_after(self, failure: Failure) -> bool:
         """Whether the endpoint allows another attempt although this one may have been carried out."""
         if self.endpoint.retry is Retry.ALWAYS:
@@ -195,7 +221,7 @@ class RetryPolicy:
             return self._limited >= ATTEMPTS_WHEN_LIMITED
         if failure.status is None:
             return self._silence_left() <= 0
-        return self._failed >= ATTEMPTS_WHEN_FAILING
+        return self._failed >= (ATTEMPTS_WITHOUT_API if self._is_no_api(failure) else ATTEMPTS_WHEN_FAILING)
 
     def _wait_seconds(self, failure: Failure) -> float:
         asked = failure.retry_after_seconds

@@ -306,10 +306,15 @@ class Transport:
                 answer = parse_json(content) if content.strip() else None
             except ValueError:
                 answer = None
-            if answer is not None or not endpoint.replies:
+            if answer is not None:
+                self._health.is_api = True
+            is_web_page = answer is None and content.lstrip()[:1] == b"<"
+            if answer is not None or not (endpoint.replies or is_web_page):
                 self._health.responded()
                 return answer
-            error = Failure(f"{status} from {self.host} without the expected JSON", status=status)
+            error = Failure(
+                f"{status} from {self.host} without the expected JSON", status=status, is_web_page=is_web_page
+            )
         elif status == 407:
             error = SettingsError(_PROXY_REFUSED)
         elif status in (401, 403):

@@ -233,7 +233,7 @@ def test_a_redirect_is_an_error_that_names_its_target_and_is_never_followed(tran
     assert ["/api/v1/todos/t1"] == [seen.path for seen in host.seen]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>sign in</html>", b"{", b"null"])
+@pytest.mark.parametrize("body", [b"", b"{", b"null"])
 def test_a_successful_status_without_json_is_retried_and_then_reported(transport, host, reply, body):
     host.on(TODO, reply(200, body))
 
@@ -241,6 +241,23 @@ def test_a_successful_status_without_json_is_retried_and_then_reported(transport
         transport.send(endpoints.GET_TODO, id="t1")
 
     assert 6 == transport.requests_made
+
+
+def test_a_host_that_sends_web_pages_only_is_reported_as_a_wrong_base_url(transport, host, reply):
+    host.on(TODO, reply(200, b"\n<html>sign in</html>"))
+
+    with pytest.raises(errors.SettingsError, match=r"with a web page: .*MAESTRO_BASE_URL must end in /api/v1"):
+        transport.send(endpoints.GET_TODO, id="t1")
+
+    assert 3 == transport.requests_made
+
+
+def test_a_web_page_between_answers_is_retried(transport, host, reply):
+    page, todo = reply(200, b"<html>busy</html>"), reply(body={"id": "t1"})
+    host.on(TODO, page, page, todo, *[page] * 5, todo)
+
+    assert transport.send(endpoints.GET_TODO, id="t1") == {"id": "t1"}
+    assert transport.send(endpoints.GET_TODO, id="t1") == {"id": "t1"}
 
 
 def test_a_deletion_whose_reply_was_lost_succeeds_when_the_retry_gets_404(transport, host, reply):
@@ -295,7 +312,7 @@ def test_endpoints_are_declared_once():
 def test_a_redirect_to_an_invalid_url_is_reported_too(transport, host, reply):
     host.on(TODO, reply(302, headers={"Location": "http://[::1"}))
 
-    with pytest.raises(errors.SettingsError, match=r"no URL"):
+    with pytest.raises(errors.SettingsError, match=r"not a URL"):
         transport.send(endpoints.GET_TODO, id="t1")
 
 
