@@ -113,8 +113,8 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
 def add_missing_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Create views that the file lacks as temporary views of this connection.
 
-    A file that an older version published lacks the views of this one until the next refresh. Views of tables that the
-    file lacks too are skipped.
+    A file that an older version published lacks the views of this one until the next refresh. Views of tables or
+    columns that the file lacks too are skipped.
     """
     wanted = texts("views")
     existing = set(_existing_views(connection))
@@ -127,7 +127,7 @@ def add_missing_views(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(TABLES_BY_NAME[table].ddl().replace("create table", "create temporary table", 1))
     for name in in_dependency_order(wanted):
         if lacking or name not in existing:
-            with suppress(duckdb.CatalogException):
+            with suppress(duckdb.CatalogException, duckdb.BinderException):
                 connection.execute(f"create temporary view {name} as {wanted[name]}")
 
 

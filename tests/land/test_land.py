@@ -13,7 +13,17 @@ from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Master
 from maestro_analytics.warehouse.replay import replay
 from tests.refresh.commands import run
-from tests.warehouse.desk import KEY, SURVEY, TOTAL, Desk, csv_text, everything, raw_zip, whole_grade, zipped
+from tests.warehouse.data_folder import (
+    KEY,
+    SURVEY,
+    TOTAL,
+    DataFolder,
+    csv_text,
+    everything,
+    raw_zip,
+    whole_grade,
+    zipped,
+)
 
 GROUPS = 'group_name,group_id,agent_name,agent_email,agent_ids,available\nEmail,g1,Jo,jo@example.com,"{}",True\n'
 WEEK = {"since": "2026-01-01", "until": "2026-01-08"}
@@ -37,9 +47,9 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
 
 def contents(folder: Path) -> dict[str, list[tuple[object, ...]]]:
     with Master.open(folder / "data") as master:
-        desk = Desk.__new__(Desk)
-        desk.master = master
-        return everything(desk, leaving_out=["landed_at", "landing", "published_at"])
+        data = DataFolder.__new__(DataFolder)
+        data.master = master
+        return everything(data, leaving_out=["landed_at", "landing", "published_at"])
 
 
 def test_a_zip_lands_as_an_export_does_without_a_token(tmp_path):
@@ -83,10 +93,10 @@ def test_replay_gives_the_same_tables(tmp_path):
 
 
 def test_a_file_never_overwrites_what_an_export_asked_for_later_has_brought(tmp_path):
-    desk = Desk(tmp_path / "data")
-    desk.land_rows(week=4, total_scores=[TOTAL | {"rubric_score": "90"}], csat=[SURVEY | {"csat_score": "5"}])
-    desk.land(GROUPS.format("1,2").encode(), kind="groups", week=4)
-    desk.master.close()
+    data = DataFolder(tmp_path / "data")
+    data.land_rows(week=4, total_scores=[TOTAL | {"rubric_score": "90"}], csat=[SURVEY | {"csat_score": "5"}])
+    data.land(GROUPS.format("1,2").encode(), kind="groups", week=4)
+    data.master.close()
 
     report = land(
         tmp_path,
@@ -104,10 +114,10 @@ def test_a_file_never_overwrites_what_an_export_asked_for_later_has_brought(tmp_
 
 
 def test_asked_at_says_that_a_file_is_newer_than_what_is_there(tmp_path):
-    desk = Desk(tmp_path / "data")
-    desk.land_rows(week=4, total_scores=[TOTAL])
-    desk.land(GROUPS.format("1,2").encode(), kind="groups", week=4)
-    desk.master.close()
+    data = DataFolder(tmp_path / "data")
+    data.land_rows(week=4, total_scores=[TOTAL])
+    data.land(GROUPS.format("1,2").encode(), kind="groups", week=4)
+    data.master.close()
     new = written(tmp_path, "new.zip", raw_zip(total_scores=[TOTAL | {"rubric_score": "90"}]))
 
     land(tmp_path, new, written(tmp_path, "groups.csv", GROUPS.format("3")), asked_at="2026-02-01")

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 import maestro_analytics as ma
 from maestro_analytics.errors import InvalidArgument, TooManyBadRows, UnreadableFile
 from maestro_analytics.tables import archive
-from tests.warehouse.desk import ANSWER, KEY, TOTAL, csv_text, raw_zip, whole_grade
+from tests.warehouse.data_folder import ANSWER, KEY, TOTAL, csv_text, raw_zip, whole_grade
 
 GROUPS = 'group_name,group_id,agent_name,agent_email,agent_ids,available\nEmail,g1,Jo,jo@example.com,"1,2",True\n'
 AUDIT = (

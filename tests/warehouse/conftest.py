@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.warehouse.desk import Desk
+from tests.warehouse.data_folder import DataFolder
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path / "data")
+def data(tmp_path: Path) -> Iterator[DataFolder]:
+    made = DataFolder(tmp_path / "data")
     yield made
     made.master.close()

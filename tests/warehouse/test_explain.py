@@ -7,28 +7,28 @@ import pytest
 from maestro_analytics.errors import UnknownName
 from maestro_analytics.warehouse import open
 from maestro_analytics.warehouse.lineage import explain
-from tests.warehouse.desk import ANSWER, KEY, NOTE, SURVEY, TOTAL
+from tests.warehouse.data_folder import ANSWER, KEY, NOTE, SURVEY, TOTAL
 
 ANSWER_ID = "16906fb5ce9d57646fa38362_5310985_AatxWWtXWKcfiN34E_0072999_GRADER_grading"
 AT = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def qa(desk):
+def qa(data):
     other = TOTAL | {"gradable_id": "53109850"}
-    desk.land_rows(
+    data.land_rows(
         total_scores=[other, TOTAL], annotations=[NOTE | {"comment": "two\nlines"}, NOTE | {"annotation_id": "n2"}]
     )
-    desk.land_rows(
+    data.land_rows(
         week=1,
         total_scores=[TOTAL | {"rubric_score": "90"}],
         individual_answers=[ANSWER, ANSWER | {"answer_label": "No"}],
         csat=[SURVEY],
     )
-    desk.land_rows(week=2, total_scores=[TOTAL | {"gradable_id": "gone", "is_deleted": "true"}])
-    desk.master.land_coaching("coaching_points", [{"id": "p", "answerId": ANSWER_ID}], taken_at=AT)
-    desk.master.land_coaching("todos", [{"id": "t", "answerId": ANSWER_ID}], taken_at=AT)
-    with open(desk.master.publish()) as store:
+    data.land_rows(week=2, total_scores=[TOTAL | {"gradable_id": "gone", "is_deleted": "true"}])
+    data.master.land_coaching("coaching_points", [{"id": "p", "answerId": ANSWER_ID}], taken_at=AT)
+    data.master.land_coaching("todos", [{"id": "t", "answerId": ANSWER_ID}], taken_at=AT)
+    with open(data.master.publish()) as store:
         yield store
 
 
@@ -85,8 +85,8 @@ def test_a_deleted_grade_is_explained_too(qa):
     assert [(place.line, place.table_name) for place in explanation.origins[0].places] == [(2, "total_scores")]
 
 
-def test_a_file_that_is_gone_is_said_to_be(qa, desk):
-    for file in desk.folder.glob("exports/raw-*"):
+def test_a_file_that_is_gone_is_said_to_be(qa, data):
+    for file in data.folder.glob("exports/raw-*"):
         file.unlink()
     (explanation,) = explain(qa, KEY)
 

@@ -15,7 +15,17 @@ import pytest
 
 from maestro_analytics.warehouse import Master, open, steps
 from maestro_analytics.warehouse.replay import replay
-from tests.warehouse.desk import NOTE, SECTION, SURVEY, TOTAL, Desk, csv_text, everything, whole_grade, zipped
+from tests.warehouse.data_folder import (
+    NOTE,
+    SECTION,
+    SURVEY,
+    TOTAL,
+    DataFolder,
+    csv_text,
+    everything,
+    whole_grade,
+    zipped,
+)
 
 AT = datetime(2026, 2, 1, tzinfo=UTC)
 LISTS = {"todos": [{"id": "t1"}, {"id": "t2"}]}
@@ -55,7 +65,7 @@ LISTING = ["columns grown", "list kept", "before commit", "committed"]
 PUBLISHING = ["prepared", "copied", "published"]
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.warehouse.desk", "maestro_analytics.warehouse.replay"])
+context.set_forkserver_preload(["tests.warehouse.data_folder", "maestro_analytics.warehouse.replay"])
 
 
 def second_export() -> bytes:
@@ -74,11 +84,11 @@ def die_at(step: str) -> None:
 
 def land_and_die(folder: Path, step: str) -> None:
     with Master.open(folder) as master:
-        desk = Desk.__new__(Desk)
-        desk.folder, desk.master = folder, master
+        data = DataFolder.__new__(DataFolder)
+        data.folder, data.master = folder, master
         (export,) = master.ledger.unfinished()
         die_at(step)
-        desk.land_record(export)
+        data.land_record(export)
 
 
 def list_and_die(folder: Path, step: str) -> None:
@@ -110,30 +120,30 @@ def dies(target, *args) -> None:
 def contents(folder: Path) -> dict:
     """All rows of the master, but for the columns that the second export and list bring, and this run's moments."""
     with Master.open(folder) as master:
-        desk = Desk.__new__(Desk)
-        desk.folder, desk.master = folder, master
-        found = everything(desk, leaving_out=("channel", "colour", "landed_at", "published_at"))
+        data = DataFolder.__new__(DataFolder)
+        data.folder, data.master = folder, master
+        found = everything(data, leaving_out=("channel", "colour", "landed_at", "published_at"))
     del found["state.schema_changes"]
     return found
 
 
 def folder_before(folder: Path) -> Path:
     """One export landed and published, a list landed, and a second export received."""
-    desk = Desk(folder)
-    desk.land_rows(**FIRST)
-    desk.land_rows(total_scores=[TOTAL | {"gradable_id": "2"}])
-    desk.master.land_coaching("todos", LISTS["todos"], taken_at=AT)
-    desk.master.publish()
-    desk.receive(second_export(), week=1)
-    desk.master.close()
+    data = DataFolder(folder)
+    data.land_rows(**FIRST)
+    data.land_rows(total_scores=[TOTAL | {"gradable_id": "2"}])
+    data.master.land_coaching("todos", LISTS["todos"], taken_at=AT)
+    data.master.publish()
+    data.receive(second_export(), week=1)
+    data.master.close()
     return folder
 
 
 def land_second(folder: Path) -> None:
-    desk = Desk(folder)
-    (export,) = desk.master.ledger.unfinished()
-    desk.land_record(export)
-    desk.master.close()
+    data = DataFolder(folder)
+    (export,) = data.master.ledger.unfinished()
+    data.land_record(export)
+    data.master.close()
 
 
 @pytest.fixture(scope="module")
@@ -172,16 +182,16 @@ def folder_after(landed, tmp_path):
 def test_the_steps_are_all_that_there_are(folder, monkeypatch):
     seen = []
     monkeypatch.setattr(steps, "reached", seen.append)
-    desk = Desk(folder)
-    (export,) = desk.master.ledger.unfinished()
-    desk.land_record(export)
+    data = DataFolder(folder)
+    (export,) = data.master.ledger.unfinished()
+    data.land_record(export)
     assert seen == LANDING
-    desk.master.publish()
+    data.master.publish()
     assert seen[len(LANDING) :] == PUBLISHING
     seen.clear()
-    desk.master.land_coaching("todos", [{"id": "t1"}], taken_at=AT)
+    data.master.land_coaching("todos", [{"id": "t1"}], taken_at=AT)
     assert seen == LISTING
-    desk.master.close()
+    data.master.close()
 
 
 def test_the_two_states_differ(before, after):

@@ -6,7 +6,7 @@ import pytest
 
 from maestro_analytics.errors import UnreadableFile
 from maestro_analytics.exports import Window
-from tests.warehouse.desk import START, csv_text, zipped
+from tests.warehouse.data_folder import START, csv_text, zipped
 
 MEMBER = {
     "group_name": "Team A",
@@ -32,115 +32,115 @@ def groups_file(*rows, without=()):
 
 
 @pytest.mark.parametrize("pack", [lambda text: text, lambda text: zipped({"whatever.csv": text})], ids=["csv", "zip"])
-def test_groups_land_from_a_csv_and_from_a_zip(desk, pack):
-    desk.land(pack(groups_file(MEMBER)), kind="groups")
+def test_groups_land_from_a_csv_and_from_a_zip(data, pack):
+    data.land(pack(groups_file(MEMBER)), kind="groups")
 
-    assert desk.rows("from agent_groups") == [("Team A", "g1", "Ann", "ann@x.com", ["1", "2"], True)]
-
-
-def test_a_snapshot_replaces_the_one_before(desk):
-    desk.land(groups_file(MEMBER, MEMBER | {"group_id": "g2"}), kind="groups")
-    desk.land(groups_file(MEMBER | {"group_id": "g3", "available": "False"}), kind="groups")
-
-    assert desk.rows("select group_id, available from agent_groups") == [("g3", False)]
+    assert data.rows("from agent_groups") == [("Team A", "g1", "Ann", "ann@x.com", ["1", "2"], True)]
 
 
-def test_a_snapshot_without_rows_is_believed_when_the_next_one_is_the_same(desk):
-    desk.land(groups_file(MEMBER), kind="groups")
-    doubted = desk.land(groups_file(), kind="groups")
+def test_a_snapshot_replaces_the_one_before(data):
+    data.land(groups_file(MEMBER, MEMBER | {"group_id": "g2"}), kind="groups")
+    data.land(groups_file(MEMBER | {"group_id": "g3", "available": "False"}), kind="groups")
 
-    assert desk.column("select group_id from agent_groups") == [MEMBER["group_id"]]
+    assert data.rows("select group_id, available from agent_groups") == [("g3", False)]
+
+
+def test_a_snapshot_without_rows_is_believed_when_the_next_one_is_the_same(data):
+    data.land(groups_file(MEMBER), kind="groups")
+    doubted = data.land(groups_file(), kind="groups")
+
+    assert data.column("select group_id from agent_groups") == [MEMBER["group_id"]]
     assert "the vendor returned 0 rows where there were 1" in doubted.warnings[0]
 
-    believed = desk.land(groups_file(), kind="groups")
+    believed = data.land(groups_file(), kind="groups")
 
     assert believed.warnings == []
     assert believed.is_covered
-    assert desk.rows("from agent_groups") == []
+    assert data.rows("from agent_groups") == []
 
 
-def test_an_export_of_groups_with_nothing_to_download_is_doubted_too_and_reading_it_again_confirms_nothing(desk):
-    desk.land(groups_file(MEMBER), kind="groups")
-    record = desk.master.ledger.plan("groups", None, desk.column("select now()")[0])
+def test_an_export_of_groups_with_nothing_to_download_is_doubted_too_and_reading_it_again_confirms_nothing(data):
+    data.land(groups_file(MEMBER), kind="groups")
+    record = data.master.ledger.plan("groups", None, data.column("select now()")[0])
     for _ in range(2):
-        assert len(desk.master.land(record, None).warnings) == 1
-    assert desk.column("select count(*) from agent_groups") == [1]
+        assert len(data.master.land(record, None).warnings) == 1
+    assert data.column("select count(*) from agent_groups") == [1]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n"], ids=["nothing", "blank"])
-def test_a_file_without_even_a_header_is_damage_and_the_groups_stay(desk, content):
-    desk.land(groups_file(MEMBER), kind="groups")
+def test_a_file_without_even_a_header_is_damage_and_the_groups_stay(data, content):
+    data.land(groups_file(MEMBER), kind="groups")
     with pytest.raises(UnreadableFile, match="no header"):
-        desk.land(content, kind="groups")
+        data.land(content, kind="groups")
 
-    assert desk.column("select group_id from agent_groups") == ["g1"]
+    assert data.column("select group_id from agent_groups") == ["g1"]
 
 
-def test_a_row_needs_an_id_or_an_address(desk):
+def test_a_row_needs_an_id_or_an_address(data):
     rows = [MEMBER | {"agent_ids": "", "agent_email": "b@x.com"}, MEMBER | {"agent_email": "N/A"}]
     rows += [MEMBER | {"group_id": str(number)} for number in range(200)]
-    landed = desk.land(groups_file(*rows, MEMBER | {"agent_ids": " , ", "agent_email": ""}), kind="groups")
+    landed = data.land(groups_file(*rows, MEMBER | {"agent_ids": " , ", "agent_email": ""}), kind="groups")
 
     assert landed.rows == {"agent_groups": 202}
-    assert desk.rows("select line, column_name, reason from state.quarantine") == [
+    assert data.rows("select line, column_name, reason from state.quarantine") == [
         (204, "agent_ids", "agent_ids: none of agent_ids, agent_email is given")
     ]
 
 
 @pytest.mark.parametrize("missing", ["agent_ids", "agent_email"])
-def test_a_file_may_lack_one_of_the_two(desk, missing):
-    landed = desk.land(groups_file(MEMBER, without=[missing]), kind="groups")
+def test_a_file_may_lack_one_of_the_two(data, missing):
+    landed = data.land(groups_file(MEMBER, without=[missing]), kind="groups")
 
     assert landed.rows == {"agent_groups": 1}
     assert any(missing in warning for warning in landed.warnings)
 
 
 @pytest.mark.parametrize("missing", [["agent_ids", "agent_email"], ["group_id"]])
-def test_a_file_without_identity_is_refused_and_the_groups_stay(desk, missing):
-    desk.land(groups_file(MEMBER), kind="groups")
-    landed = desk.land(groups_file(MEMBER, without=missing), kind="groups")
+def test_a_file_without_identity_is_refused_and_the_groups_stay(data, missing):
+    data.land(groups_file(MEMBER), kind="groups")
+    landed = data.land(groups_file(MEMBER, without=missing), kind="groups")
 
     assert len(landed.refused) == 1
-    assert desk.column("select group_id from agent_groups") == ["g1"]
+    assert data.column("select group_id from agent_groups") == ["g1"]
 
 
-def test_an_activity_is_known_by_id_moment_and_description(desk):
+def test_an_activity_is_known_by_id_moment_and_description(data):
     """activity_id alone is not unique."""
     later = ACTIVITY | {"time_stamp": "2026-01-02T03:04:06Z"}
-    desk.land(
+    data.land(
         csv_text("audit_logs", [ACTIVITY, ACTIVITY, later, ACTIVITY | {"description": ""}]).encode(), kind="audit"
     )
-    desk.land(csv_text("audit_logs", [later]).encode(), kind="audit", week=1)
+    data.land(csv_text("audit_logs", [later]).encode(), kind="audit", week=1)
 
-    assert desk.rows("select activity_id, time_stamp, description from audit_logs order by all") == [
+    assert data.rows("select activity_id, time_stamp, description from audit_logs order by all") == [
         ("a1", datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), ""),
         ("a1", datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), "Edited, then saved"),
         ("a1", datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC), "Edited, then saved"),
     ]
 
 
-def test_activities_of_earlier_windows_stay(desk):
-    desk.land(csv_text("audit_logs", [ACTIVITY]).encode(), kind="audit")
-    desk.land(csv_text("audit_logs", [ACTIVITY | {"activity_id": "a2"}]).encode(), kind="audit", week=1)
+def test_activities_of_earlier_windows_stay(data):
+    data.land(csv_text("audit_logs", [ACTIVITY]).encode(), kind="audit")
+    data.land(csv_text("audit_logs", [ACTIVITY | {"activity_id": "a2"}]).encode(), kind="audit", week=1)
 
-    assert desk.column("select activity_id from audit_logs order by all") == ["a1", "a2"]
-    assert desk.master.coverage("audit") == [Window(START, START.replace(day=15))]
+    assert data.column("select activity_id from audit_logs order by all") == ["a1", "a2"]
+    assert data.master.coverage("audit") == [Window(START, START.replace(day=15))]
 
 
-def test_an_activity_without_a_moment_is_kept_aside(desk):
+def test_an_activity_without_a_moment_is_kept_aside(data):
     rows = [ACTIVITY | {"activity_id": str(number)} for number in range(100)]
-    desk.land(csv_text("audit_logs", [*rows, ACTIVITY | {"time_stamp": "Unknown"}]).encode(), kind="audit")
+    data.land(csv_text("audit_logs", [*rows, ACTIVITY | {"time_stamp": "Unknown"}]).encode(), kind="audit")
 
-    assert desk.rows("select column_name, reason from state.quarantine") == [
+    assert data.rows("select column_name, reason from state.quarantine") == [
         ("time_stamp", "time_stamp: is missing, and the row has no identity without it")
     ]
 
 
-def test_an_export_with_nothing_to_download_covers_its_window(desk):
-    record = desk.master.ledger.plan("audit", Window(START, START.replace(day=8)), START)
-    desk.master.ledger.empty(record.seq, START)
-    landed = desk.master.land(record, None)
+def test_an_export_with_nothing_to_download_covers_its_window(data):
+    record = data.master.ledger.plan("audit", Window(START, START.replace(day=8)), START)
+    data.master.ledger.empty(record.seq, START)
+    landed = data.master.land(record, None)
 
     assert landed.is_covered
-    assert desk.master.coverage("audit") == [Window(START, START.replace(day=8))]
-    assert desk.column("select status from state.exports") == ["empty"]
+    assert data.master.coverage("audit") == [Window(START, START.replace(day=8))]
+    assert data.column("select status from state.exports") == ["empty"]

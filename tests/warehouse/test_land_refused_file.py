@@ -4,7 +4,18 @@ import pytest
 
 from maestro_analytics.errors import SchemaMismatch, UnreadableFile
 from maestro_analytics.exports import Window
-from tests.warehouse.desk import ANSWER, KEY, SECTION, START, SURVEY, TOTAL, csv_text, raw_zip, whole_grade, zipped
+from tests.warehouse.data_folder import (
+    ANSWER,
+    KEY,
+    SECTION,
+    START,
+    SURVEY,
+    TOTAL,
+    csv_text,
+    raw_zip,
+    whole_grade,
+    zipped,
+)
 
 WEEK = START, START.replace(day=8)
 
@@ -18,139 +29,139 @@ def zip_with(total_scores: str, **others) -> bytes:
     return zipped({"total_scores.csv": total_scores} | files)
 
 
-def test_without_usable_total_scores_no_grade_lands(desk):
+def test_without_usable_total_scores_no_grade_lands(data):
     bad = csv_text("total_scores", [*many(94), *many(6, rubric_score="good")])
-    landed = desk.land(zip_with(bad, section_scores=[SECTION], individual_answers=[], annotations=[], csat=[SURVEY]))
+    landed = data.land(zip_with(bad, section_scores=[SECTION], individual_answers=[], annotations=[], csat=[SURVEY]))
 
-    assert desk.rows("from total_scores union all by name from section_scores") == []
-    assert desk.column("select csat_score from csat") == [4.0]
+    assert data.rows("from total_scores union all by name from section_scores") == []
+    assert data.column("select csat_score from csat") == [4.0]
     (refused,) = landed.refused
     assert isinstance(refused.error, SchemaMismatch)
     assert "6 of 100 rows were refused" in str(refused.error)
     assert not landed.is_covered
-    assert desk.master.coverage("raw") == []
-    assert desk.rows("select status, landing from state.exports") == [("partial", 1)]
-    assert "6 of 100 rows" in desk.column("select error from state.exports")[0]
+    assert data.master.coverage("raw") == []
+    assert data.rows("select status, landing from state.exports") == [("partial", 1)]
+    assert "6 of 100 rows" in data.column("select error from state.exports")[0]
 
 
-def test_its_bad_rows_can_be_looked_at(desk):
-    desk.land(zip_with(csv_text("total_scores", [TOTAL | {"rubric_score": "good"}])))
+def test_its_bad_rows_can_be_looked_at(data):
+    data.land(zip_with(csv_text("total_scores", [TOTAL | {"rubric_score": "good"}])))
 
-    assert desk.rows("select table_name, line, column_name, file_refused from state.quarantine") == [
+    assert data.rows("select table_name, line, column_name, file_refused from state.quarantine") == [
         ("total_scores", 2, "rubric_score", True)
     ]
 
 
 @pytest.mark.parametrize(("good", "lands"), [(95, True), (94, False)])
-def test_five_bad_rows_of_a_small_file_are_within_the_budget_and_more_are_not(desk, good, lands):
+def test_five_bad_rows_of_a_small_file_are_within_the_budget_and_more_are_not(data, good, lands):
     rows = [*many(good), *many(100 - good, rubric_score="good")]
-    landed = desk.land(raw_zip(total_scores=rows))
+    landed = data.land(raw_zip(total_scores=rows))
 
     assert landed.is_covered is lands
-    assert desk.column("select count(*) from total_scores") == [good if lands else 0]
+    assert data.column("select count(*) from total_scores") == [good if lands else 0]
 
 
 @pytest.mark.parametrize("missing", ["gradable_id", "rubric_id", "agent_id", "grade_type"])
-def test_a_file_without_an_identity_column_is_refused_alone(desk, missing):
-    landed = desk.land(zip_with(csv_text("total_scores", [TOTAL], without=[missing]), individual_answers=[ANSWER]))
+def test_a_file_without_an_identity_column_is_refused_alone(data, missing):
+    landed = data.land(zip_with(csv_text("total_scores", [TOTAL], without=[missing]), individual_answers=[ANSWER]))
 
     assert (landed.refused[0].table_name, missing in str(landed.refused[0].error)) == ("total_scores", True)
-    assert desk.rows("from total_scores union all by name from individual_answers") == []
+    assert data.rows("from total_scores union all by name from individual_answers") == []
 
 
 TABLES = ("total_scores", "section_scores", "individual_answers", "annotations")
 
 
-def test_a_grade_stays_as_it_was_when_its_total_scores_are_refused(desk):
-    desk.land_rows(**whole_grade())
+def test_a_grade_stays_as_it_was_when_its_total_scores_are_refused(data):
+    data.land_rows(**whole_grade())
     bad = csv_text("total_scores", [TOTAL | {"rubric_score": "good"}])
-    desk.land(zip_with(bad, section_scores=[SECTION | {"section_score": "1"}]))
+    data.land(zip_with(bad, section_scores=[SECTION | {"section_score": "1"}]))
 
-    assert desk.column("select section_score from section_scores") == [7.0]
-    assert [desk.column(f"select count(*) from {name}") for name in TABLES] == [[1]] * 4
+    assert data.column("select section_score from section_scores") == [7.0]
+    assert [data.column(f"select count(*) from {name}") for name in TABLES] == [[1]] * 4
 
 
 @pytest.mark.parametrize("absent", ["section_scores", "individual_answers", "annotations", "csat"])
-def test_the_rows_of_a_missing_file_stay_and_the_window_is_not_covered(desk, absent):
+def test_the_rows_of_a_missing_file_stay_and_the_window_is_not_covered(data, absent):
     new = whole_grade(comment="new", date_graded="2026-01-03T00:00:00Z") | {"csat": [SURVEY]}
-    desk.land_rows(**whole_grade(comment="old"), csat=[SURVEY])
+    data.land_rows(**whole_grade(comment="old"), csat=[SURVEY])
     files = {f"{name}.csv": csv_text(name, rows) for name, rows in new.items() if name != absent}
-    landed = desk.land(zipped(files), week=1)
-    desk.master.publish()
+    landed = data.land(zipped(files), week=1)
+    data.master.publish()
 
     assert [file.table_name for file in landed.refused] == [absent]
-    assert desk.master.coverage("raw") == [Window(*WEEK)]
-    assert [desk.column(f"select count(*) from {name}") for name in (*TABLES, "csat")] == [[1]] * 5
-    assert desk.column("select is_whole from grades") == [absent == "csat"]
+    assert data.master.coverage("raw") == [Window(*WEEK)]
+    assert [data.column(f"select count(*) from {name}") for name in (*TABLES, "csat")] == [[1]] * 5
+    assert data.column("select is_whole from grades") == [absent == "csat"]
 
-    desk.land_rows(week=1, **new)
+    data.land_rows(week=1, **new)
 
-    assert desk.column("select is_whole from grades") == [True]
-    assert len(desk.master.coverage("raw")) == 1
-    assert desk.master.coverage("raw")[0].end == START.replace(day=15)
+    assert data.column("select is_whole from grades") == [True]
+    assert len(data.master.coverage("raw")) == 1
+    assert data.master.coverage("raw")[0].end == START.replace(day=15)
 
 
-def test_missing_annotations_and_surveys_are_complete_where_there_were_none(desk):
+def test_missing_annotations_and_surveys_are_complete_where_there_were_none(data):
     files = whole_grade() | {"annotations": [], "csat": []}
-    landed = desk.land(zipped({f"{name}.csv": csv_text(name, rows) for name, rows in files.items() if rows}))
-    desk.master.publish()
+    landed = data.land(zipped({f"{name}.csv": csv_text(name, rows) for name, rows in files.items() if rows}))
+    data.master.publish()
 
     assert landed.refused == []
     assert landed.is_covered
-    assert desk.rows("select is_whole, is_covered from grades") == [(True, True)]
+    assert data.rows("select is_whole, is_covered from grades") == [(True, True)]
 
 
-def test_a_deleted_grade_leaves_the_table_of_a_missing_file_too(desk):
-    desk.land_rows(**whole_grade())
-    desk.land(zip_with(csv_text("total_scores", [TOTAL | {"is_deleted": "true"}])))
+def test_a_deleted_grade_leaves_the_table_of_a_missing_file_too(data):
+    data.land_rows(**whole_grade())
+    data.land(zip_with(csv_text("total_scores", [TOTAL | {"is_deleted": "true"}])))
 
-    assert [desk.column(f"select count(*) from {name}") for name in TABLES] == [[0]] * 4
-    assert desk.rows("from incomplete_grades") == []
+    assert [data.column(f"select count(*) from {name}") for name in TABLES] == [[0]] * 4
+    assert data.rows("from incomplete_grades") == []
 
 
-def test_an_unknown_file_in_place_of_a_missing_table_is_refused(desk):
+def test_an_unknown_file_in_place_of_a_missing_table_is_refused(data):
     odd = {
         "criteria_scores.csv": "gradable_id,criterion,criterion_score\n1,2,3\n",
         "total.csv": csv_text("total_scores", [TOTAL]),
     }
     odd |= {f"{name}.csv": csv_text(name, []) for name in ("section_scores", "individual_answers")}
-    landed = desk.land(zipped(odd))
+    landed = data.land(zipped(odd))
 
     assert [each.member for each in landed.refused] == ["criteria_scores.csv"]
     assert "closest" in str(landed.refused[0].error)
     assert not landed.is_covered
-    assert desk.column("select grade_key from total_scores") == [KEY]
+    assert data.column("select grade_key from total_scores") == [KEY]
 
 
-def test_a_file_that_is_no_export_is_refused_as_a_whole(desk):
-    export = desk.receive(b"<html>Sorry</html>")
+def test_a_file_that_is_no_export_is_refused_as_a_whole(data):
+    export = data.receive(b"<html>Sorry</html>")
     with pytest.raises(UnreadableFile) as refused:
-        desk.land_record(export)
-    landed = desk.master.refuse(export, refused.value)
+        data.land_record(export)
+    landed = data.master.refuse(export, refused.value)
 
     assert not landed.is_covered
     assert export.file.exists()
-    assert desk.rows("select status, landing from state.exports") == [("unreadable", None)]
-    assert desk.master.coverage("raw") == []
+    assert data.rows("select status, landing from state.exports") == [("unreadable", None)]
+    assert data.master.coverage("raw") == []
 
 
-def test_a_rerun_that_brings_the_file_makes_it_good(desk):
-    desk.land(zip_with(csv_text("total_scores", [TOTAL | {"rubric_score": "good"}]), section_scores=[SECTION]))
-    desk.land_rows(**whole_grade())
+def test_a_rerun_that_brings_the_file_makes_it_good(data):
+    data.land(zip_with(csv_text("total_scores", [TOTAL | {"rubric_score": "good"}]), section_scores=[SECTION]))
+    data.land_rows(**whole_grade())
 
-    assert desk.column("select rubric_score from total_scores") == [70.0]
-    assert desk.master.coverage("raw") == [Window(*WEEK)]
+    assert data.column("select rubric_score from total_scores") == [70.0]
+    assert data.master.coverage("raw") == [Window(*WEEK)]
 
 
-def test_every_row_is_accounted_for(desk):
+def test_every_row_is_accounted_for(data):
     rows = [
         *many(300),
         TOTAL | {"gradable_id": "5"},
         TOTAL | {"gradable_id": "d", "is_deleted": "true"},
         TOTAL | {"rubric_score": "good"},
     ]
-    desk.land_rows(seq=9, total_scores=[TOTAL | {"gradable_id": "7"}])
-    landed = desk.land_rows(seq=3, total_scores=rows)
+    data.land_rows(seq=9, total_scores=[TOTAL | {"gradable_id": "7"}])
+    landed = data.land_rows(seq=3, total_scores=rows)
 
     account = landed.row_counts["total_scores"]
     assert (

@@ -14,7 +14,7 @@ from maestro_analytics.errors import SettingsError
 from maestro_analytics.warehouse import Master
 from maestro_analytics.warehouse.layout import LAYOUT
 from maestro_analytics.warehouse.replay import replay
-from tests.warehouse.desk import KEY, TOTAL, Desk, everything
+from tests.warehouse.data_folder import KEY, TOTAL, DataFolder, everything
 
 VERSION_0_1_0 = Path(__file__).with_name("data") / "version_0.1.0.tar.xz"
 """The published file and the kept files of a small data folder, as version 0.1.0 wrote them."""
@@ -34,32 +34,32 @@ def test_a_file_of_version_0_1_0_is_read_before_any_refresh(old_folder):
         assert qa.overview().rows["total_scores"] == 149
 
 
-def tables(desk: Desk) -> dict[str, list[str]]:
+def tables(data: DataFolder) -> dict[str, list[str]]:
     """All tables, with their columns in order of name: a migration adds columns at the end."""
     found = {}
-    for name in everything(desk):
-        rows = desk.table(f"from {name}").drop("landed_at", "published_at", strict=False)
+    for name in everything(data):
+        rows = data.table(f"from {name}").drop("landed_at", "published_at", strict=False)
         found[name] = sorted(repr(row) for row in rows.select(sorted(rows.columns)).rows())
     return found
 
 
 def test_a_folder_of_version_0_1_0_is_migrated_and_gives_the_same_by_replay(old_folder):
-    desk = Desk(old_folder)
-    assert desk.column("select layout from state.account") == [LAYOUT]
-    assert desk.rows("select count(*), count(distinct grade_key), max(rubric_score) from total_scores") == [
+    data = DataFolder(old_folder)
+    assert data.column("select layout from state.account") == [LAYOUT]
+    assert data.rows("select count(*), count(distinct grade_key), max(rubric_score) from total_scores") == [
         (149, 149, 90)
     ]
-    assert desk.column("select rubric_score from grade_history") == [70.0]
-    assert desk.column("select gradable_id from state.deletions") == ["m7"]
-    assert desk.column("select reason from state.quarantine") == ["rubric_score: '?' is not a number"]
-    assert len(desk.master.coverage("raw")) == 1
-    desk.land_rows(week=3, total_scores=[TOTAL | {"gradable_id": "new"}])
-    desk.master.publish()
-    migrated = tables(desk)
+    assert data.column("select rubric_score from grade_history") == [70.0]
+    assert data.column("select gradable_id from state.deletions") == ["m7"]
+    assert data.column("select reason from state.quarantine") == ["rubric_score: '?' is not a number"]
+    assert len(data.master.coverage("raw")) == 1
+    data.land_rows(week=3, total_scores=[TOTAL | {"gradable_id": "new"}])
+    data.master.publish()
+    migrated = tables(data)
 
-    assert [outcome.error for outcome in replay(desk.master)] == [None] * 7
-    desk.master.publish()
-    replayed = tables(desk)
+    assert [outcome.error for outcome in replay(data.master)] == [None] * 7
+    data.master.publish()
+    replayed = tables(data)
     # Only a replay can tell what version 0.1.0 did not store: dates of versions, and which grades are not whole.
     differ = {name for name in migrated if migrated[name] != replayed[name]}
     assert differ == {
@@ -69,21 +69,21 @@ def test_a_folder_of_version_0_1_0_is_migrated_and_gives_the_same_by_replay(old_
         "state.grade_versions",
         "state.quarantine",
     }
-    desk.master.close()
+    data.master.close()
     with ma.open(old_folder / "maestro.duckdb") as qa:
         assert qa.sql("select count(*) from grades").item() == 150
 
 
 @pytest.fixture
 def newer_folder(tmp_path: Path) -> Path:
-    desk = Desk(tmp_path / "data")
-    desk.land_rows(total_scores=[TOTAL])
-    desk.master.publish()
-    desk.master.close()
-    for path in (desk.folder / "maestro.duckdb", desk.folder / "master" / "maestro.duckdb"):
+    data = DataFolder(tmp_path / "data")
+    data.land_rows(total_scores=[TOTAL])
+    data.master.publish()
+    data.master.close()
+    for path in (data.folder / "maestro.duckdb", data.folder / "master" / "maestro.duckdb"):
         with duckdb.connect(path) as connection:
             connection.execute("update state.account set layout = ?", [LAYOUT + 1])
-    return desk.folder
+    return data.folder
 
 
 def test_a_database_of_a_newer_layout_is_refused_and_not_touched(newer_folder):

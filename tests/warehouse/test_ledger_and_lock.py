@@ -9,7 +9,7 @@ import pytest
 from maestro_analytics.errors import AnotherRefresh, MaestroError, SettingsError
 from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.warehouse import Master
-from tests.warehouse.desk import START, TOTAL, raw_zip
+from tests.warehouse.data_folder import START, TOTAL, raw_zip
 
 WEEK = Window(START, START + timedelta(days=7))
 HOLDER = """
@@ -22,30 +22,30 @@ with Master.open(Path(sys.argv[1]), command="refresh --since 2026-01-01"):
 """
 
 
-def test_an_export_is_remembered_from_before_its_request_to_its_file(desk):
-    ledger = desk.master.ledger
+def test_an_export_is_remembered_from_before_its_request_to_its_file(data):
+    ledger = data.master.ledger
     planned = ledger.plan("raw", WEEK, START)
     assert ledger.unfinished() == [ExportRecord(seq=1, kind="raw", window=WEEK, status="planned", requested_at=START)]
 
     ledger.asked(planned.seq, "id_1")
-    file = desk.folder / "exports" / "raw-1.zip"
+    file = data.folder / "exports" / "raw-1.zip"
     ledger.received(planned.seq, file=file, sha256="abc", bytes=3, completed_at=START)
     assert ledger.unfinished() == [
         ExportRecord(1, "raw", WEEK, "id_1", "received", file, "abc", 3, requested_at=START),
     ]
 
 
-def test_what_ended_or_landed_is_not_unfinished(desk):
-    ledger = desk.master.ledger
+def test_what_ended_or_landed_is_not_unfinished(data):
+    ledger = data.master.ledger
     for status in ("errored", "timed_out", "failed"):
         ledger.failed(ledger.plan("raw", WEEK, START).seq, status=status, error="why")
     empty = ledger.plan("raw", WEEK, START)
     ledger.empty(empty.seq, START)
-    desk.master.land(empty, None)
-    desk.land(raw_zip(total_scores=[TOTAL]))
+    data.master.land(empty, None)
+    data.land(raw_zip(total_scores=[TOTAL]))
 
     assert ledger.unfinished() == []
-    assert desk.column("select status from state.exports order by seq") == [
+    assert data.column("select status from state.exports order by seq") == [
         "errored",
         "timed_out",
         "failed",
@@ -65,30 +65,30 @@ def test_the_ledger_outlives_its_process(tmp_path):
 
 
 def test_a_data_folder_can_be_moved(tmp_path):
-    from tests.warehouse.desk import Desk
+    from tests.warehouse.data_folder import DataFolder
 
-    desk = Desk(tmp_path / "here")
-    desk.receive(raw_zip(total_scores=[TOTAL]))
-    desk.master.close()
+    data = DataFolder(tmp_path / "here")
+    data.receive(raw_zip(total_scores=[TOTAL]))
+    data.master.close()
     (tmp_path / "here").rename(tmp_path / "there")
     with Master.open(tmp_path / "there") as master:
         (found,) = master.ledger.unfinished()
         assert found.file.exists()
 
 
-def test_an_export_that_the_ledger_does_not_have_cannot_change(desk):
+def test_an_export_that_the_ledger_does_not_have_cannot_change(data):
     with pytest.raises(LookupError, match="no export 7"):
-        desk.master.ledger.asked(7, "x")
+        data.master.ledger.asked(7, "x")
 
 
-def test_windows_that_touch_are_one_stretch_of_coverage(desk):
+def test_windows_that_touch_are_one_stretch_of_coverage(data):
     for week in (2, 0, 1, 4):
-        desk.land_rows(week=week, total_scores=[TOTAL])
+        data.land_rows(week=week, total_scores=[TOTAL])
 
     week = timedelta(days=7)
-    assert desk.master.coverage("raw") == [Window(START, START + 3 * week), Window(START + 4 * week, START + 5 * week)]
-    assert desk.master.coverage("audit") == []
-    assert desk.column("select count(*) from state.coverage") == [2]
+    assert data.master.coverage("raw") == [Window(START, START + 3 * week), Window(START + 4 * week, START + 5 * week)]
+    assert data.master.coverage("audit") == []
+    assert data.column("select count(*) from state.coverage") == [2]
 
 
 def test_a_folder_in_use_names_who_uses_it(tmp_path):
@@ -103,24 +103,24 @@ def test_a_folder_in_use_names_who_uses_it(tmp_path):
     Master.open(tmp_path).close()
 
 
-def test_a_folder_is_written_by_one_master_of_a_process(desk):
+def test_a_folder_is_written_by_one_master_of_a_process(data):
     with pytest.raises(AnotherRefresh):
-        Master.open(desk.folder)
+        Master.open(data.folder)
 
 
-def test_publishing_keeps_the_right_to_write(desk):
-    desk.land_rows(total_scores=[TOTAL])
-    desk.master.publish()
+def test_publishing_keeps_the_right_to_write(data):
+    data.land_rows(total_scores=[TOTAL])
+    data.master.publish()
     with pytest.raises(AnotherRefresh):
-        Master.open(desk.folder)
+        Master.open(data.folder)
 
 
 def test_two_accounts_are_never_mixed(tmp_path):
-    from tests.warehouse.desk import Desk
+    from tests.warehouse.data_folder import DataFolder
 
-    desk = Desk(tmp_path)
-    desk.land_rows(total_scores=[TOTAL])
-    desk.master.close()
+    data = DataFolder(tmp_path)
+    data.land_rows(total_scores=[TOTAL])
+    data.master.close()
     with pytest.raises(SettingsError, match=r"app\.example\.com"):
         Master.open(tmp_path, host="other.example.com")
     Master.open(tmp_path, host="app.example.com").close()
@@ -143,22 +143,22 @@ def test_a_closed_master_says_so(tmp_path):
         master.coverage("raw")
 
 
-def test_runs_are_entered_and_ended(desk):
+def test_runs_are_entered_and_ended(data):
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    run = desk.master.start_refresh(since=START, until=now, kinds=["raw", "groups"], at=now)
-    desk.master.finish_refresh(run, status="partial", requests=12, quarantined=3, error="why", at=now)
+    run = data.master.start_refresh(since=START, until=now, kinds=["raw", "groups"], at=now)
+    data.master.finish_refresh(run, status="partial", requests=12, quarantined=3, error="why", at=now)
 
-    assert desk.rows("select refresh_id, kinds, status, requests, quarantined, error from state.refreshes") == [
+    assert data.rows("select refresh_id, kinds, status, requests, quarantined, error from state.refreshes") == [
         (1, ["raw", "groups"], "partial", 12, 3, "why")
     ]
-    assert desk.master.first_since() == {}
+    assert data.master.first_since() == {}
 
 
-def test_the_start_of_each_kind_is_remembered_and_can_be_forgotten(desk):
+def test_the_start_of_each_kind_is_remembered_and_can_be_forgotten(data):
     later = datetime(2026, 2, 1, tzinfo=UTC)
-    desk.master.remember_starts({"raw": later})
-    desk.master.remember_starts({"raw": START, "audit": later})
-    desk.master.remember_starts({"raw": later})
-    assert desk.master.first_since() == {"raw": START, "audit": later}
-    desk.master.remember_starts({"raw": later}, forget=True)
-    assert desk.master.first_since() == {"raw": later, "audit": later}
+    data.master.remember_starts({"raw": later})
+    data.master.remember_starts({"raw": START, "audit": later})
+    data.master.remember_starts({"raw": later})
+    assert data.master.first_since() == {"raw": START, "audit": later}
+    data.master.remember_starts({"raw": later}, forget=True)
+    assert data.master.first_since() == {"raw": later, "audit": later}

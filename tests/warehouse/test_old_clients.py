@@ -10,7 +10,7 @@ import pytest
 
 from maestro_analytics.warehouse import open
 from maestro_analytics.warehouse.sql_files import texts
-from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv_text
+from tests.warehouse.data_folder import ANSWER, NOTE, SECTION, SURVEY, TOTAL, DataFolder, csv_text
 
 OLD_VERSIONS = ("1.2.2", "1.3.2", "1.4.4", "1.5.6")
 
@@ -50,11 +50,11 @@ def client_of(installed_beside):
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
     """A published file with enough rows that strings are compressed."""
-    desk = Desk(tmp_path_factory.mktemp("old") / "data")
+    data = DataFolder(tmp_path_factory.mktemp("old") / "data")
     tickets = [{"gradable_id": str(ticket), "agent_id": f"a{ticket % 40}"} for ticket in range(4000)]
     comments = [f'Comment {number % 97} of "{number}", größer\nand longer' * (number % 5) for number in range(4000)]
     grades = zip(tickets, comments, strict=True)
-    desk.land_rows(
+    data.land_rows(
         total_scores=[
             TOTAL | ticket | {"rubric_score": str(len(text) % 101), "comment": text} for ticket, text in grades
         ],
@@ -67,13 +67,13 @@ def database(tmp_path_factory):
         annotations=[NOTE | ticket for ticket in tickets[::3]],
         csat=[SURVEY | {"gradable_id": ticket["gradable_id"]} for ticket in tickets[::2]],
     )
-    desk.land_rows(week=1, total_scores=[TOTAL | ticket | {"tone": "x"} for ticket in tickets[:500]])
+    data.land_rows(week=1, total_scores=[TOTAL | ticket | {"tone": "x"} for ticket in tickets[:500]])
     members = [
         {"group_id": f"g{agent % 7}", "group_name": f"Team {agent % 7}", "agent_ids": f"a{agent},x{agent}"}
         for agent in range(40)
     ]
-    desk.land(csv_text("agent_groups", members).encode(), kind="groups")
-    at = desk.column("select now()")[0]
+    data.land(csv_text("agent_groups", members).encode(), kind="groups")
+    at = data.column("select now()")[0]
     points = [
         {
             "id": f"p{number}",
@@ -84,9 +84,9 @@ def database(tmp_path_factory):
         }
         for number in range(600)
     ]
-    desk.master.land_coaching("coaching_points", points, taken_at=at)
-    yield desk.master.publish()
-    desk.master.close()
+    data.master.land_coaching("coaching_points", points, taken_at=at)
+    yield data.master.publish()
+    data.master.close()
 
 
 def read_with(python_path: Path | None, database: Path, folder: Path) -> dict[str, bytes]:
@@ -174,10 +174,10 @@ def test_a_stock_client_shows_a_comment_on_every_table_view_and_column(database)
 
 
 def test_a_master_of_a_newer_storage_is_rewritten_when_it_is_published(tmp_path, client_of):
-    desk = Desk(tmp_path / "data")
-    desk.land_rows(total_scores=[TOTAL])
-    desk.master.close()
-    path = desk.folder / "master" / "maestro.duckdb"
+    data = DataFolder(tmp_path / "data")
+    data.land_rows(total_scores=[TOTAL])
+    data.master.close()
+    path = data.folder / "master" / "maestro.duckdb"
     newer = path.with_name("newer.duckdb")
     with duckdb.connect(newer) as connection:
         connection.execute(f"attach '{path}' as old (read_only)")
@@ -185,7 +185,7 @@ def test_a_master_of_a_newer_storage_is_rewritten_when_it_is_published(tmp_path,
         connection.execute("detach old")
     newer.replace(path)
 
-    again = Desk(desk.folder)
+    again = DataFolder(data.folder)
     before = again.rows("from total_scores")
     published = again.master.publish()
     assert again.rows("from total_scores") == before

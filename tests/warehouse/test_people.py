@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maestro_analytics.warehouse.agents import people_of
-from tests.warehouse.desk import TOTAL, csv_text
+from tests.warehouse.data_folder import TOTAL, csv_text
 
 GROUPS = {"agent_ids": pl.List(pl.String), "agent_email": pl.String, "agent_name": pl.String, "available": pl.Boolean}
 GRADES = {"agent_id": pl.String, "agent_email": pl.String, "agent_name": pl.String}
@@ -94,7 +94,7 @@ def test_whatever_comes_each_id_has_one_person_and_each_person_one_row(groups, g
     assert set(ids) == {name for row in groups for name in row[0]} | {row[0] for row in grades}
 
 
-def test_the_tables_are_made_from_groups_grades_and_coaching(desk):
+def test_the_tables_are_made_from_groups_grades_and_coaching(data):
     member = {
         "group_id": "g",
         "agent_ids": "72999,542897",
@@ -102,18 +102,18 @@ def test_the_tables_are_made_from_groups_grades_and_coaching(desk):
         "agent_name": "H",
         "available": "true",
     }
-    desk.land(csv_text("agent_groups", [member]).encode(), kind="groups")
-    desk.land_rows(total_scores=[TOTAL | {"agent_id": "5_5", "agent_email": "H@x.com"}])
-    desk.master.land_coaching("todos", [{"id": "t", "agentId": "unheard of"}], taken_at=desk.column("select now()")[0])
-    desk.master.resolve_people()
+    data.land(csv_text("agent_groups", [member]).encode(), kind="groups")
+    data.land_rows(total_scores=[TOTAL | {"agent_id": "5_5", "agent_email": "H@x.com"}])
+    data.master.land_coaching("todos", [{"id": "t", "agentId": "unheard of"}], taken_at=data.column("select now()")[0])
+    data.master.resolve_people()
 
-    assert desk.rows("from agent_ids order by all") == [
+    assert data.rows("from agent_ids order by all") == [
         ("542897", "542897"),
         ("5_5", "542897"),
         ("72999", "542897"),
         ("unheard of", "unheard of"),
     ]
-    assert desk.rows("from agents order by all") == [
+    assert data.rows("from agents order by all") == [
         ("542897", "H", "h@x.com", True),
         ("unheard of", None, None, None),
     ]
@@ -130,23 +130,23 @@ def test_a_word_that_stands_for_no_id_merges_nobody():
 def test_people_of_different_names_and_ids_who_share_a_mailbox_stay_apart():
     agents, ids = resolve(
         [(["1"], "team@x.com", "Ann", True), (["2"], "team@x.com", "Bob", True), (["3"], "team@x.com", "ann", True)],
-        [("4", "team@x.com", "Bob"), ("5", "desk@x.com", "Eve"), ("6", "desk@x.com", "Zoe")],
+        [("4", "team@x.com", "Bob"), ("5", "data@x.com", "Eve"), ("6", "data@x.com", "Zoe")],
     )
 
     assert ids == {"1": "1", "2": "2", "3": "1", "4": "2", "5": "5", "6": "6"}
     assert len(agents) == 4
 
 
-def test_a_member_known_by_address_alone_is_in_the_team(desk):
+def test_a_member_known_by_address_alone_is_in_the_team(data):
     members = [
         {"group_id": "g", "group_name": "A", "agent_email": "Ann@x.com ", "agent_name": "Ann"},
         {"group_id": "g", "group_name": "A", "agent_email": "bob@x.com", "agent_name": "Bob", "agent_ids": "undefined"},
         {"group_id": "h", "group_name": "B", "agent_email": "bob@x.com", "agent_name": "Bob", "agent_ids": "7"},
     ]
-    desk.land(csv_text("agent_groups", members).encode(), kind="groups")
-    desk.master.publish()
+    data.land(csv_text("agent_groups", members).encode(), kind="groups")
+    data.master.publish()
 
-    assert desk.rows("select group_id, person_id from team_members order by all") == [
+    assert data.rows("select group_id, person_id from team_members order by all") == [
         ("g", "7"),
         ("g", "Ann@x.com"),
         ("h", "7"),

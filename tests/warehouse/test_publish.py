@@ -10,7 +10,7 @@ import pytest
 
 from maestro_analytics.errors import EmptyStore, InvalidArgument, UnknownName
 from maestro_analytics.warehouse import open
-from tests.warehouse.desk import SURVEY, TOTAL, Desk, whole_grade
+from tests.warehouse.data_folder import SURVEY, TOTAL, DataFolder, whole_grade
 
 READER = """
 import sys
@@ -57,36 +57,36 @@ def version(score: str) -> dict:
     }
 
 
-def test_a_reader_keeps_its_snapshot_while_refreshes_publish_and_hops_when_asked(desk):
-    desk.land_rows(**version("1"))
-    database = desk.master.publish()
+def test_a_reader_keeps_its_snapshot_while_refreshes_publish_and_hops_when_asked(data):
+    data.land_rows(**version("1"))
+    database = data.master.publish()
     with Reader(database) as reader:
         for score in ("2", "3"):
-            desk.land_rows(**version(score))
+            data.land_rows(**version(score))
             assert reader.ask() == "[1.0] ['1']"
-            desk.master.publish()
+            data.master.publish()
             assert reader.ask() == "[1.0] ['1']"
         assert reader.ask("reload") == "[3.0] ['3']"
-        desk.land_rows(**version("4"))
-        desk.master.publish()
+        data.land_rows(**version("4"))
+        data.master.publish()
         assert reader.ask() == "[3.0] ['3']"
 
 
-def test_what_has_landed_is_not_seen_before_it_is_published(desk):
-    desk.land_rows(**version("1"))
-    with open(desk.master.publish()) as qa:
-        desk.land_rows(**version("2"))
+def test_what_has_landed_is_not_seen_before_it_is_published(data):
+    data.land_rows(**version("1"))
+    with open(data.master.publish()) as qa:
+        data.land_rows(**version("2"))
         assert not qa.reload()
         assert qa.sql("select rubric_score from grades").to_series().to_list() == [1.0]
 
 
-def test_two_stores_of_one_process_can_be_at_different_publications(desk):
+def test_two_stores_of_one_process_can_be_at_different_publications(data):
     """DuckDB keeps one instance of each path in a process: a plain connection would go on showing the old file."""
-    desk.land_rows(**version("1"))
-    path = desk.master.publish()
+    data.land_rows(**version("1"))
+    path = data.master.publish()
     with open(path) as old:
-        desk.land_rows(**version("2"))
-        desk.master.publish()
+        data.land_rows(**version("2"))
+        data.master.publish()
         with open(path) as new:
             seen = [qa.sql("select rubric_score from grades").item() for qa in (old, new)]
             assert seen == [1.0, 2.0]
@@ -94,31 +94,31 @@ def test_two_stores_of_one_process_can_be_at_different_publications(desk):
             assert old.sql("select rubric_score from grades").item() == 2.0
 
 
-def test_nothing_is_left_beside_the_published_file(desk):
-    desk.land_rows(**version("1"))
+def test_nothing_is_left_beside_the_published_file(data):
+    data.land_rows(**version("1"))
     for _ in range(2):
-        desk.master.publish()
-    assert {path.name for path in desk.folder.iterdir()} == {"exports", "master", "maestro.duckdb"}
+        data.master.publish()
+    assert {path.name for path in data.folder.iterdir()} == {"exports", "master", "maestro.duckdb"}
 
 
-def test_the_catalog_of_both_files_has_the_same_name(desk):
-    desk.land_rows(**version("1"))
-    with open(desk.master.publish()) as qa:
+def test_the_catalog_of_both_files_has_the_same_name(data):
+    data.land_rows(**version("1"))
+    with open(data.master.publish()) as qa:
         assert qa.sql("select count(*) from maestro.main.total_scores").item() == 1
         assert qa.sql("select current_database()").item() == "maestro"
-    assert desk.column("select count(*) from maestro.main.total_scores") == [1]
+    assert data.column("select count(*) from maestro.main.total_scores") == [1]
 
 
-def test_the_ledger_goes_on_while_a_file_is_published(desk):
+def test_the_ledger_goes_on_while_a_file_is_published(data):
     """Exports in flight write to the ledger from their own threads, whatever the main one does."""
-    desk.land_rows(**version("1"))
+    data.land_rows(**version("1"))
     failures = []
 
     def keep_books() -> None:
         try:
             for number in range(20):
-                record = desk.master.ledger.plan("groups", None, datetime(2026, 1, 1, tzinfo=UTC))
-                desk.master.ledger.asked(record.seq, f"from a thread {number}")
+                record = data.master.ledger.plan("groups", None, datetime(2026, 1, 1, tzinfo=UTC))
+                data.master.ledger.asked(record.seq, f"from a thread {number}")
         except Exception as error:
             failures.append(error)
 
@@ -126,28 +126,28 @@ def test_the_ledger_goes_on_while_a_file_is_published(desk):
     for thread in threads:
         thread.start()
     for _ in range(3):
-        desk.master.publish()
-        desk.land_rows(csat=[SURVEY])
+        data.master.publish()
+        data.land_rows(csat=[SURVEY])
     for thread in threads:
         thread.join()
 
     assert failures == []
-    assert desk.column("select count(*) from state.exports where export_id like 'from a thread%'") == [40]
-    assert len(set(desk.column("select seq from state.exports"))) == 44
+    assert data.column("select count(*) from state.exports where export_id like 'from a thread%'") == [40]
+    assert len(set(data.column("select seq from state.exports"))) == 44
 
 
-def test_compacting_gives_room_back_and_loses_nothing(desk):
+def test_compacting_gives_room_back_and_loses_nothing(data):
     for score in range(3):
-        desk.land_rows(
+        data.land_rows(
             total_scores=[TOTAL | {"gradable_id": str(n), "rubric_score": str(score)} for n in range(20_000)]
         )
-    before = desk.rows("from total_scores order by all"), desk.rows("from state.exports order by all")
-    bytes_before, bytes_after = desk.master.compact()
+    before = data.rows("from total_scores order by all"), data.rows("from state.exports order by all")
+    bytes_before, bytes_after = data.master.compact()
 
     assert bytes_after < bytes_before
-    assert (desk.rows("from total_scores order by all"), desk.rows("from state.exports order by all")) == before
-    desk.land_rows(total_scores=[TOTAL])
-    desk.master.publish()
+    assert (data.rows("from total_scores order by all"), data.rows("from state.exports order by all")) == before
+    data.land_rows(total_scores=[TOTAL])
+    data.master.publish()
 
 
 def test_there_is_nothing_to_open_before_the_first_publication(tmp_path):
@@ -155,24 +155,24 @@ def test_there_is_nothing_to_open_before_the_first_publication(tmp_path):
         open(tmp_path / "maestro.duckdb")
 
 
-def test_a_store_cannot_write(desk):
-    desk.land_rows(**version("1"))
-    with open(desk.master.publish()) as qa, pytest.raises(Exception, match="read-only"):
+def test_a_store_cannot_write(data):
+    data.land_rows(**version("1"))
+    with open(data.master.publish()) as qa, pytest.raises(Exception, match="read-only"):
         qa.sql("insert into agents values ('x', 'x', 'x', true)")
 
 
-def test_values_are_bound_and_moments_come_in_utc(desk):
-    desk.land_rows(**version("1"))
-    with open(desk.master.publish()) as qa:
+def test_values_are_bound_and_moments_come_in_utc(data):
+    data.land_rows(**version("1"))
+    with open(data.master.publish()) as qa:
         found = qa.sql("select date_reported_as as at from grades where gradable_id = ?", ["5310985"])
         assert str(found["at"].dtype) == "Datetime(time_unit='us', time_zone='UTC')"
         assert found["at"].to_list() == [datetime(2026, 1, 2, 10, tzinfo=UTC)]
         assert qa.sql("from grades where gradable_id = $ticket", {"ticket": "'; drop"}).height == 0
 
 
-def test_a_failing_query_leaves_the_store_usable(desk):
-    desk.land_rows(**version("1"))
-    with open(desk.master.publish()) as qa:
+def test_a_failing_query_leaves_the_store_usable(data):
+    data.land_rows(**version("1"))
+    with open(data.master.publish()) as qa:
         with pytest.raises(Exception, match="nowhere"):
             qa.sql("select * from nowhere")
         with pytest.raises(Exception, match="Invalid Input"):
@@ -180,10 +180,10 @@ def test_a_failing_query_leaves_the_store_usable(desk):
         assert qa.sql("select 1 as one").item() == 1
 
 
-def test_threads_may_share_a_store(desk):
-    desk.land_rows(**version("1"))
+def test_threads_may_share_a_store(data):
+    data.land_rows(**version("1"))
     results = []
-    with open(desk.master.publish()) as qa:
+    with open(data.master.publish()) as qa:
 
         def ask(number: int) -> None:
             results.extend(
@@ -198,10 +198,10 @@ def test_threads_may_share_a_store(desk):
     assert results == [True] * 80
 
 
-def test_a_store_tells_how_fresh_and_complete_it_is(desk):
-    desk.land_rows(**version("1"))
-    desk.land_rows(week=2, **version("1"))
-    with open(desk.master.publish()) as qa:
+def test_a_store_tells_how_fresh_and_complete_it_is(data):
+    data.land_rows(**version("1"))
+    data.land_rows(week=2, **version("1"))
+    with open(data.master.publish()) as qa:
         shown = qa.overview().text()
         assert "covered raw: 2026-01-01 00:00 to 2026-01-08 00:00 UTC" in shown
         assert "missing raw: 2026-01-08 00:00 to 2026-01-15 00:00 UTC" in shown
@@ -213,9 +213,9 @@ def test_a_store_tells_how_fresh_and_complete_it_is(desk):
         qa.sql("select 1")
 
 
-def test_a_query_runs_with_its_variables_for_that_once(desk):
-    desk.land_rows(total_scores=[TOTAL, TOTAL | {"gradable_id": "2", "source": "front"}])
-    with open(desk.master.publish()) as qa:
+def test_a_query_runs_with_its_variables_for_that_once(data):
+    data.land_rows(total_scores=[TOTAL, TOTAL | {"gradable_id": "2", "source": "front"}])
+    with open(data.master.publish()) as qa:
         assert qa.query("known_names", kind="source").rows() == [("source", "front"), ("source", "zendesk")]
         assert qa.query("known_names", kind="team").rows() == []
         every_kind = qa.query("known_names")
@@ -223,9 +223,9 @@ def test_a_query_runs_with_its_variables_for_that_once(desk):
         assert qa.query("known_names", kind=None).equals(every_kind)
 
 
-def test_an_unknown_query_or_variable_is_named_with_what_there_is(desk):
-    desk.land_rows(**version("1"))
-    with open(desk.master.publish()) as qa:
+def test_an_unknown_query_or_variable_is_named_with_what_there_is(data):
+    data.land_rows(**version("1"))
+    with open(data.master.publish()) as qa:
         with pytest.raises(UnknownName, match="known_names"):
             qa.query("known_name")
         with pytest.raises(UnknownName, match="kind"):
@@ -233,13 +233,13 @@ def test_an_unknown_query_or_variable_is_named_with_what_there_is(desk):
 
 
 def test_a_master_that_was_lost_is_what_was_published(tmp_path):
-    first = Desk(tmp_path / "data")
+    first = DataFolder(tmp_path / "data")
     first.land_rows(**version("1"))
     first.master.publish()
     first.master.close()
     (tmp_path / "data" / "master" / "maestro.duckdb").unlink()
 
-    second = Desk(tmp_path / "data")
+    second = DataFolder(tmp_path / "data")
     assert second.column("select rubric_score from total_scores") == [1.0]
     assert second.column("select status from state.exports") == ["landed"]
     second.master.close()

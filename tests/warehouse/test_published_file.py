@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from maestro_analytics.warehouse import open
-from tests.warehouse.desk import TOTAL, Desk
+from tests.warehouse.data_folder import TOTAL, DataFolder
 
 WRITE_AND_DIE = """
 import os, signal, sys
@@ -29,16 +29,16 @@ def scores_in(path) -> list[float]:
         return qa.sql("select rubric_score from grades").to_series().to_list()
 
 
-def test_a_log_that_another_program_left_beside_the_published_file_is_removed_when_publishing(desk):
-    desk.land_rows(total_scores=[TOTAL])
-    published = desk.master.publish()
+def test_a_log_that_another_program_left_beside_the_published_file_is_removed_when_publishing(data):
+    data.land_rows(total_scores=[TOTAL])
+    published = data.master.publish()
     killed = subprocess.run([sys.executable, "-c", WRITE_AND_DIE, str(published)], check=False)
     log = published.with_name("maestro.duckdb.wal")
     assert killed.returncode == -signal.SIGKILL
     assert log.exists()
 
-    desk.land_rows(total_scores=[TOTAL | {"rubric_score": "71"}])
-    desk.master.publish()
+    data.land_rows(total_scores=[TOTAL | {"rubric_score": "71"}])
+    data.master.publish()
     assert not log.exists()
     assert scores_in(published) == [71.0]
 
@@ -49,11 +49,11 @@ def test_a_published_path_that_is_a_link_stays_one_and_the_file_behind_it_is_rep
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "maestro.duckdb").symlink_to(shared)
-    desk = Desk(folder)
+    data = DataFolder(folder)
     for score in ("70", "71"):
-        desk.land_rows(total_scores=[TOTAL | {"rubric_score": score}])
-        desk.master.publish()
-    desk.master.close()
+        data.land_rows(total_scores=[TOTAL | {"rubric_score": score}])
+        data.master.publish()
+    data.master.close()
 
     assert (folder / "maestro.duckdb").is_symlink()
     assert scores_in(shared) == scores_in(folder / "maestro.duckdb") == [71.0]
@@ -63,16 +63,16 @@ def test_a_published_path_that_is_a_link_stays_one_and_the_file_behind_it_is_rep
 def test_new_folders_and_files_are_for_their_owner_alone(tmp_path):
     before = os.umask(0o022)
     try:
-        desk = Desk(tmp_path / "data")
-        desk.land_rows(total_scores=[TOTAL])
-        at = desk.column("select now()")[0]
-        desk.master.land_coaching("todos", [{"id": "t"}], taken_at=at)
-        desk.master.publish()
-        desk.master.compact()
-        desk.master.close()
+        data = DataFolder(tmp_path / "data")
+        data.land_rows(total_scores=[TOTAL])
+        at = data.column("select now()")[0]
+        data.master.land_coaching("todos", [{"id": "t"}], taken_at=at)
+        data.master.publish()
+        data.master.compact()
+        data.master.close()
     finally:
         os.umask(before)
-    folder = desk.folder
+    folder = data.folder
     assert [mode_of(path) for path in (folder, folder / "exports", folder / "master")] == [0o700] * 3
     files = (
         folder / "maestro.duckdb",
@@ -83,13 +83,13 @@ def test_new_folders_and_files_are_for_their_owner_alone(tmp_path):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="changing the group to any other needs root")
-def test_the_published_file_keeps_the_mode_and_group_that_it_was_given(desk):
-    desk.land_rows(total_scores=[TOTAL])
-    published = desk.master.publish()
+def test_the_published_file_keeps_the_mode_and_group_that_it_was_given(data):
+    data.land_rows(total_scores=[TOTAL])
+    published = data.master.publish()
     os.chown(published, -1, 4242)
     published.chmod(0o640)
-    desk.land_rows(total_scores=[TOTAL | {"rubric_score": "71"}])
-    desk.master.publish()
+    data.land_rows(total_scores=[TOTAL | {"rubric_score": "71"}])
+    data.master.publish()
 
     assert mode_of(published) == 0o640
     assert published.stat().st_gid == 4242
@@ -99,10 +99,10 @@ def test_a_data_folder_that_was_shared_with_a_group_gets_a_file_that_the_group_c
     folder = tmp_path / "data"
     folder.mkdir()
     folder.chmod(0o2770)
-    desk = Desk(folder)
-    desk.land_rows(total_scores=[TOTAL])
-    published = desk.master.publish()
-    desk.master.close()
+    data = DataFolder(folder)
+    data.land_rows(total_scores=[TOTAL])
+    published = data.master.publish()
+    data.master.close()
 
     assert mode_of(folder) == 0o2770
     assert mode_of(published) == 0o640

@@ -6,12 +6,12 @@ import pytest
 
 from maestro_analytics.errors import MaestroError, TooManyBadRows
 from maestro_analytics.warehouse.replay import replay
-from tests.warehouse.desk import (
+from tests.warehouse.data_folder import (
     ANSWER,
     NOTE,
     SURVEY,
     TOTAL,
-    Desk,
+    DataFolder,
     csv_text,
     everything,
     raw_zip,
@@ -21,105 +21,105 @@ from tests.warehouse.desk import (
 TAKEN = datetime(2026, 2, 1, 12, 0, 0, 123456, UTC)
 
 
-def busy_history(desk):
+def busy_history(data):
     """Re-grades, deletions, an older export late, refused rows and files, drift, groups, audit, lists, nothing."""
     many = [TOTAL | {"gradable_id": f"m{number}"} for number in range(100)]
-    desk.land_rows(seq=1, **whole_grade(), csat=[SURVEY])
-    desk.land_rows(seq=2, week=1, total_scores=[*many, TOTAL | {"rubric_score": "?"}], annotations=[NOTE])
-    desk.land_rows(seq=6, week=2, total_scores=[TOTAL | {"rubric_score": "90", "channel": "chat"}], csat=[SURVEY])
-    desk.land_rows(seq=5, week=3, total_scores=[TOTAL | {"rubric_score": "80"}, TOTAL | {"gradable_id": "5"}])
-    desk.land_rows(
+    data.land_rows(seq=1, **whole_grade(), csat=[SURVEY])
+    data.land_rows(seq=2, week=1, total_scores=[*many, TOTAL | {"rubric_score": "?"}], annotations=[NOTE])
+    data.land_rows(seq=6, week=2, total_scores=[TOTAL | {"rubric_score": "90", "channel": "chat"}], csat=[SURVEY])
+    data.land_rows(seq=5, week=3, total_scores=[TOTAL | {"rubric_score": "80"}, TOTAL | {"gradable_id": "5"}])
+    data.land_rows(
         seq=7, week=4, total_scores=[TOTAL | {"gradable_id": "m7", "is_deleted": "1"}], individual_answers=[ANSWER]
     )
-    desk.land_rows(total_scores=[TOTAL | {"rubric_score": "bad"}], annotations=[NOTE], week=5, seq=8)
+    data.land_rows(total_scores=[TOTAL | {"rubric_score": "bad"}], annotations=[NOTE], week=5, seq=8)
     for ids in ("1,2", "0072999,2"):
-        desk.land(csv_text("agent_groups", [{"group_id": "g", "agent_ids": ids}]).encode(), kind="groups")
+        data.land(csv_text("agent_groups", [{"group_id": "g", "agent_ids": ids}]).encode(), kind="groups")
     activity = {"activity_id": "a", "time_stamp": "2026-01-02T00:00:00Z", "description": ""}
     for email in ("x", "y"):
-        desk.land(csv_text("audit_logs", [activity | {"user_email": email}]).encode(), kind="audit")
-    nothing = desk.master.ledger.plan("raw", None, TAKEN)
-    desk.master.ledger.empty(nothing.seq, TAKEN)
-    desk.master.land(nothing, None)
+        data.land(csv_text("audit_logs", [activity | {"user_email": email}]).encode(), kind="audit")
+    nothing = data.master.ledger.plan("raw", None, TAKEN)
+    data.master.ledger.empty(nothing.seq, TAKEN)
+    data.master.land(nothing, None)
     records = [{"id": str(number)} for number in range(100)]
-    desk.master.land_coaching("todos", [*records, {"title": "no id"}], taken_at=TAKEN)
-    desk.master.land_coaching("coaching_points", [{"id": "p", "mood": "good"}], taken_at=TAKEN)
-    run = desk.master.start_refresh(since=TAKEN, until=TAKEN, kinds=["raw"], at=TAKEN)
-    desk.master.finish_refresh(run, status="complete", requests=3, quarantined=2, error=None, at=TAKEN)
-    desk.master.resolve_people()
+    data.master.land_coaching("todos", [*records, {"title": "no id"}], taken_at=TAKEN)
+    data.master.land_coaching("coaching_points", [{"id": "p", "mood": "good"}], taken_at=TAKEN)
+    run = data.master.start_refresh(since=TAKEN, until=TAKEN, kinds=["raw"], at=TAKEN)
+    data.master.finish_refresh(run, status="complete", requests=3, quarantined=2, error=None, at=TAKEN)
+    data.master.resolve_people()
 
 
-def test_replay_gives_the_same_to_the_row(desk):
-    busy_history(desk)
-    before = everything(desk)
-    outcomes = list(replay(desk.master))
+def test_replay_gives_the_same_to_the_row(data):
+    busy_history(data)
+    before = everything(data)
+    outcomes = list(replay(data.master))
 
-    assert everything(desk) == before
+    assert everything(data) == before
     assert len(before["main.grade_history"]) > 1
     assert len(before["state.quarantine"]) == 2
     assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
     assert [type(file.error) for outcome in outcomes for file in outcome.landed.refused] == [TooManyBadRows]
 
 
-def test_replay_twice_and_publish(desk):
-    busy_history(desk)
-    before = everything(desk)
+def test_replay_twice_and_publish(data):
+    busy_history(data)
+    before = everything(data)
     for _ in range(2):
-        list(replay(desk.master))
-    assert everything(desk) == before
-    desk.master.publish()
-    desk.land_rows(week=9, **whole_grade())
+        list(replay(data.master))
+    assert everything(data) == before
+    data.master.publish()
+    data.land_rows(week=9, **whole_grade())
 
 
 def test_replay_when_both_databases_are_lost_reads_what_is_kept(tmp_path):
-    desk = Desk(tmp_path / "data")
-    desk.land_rows(**whole_grade())
-    desk.land_rows(week=1, total_scores=[TOTAL | {"rubric_score": "90"}])
-    desk.master.land_coaching("todos", [{"id": "t"}], taken_at=TAKEN)
+    data = DataFolder(tmp_path / "data")
+    data.land_rows(**whole_grade())
+    data.land_rows(week=1, total_scores=[TOTAL | {"rubric_score": "90"}])
+    data.master.land_coaching("todos", [{"id": "t"}], taken_at=TAKEN)
     tables = ("main.total_scores", "main.annotations", "main.todos", "state.grade_versions")
-    before = everything(desk)
-    desk.master.close()
+    before = everything(data)
+    data.master.close()
     (tmp_path / "data" / "master" / "maestro.duckdb").unlink()
 
-    desk = Desk(tmp_path / "data")
-    list(replay(desk.master))
-    after = everything(desk)
-    desk.master.close()
+    data = DataFolder(tmp_path / "data")
+    list(replay(data.master))
+    after = everything(data)
+    data.master.close()
     assert {name: after[name] for name in tables} == {name: before[name] for name in tables}
     assert len(after["main.grade_history"]) == 1
 
 
-def test_replay_refuses_to_lose_rows_whose_file_is_gone(desk):
-    desk.land_rows(total_scores=[TOTAL])
-    desk.land_rows(week=1, total_scores=[TOTAL | {"gradable_id": "2"}])
-    next(desk.folder.glob("exports/*000001*")).unlink()
+def test_replay_refuses_to_lose_rows_whose_file_is_gone(data):
+    data.land_rows(total_scores=[TOTAL])
+    data.land_rows(week=1, total_scores=[TOTAL | {"gradable_id": "2"}])
+    next(data.folder.glob("exports/*000001*")).unlink()
     with pytest.raises(MaestroError, match="would lose"):
-        list(replay(desk.master))
-    assert desk.column("select count(*) from total_scores") == [2]
+        list(replay(data.master))
+    assert data.column("select count(*) from total_scores") == [2]
 
-    outcomes = list(replay(desk.master, without_missing=True))
-    assert [str(outcome.error)[:7] if outcome.error else None for outcome in outcomes] == [str(desk.folder)[:7], None]
-    assert desk.column("select gradable_id from total_scores") == ["2"]
-    assert len(desk.master.coverage("raw")) == 1
+    outcomes = list(replay(data.master, without_missing=True))
+    assert [str(outcome.error)[:7] if outcome.error else None for outcome in outcomes] == [str(data.folder)[:7], None]
+    assert data.column("select gradable_id from total_scores") == ["2"]
+    assert len(data.master.coverage("raw")) == 1
 
 
-def test_a_replay_that_is_given_up_has_changed_nothing(desk):
-    busy_history(desk)
-    before = everything(desk)
-    outcomes = replay(desk.master)
+def test_a_replay_that_is_given_up_has_changed_nothing(data):
+    busy_history(data)
+    before = everything(data)
+    outcomes = replay(data.master)
     next(outcomes)
     next(outcomes)
     outcomes.close()
 
-    assert everything(desk) == before
-    assert not list((desk.folder / "master").glob("*.new*"))
+    assert everything(data) == before
+    assert not list((data.folder / "master").glob("*.new*"))
 
 
-def test_a_file_that_is_damaged_now_is_told_and_the_others_are_read(desk):
-    desk.land_rows(total_scores=[TOTAL])
-    desk.land(raw_zip(total_scores=[TOTAL | {"gradable_id": "2"}]), week=1)
-    next(desk.folder.glob("exports/*000001*")).write_bytes(b"PK\x03\x04 no more")
-    outcomes = list(replay(desk.master))
+def test_a_file_that_is_damaged_now_is_told_and_the_others_are_read(data):
+    data.land_rows(total_scores=[TOTAL])
+    data.land(raw_zip(total_scores=[TOTAL | {"gradable_id": "2"}]), week=1)
+    next(data.folder.glob("exports/*000001*")).write_bytes(b"PK\x03\x04 no more")
+    outcomes = list(replay(data.master))
 
     assert [bool(outcome.error) for outcome in outcomes] == [True, False]
-    assert desk.column("select gradable_id from total_scores") == ["2"]
-    assert desk.column("select status from state.exports order by seq") == ["unreadable", "landed"]
+    assert data.column("select gradable_id from total_scores") == ["2"]
+    assert data.column("select status from state.exports order by seq") == ["unreadable", "landed"]

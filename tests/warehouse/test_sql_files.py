@@ -9,7 +9,7 @@ import pytest
 from maestro_analytics.warehouse import open
 from maestro_analytics.warehouse.data_dictionary import data_dictionary
 from maestro_analytics.warehouse.sql_files import grain, sql_folder, texts, variables, views_named_in
-from tests.warehouse.desk import ANSWER, NOTE, SECTION, SURVEY, TOTAL, Desk, csv_text
+from tests.warehouse.data_folder import ANSWER, NOTE, SECTION, SURVEY, TOTAL, DataFolder, csv_text
 
 FILES = [(folder, name) for folder in ("views", "queries") for name in texts(folder)]
 KEYS_OF_VIEWS = {
@@ -40,27 +40,27 @@ READS_LIKE_A_GRAIN = re.compile(r"One row per .+\.|One row .+")
 def stores(tmp_path_factory):
     """An empty database, and one with a little of everything."""
     opened = {}
-    desks = []
+    folders = []
     for name in ("empty", "seeded"):
-        desk = Desk(tmp_path_factory.mktemp(name))
-        desks.append(desk)
+        data = DataFolder(tmp_path_factory.mktemp(name))
+        folders.append(data)
         if name == "seeded":
-            seed(desk)
-        opened[name] = open(desk.master.publish())
+            seed(data)
+        opened[name] = open(data.master.publish())
     yield opened
     for store in opened.values():
         store.close()
-    for desk in desks:
-        desk.master.close()
+    for data in folders:
+        data.master.close()
 
 
-def seed(desk):
+def seed(data):
     grades = [
         TOTAL | {"gradable_id": str(ticket), "grader": grader, "grade_type": kind, "rubric_score": str(60 + ticket)}
         for ticket in range(12)
         for grader, kind in (("jo", "grading"), ("jo", "calibration"), ("sam", "calibration"))
     ]
-    desk.land_rows(
+    data.land_rows(
         total_scores=grades,
         section_scores=[SECTION | {"gradable_id": row["gradable_id"]} for row in grades[::3]],
         individual_answers=[ANSWER | {"gradable_id": row["gradable_id"]} for row in grades[::3]],
@@ -68,14 +68,14 @@ def seed(desk):
         csat=[SURVEY | {"gradable_id": row["gradable_id"]} for row in grades[::3]],
     )
     members = [{"group_id": f"g{number}", "group_name": "A", "agent_ids": "0072999,5"} for number in range(2)]
-    desk.land(csv_text("agent_groups", members).encode(), kind="groups")
+    data.land(csv_text("agent_groups", members).encode(), kind="groups")
     answer = "16906fb5ce9d57646fa38362_3_AatxWWtXWKcfiN34E_5_GRADER_grading"
-    at = desk.column("select now()")[0]
+    at = data.column("select now()")[0]
     moment = "2026-01-05T00:00:00Z"
     record = {"agentId": "5", "createdAt": moment, "answerId": answer, "coachingSessionIds": ["s"]}
-    desk.master.land_coaching("coaching_points", [record | {"id": "p"}], taken_at=at)
-    desk.master.land_coaching("todos", [record | {"id": "t", "status": "incomplete"}], taken_at=at)
-    desk.master.land_coaching("coaching_sessions", [{"id": "s", "agentId": "5", "createdAt": moment}], taken_at=at)
+    data.master.land_coaching("coaching_points", [record | {"id": "p"}], taken_at=at)
+    data.master.land_coaching("todos", [record | {"id": "t", "status": "incomplete"}], taken_at=at)
+    data.master.land_coaching("coaching_sessions", [{"id": "s", "agentId": "5", "createdAt": moment}], taken_at=at)
 
 
 @pytest.mark.parametrize(("folder", "name"), FILES)

@@ -108,7 +108,7 @@ def whole_grade(**changes: str) -> dict[str, list[Row]]:
     }
 
 
-class Desk:
+class DataFolder:
     """A data folder with its master, and short ways to have exports in it."""
 
     def __init__(self, folder: Path) -> None:
@@ -156,16 +156,16 @@ class Desk:
         return self.table(query).to_series().to_list()
 
 
-def everything(desk: Desk, *, leaving_out: Sequence[str] = ()) -> dict[str, list[tuple[object, ...]]]:
+def everything(data: DataFolder, *, leaving_out: Sequence[str] = ()) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables, in an order of their own, for comparing databases as wholes."""
     names = [
         f"{schema}.{name}"
-        for schema, name in desk.rows(
+        for schema, name in data.rows(
             "select schema_name, table_name from duckdb_tables() where schema_name in ('main', 'state') "
             "and not internal and database_name = current_database() order by all"
         )
     ]
     return {
-        name: sorted(frame(desk.master.connection, f"from {name}").drop(leaving_out, strict=False).rows(), key=repr)
+        name: sorted(frame(data.master.connection, f"from {name}").drop(leaving_out, strict=False).rows(), key=repr)
         for name in names
     }
