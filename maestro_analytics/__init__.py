@@ -1,4 +1,4 @@
-"""MaestroQA grades and coaching as validated DuckDB tables, polars frames and answers that can be trusted.
+"""MaestroQA grades and coaching as validated DuckDB tables, polars frames and statistics.
 
     import maestro_analytics as ma
 

@@ -1,4 +1,4 @@
-"""An answer: a polars frame that says what it is about."""
+"""An answer: a polars frame with its question, period and caveat."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maestro_analytics.extras import require
 
 @dataclass(frozen=True)
 class About:
-    """What a frame alone cannot say.
+    """The question, period, time axis and caveat of an answer.
 
     Attributes:
         question: what it answers.

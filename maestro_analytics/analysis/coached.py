@@ -1,4 +1,4 @@
-"""What a coaching effect is worked out from: scores by person and day, and the days of sessions."""
+"""The data of a coaching effect: scores by person and day, and the days of sessions."""
 
 from __future__ import annotations
 

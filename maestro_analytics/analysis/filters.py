@@ -1,4 +1,4 @@
-"""What all answers can be narrowed to: one mechanism, so that a period or a team means the same everywhere."""
+"""The filters of all answers, checked once, so that a period or a team means the same everywhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIME_AXIS = "date_reported_as"
 
 
 class Store(Protocol):
-    """What an answer needs of a database; `maestro_analytics.open()` has it."""
+    """The interface that answers need of a database; `maestro_analytics.open()` has it."""
 
     def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
         """Run sql/queries/<name>.sql with these variables."""

@@ -1,4 +1,4 @@
-"""What a coaching pilot of a given size can see."""
+"""The smallest effect that a coaching pilot of a given size can detect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who grades strictly, once it is accounted for whom and what they grade."""
+"""How strict each grader is, adjusted for the agents and rubrics that they grade."""
 
 from __future__ import annotations
 

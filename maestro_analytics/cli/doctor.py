@@ -1,4 +1,4 @@
-"""`doctor`: is everything in place? Token, host, clock, disk, locks, versions."""
+"""`doctor`: check token, host, clock, disk, locks and versions."""
 
 from __future__ import annotations
 

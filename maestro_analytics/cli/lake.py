@@ -1,4 +1,4 @@
-"""`lake`: the tables as Delta Lake that any engine reads, and questions to them."""
+"""`lake`: write the tables as Delta Lake, and query them."""
 
 from __future__ import annotations
 

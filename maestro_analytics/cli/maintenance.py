@@ -1,4 +1,4 @@
-"""`status`, `replay`, `quarantine` and `compact`: what lies in the data folder, and keeping it in order."""
+"""`status`, `replay`, `quarantine` and `compact`: show and maintain the data folder."""
 
 from __future__ import annotations
 

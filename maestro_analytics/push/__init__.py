@@ -1,4 +1,4 @@
-"""Computed metrics back to the vendor: what changed, in batches, with a ledger of what the vendor acknowledged.
+"""Send computed metrics to the vendor: only changes, in batches, with a ledger of what it acknowledged.
 
 Names are imported when first used: the command line's help wants only the catalogue.
 """

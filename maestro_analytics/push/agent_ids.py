@@ -1,4 +1,4 @@
-"""Under which id a person's metrics go: one that the vendor knows, and the same one every time."""
+"""The id under which metrics of a person are sent: one that the vendor knows, and always the same."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def ids_of_each_person(store: Store, ledger: pl.DataFrame) -> pl.DataFrame:
 
 
 def next_ids(ids: pl.DataFrame, ledger: pl.DataFrame) -> dict[str, str]:
-    """For each id but the person's last the one to try when the vendor does not take it.
+    """Id -> the next id of the same person to try when the vendor refuses it.
 
     An id under which the vendor ever took something has none: under another one the person would be there twice.
 

@@ -164,7 +164,7 @@ def compute_metrics(
 def no_longer_computed(
     entries: pl.DataFrame, ledger: pl.DataFrame, metrics: Sequence[Metric], span: Span
 ) -> pl.DataFrame:
-    """Keys that the vendor was told of, and that a new computation of the same span does not have any more: news only.
+    """Keys that were sent earlier and that a new computation of the same span no longer has, for the report.
 
     Their grades were deleted, or count for another day now. Over all, only what is newer than the value of today: an
     older one is what the value was on that day.

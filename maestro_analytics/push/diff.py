@@ -1,4 +1,4 @@
-"""What a push has to send: the difference between what was computed and what the vendor last acknowledged."""
+"""The difference between what was computed and what the vendor last acknowledged: what a push has to send."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Plan:
         return -(-(self.changes.height + self.repeats.height) // BATCH_SIZE)
 
     def told(self) -> list[dict[str, Any]]:
-        """The changes as a report tells them: the entry as the API takes it, and `acknowledged_value`."""
+        """The changes as rows of the report: the entry as the API takes it, and `acknowledged_value`."""
         rows = self.changes.select(*ENTRY_SCHEMA, "acknowledged_value").sort(IN_ORDER)
         return [Entry(*row).body() | {"acknowledged_value": before} for *row, before in rows.iter_rows()]
 

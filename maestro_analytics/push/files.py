@@ -1,4 +1,4 @@
-"""A user's own metrics from CSV or Parquet, every CSV value as the text it is."""
+"""Read a user's own metrics from CSV or Parquet; values of a CSV stay text."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class PushLedger:
 
     @classmethod
     def open(cls, data_folder: Path, *, host: str) -> PushLedger:
-        """The ledger of a data folder, made if there is none, for the one push that runs.
+        """Open the ledger of a data folder for the one push that runs; it is created if it does not exist.
 
         What an earlier push left `sent` becomes `unknown`: it was stopped before the reply came.
 
@@ -154,20 +154,20 @@ class PushLedger:
         return _rows(self._connection, kind)
 
     def planned(self, kind: Kind, entries: Iterable[Entry]) -> None:
-        """These payloads are to be sent."""
+        """Record entries that are to be sent."""
         self._note(kind, ((entry, "planned", None) for entry in entries))
 
     def refused_here(self, kind: Kind, entries: Iterable[tuple[Entry, str]]) -> None:
-        """These are not sent, for the reason beside each, which is ours. One whose outcome is unknown stays so."""
+        """Record entries that are not sent, for a reason of our own. One whose outcome is unknown stays unknown."""
         self._note(kind, ((entry, "rejected", reason) for entry, reason in entries), only=IS_SETTLED)
 
     def withdrawn(self, kind: Kind, keys: pl.DataFrame) -> None:
-        """Nothing computed stands behind these any more: a frame with the columns of `entries.KEY`."""
+        """Record that these entries are no longer computed: a frame with the columns of `entries.KEY`."""
         rows = keys.select(KEY).with_columns(pl.col("timestamp").dt.epoch("s")).iter_rows()
         self._update("withdrawn = 1", [(kind, *row) for row in rows])
 
     def sent(self, kind: Kind, entries: Sequence[Entry], *, at: datetime) -> None:
-        """These leave now, in this order. Committed before the request is made."""
+        """Record entries as sent, in this order. Committed before the request is made."""
         places = enumerate(entries, start=self._last_place + 1)
         self._last_place += len(entries)
         self._update(
@@ -177,14 +177,14 @@ class PushLedger:
         )
 
     def not_taken(self, kind: Kind, entries: Iterable[Entry]) -> None:
-        """These were sent and certainly not taken, but nothing is said against each of them: they are still planned."""
+        """Record that sent entries were certainly not accepted, for no fault of their own: they are planned again."""
         self._update(
             "status = 'planned', may_have_arrived = may_have_arrived_before",
             [(kind, *entry.key) for entry in entries],
         )
 
     def acknowledged(self, kind: Kind, entries: Iterable[Entry], *, at: datetime) -> None:
-        """The vendor took these."""
+        """Record entries that the vendor accepted."""
         self._update(
             "status = 'acknowledged', reason = null, acknowledged_at = ?, acknowledged_value = metric_value, "
             "acknowledged_deleted = metric_deleted, acknowledged_hash = payload_hash, arrived = may_have_arrived",
@@ -192,7 +192,7 @@ class PushLedger:
         )
 
     def rejected(self, kind: Kind, entries: Iterable[tuple[Entry, str]]) -> None:
-        """The vendor refused these for the reason beside each, so it holds what it held."""
+        """Record entries that the vendor refused, with the reason of each; it keeps the values that it had."""
         self._update(
             "status = 'rejected', reason = ?, may_have_arrived = arrived",
             [(reason, kind, *entry.key) for entry, reason in entries],
@@ -206,7 +206,7 @@ class PushLedger:
         )
 
     def unknown(self, kind: Kind, entries: Iterable[tuple[Entry, str]]) -> None:
-        """Whether the vendor took these is not known, for the reason beside each."""
+        """Record entries of which it is unknown whether the vendor accepted them, with the reason of each."""
         self._update("status = 'unknown', reason = ?", [(reason, kind, *entry.key) for entry, reason in entries])
 
     def _update(self, changes: str, values: Iterable[tuple[Any, ...]]) -> None:

@@ -47,7 +47,7 @@ class Metric:
 
 
 def column(query: str, name: str, *, newest: str) -> Compute:
-    """The value is a column of a query."""
+    """A computation that takes its value from a column of a query."""
 
     def compute(rows: Rows) -> pl.DataFrame:
         return rows(query).select("person_id", "period_start", newest=newest, metric_value=name)

@@ -1,4 +1,4 @@
-"""The push ledger as `state.pushes`, for everybody who reads the database with SQL."""
+"""Copy the push ledger into `state.pushes`, where SQL can read it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PUBLISHING = "push"
 
 
 def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
-    """Make `state.pushes` of an open database say what the push ledger of its data folder says.
+    """Copy the push ledger of the data folder into `state.pushes` of an open database.
 
     One row per kind, agent, ticket, source, metric, timestamp and ticket event. `acknowledged_value` is what the
     vendor last acknowledged, which a later value may be about to replace; `withdrawn` says that a newer computation

@@ -1,4 +1,4 @@
-"""The line of a push, from a frame to the vendor:
+"""Push metrics: from a frame to the vendor.
 
     frame -> checked entries -> difference to the ledger -> batches -> vendor
                                      ^------- ledger <-------/

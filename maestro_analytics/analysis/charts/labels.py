@@ -1,4 +1,4 @@
-"""Names in a chart: short enough for their place, and never the same for two different things.
+"""Labels of a chart: short, and different for different things.
 
 A chart puts rows of one name on one line. Two agents called Ada, two questions that begin alike, a grader whose address
 is cut: drawn under one name they would be merged, which nobody could see.
@@ -33,7 +33,7 @@ def told_apart(
     beside: str | None = None,
     per: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """`frame` with a column `to`: the text as one short line, different wherever the key is.
+    """Add a column `to` with a short label of one line, different wherever the key is.
 
     Texts are cut at their end; in the middle where that makes two alike. Things of the same text get `beside` behind
     it, then the last of the keys; what is left is numbered.
@@ -89,7 +89,7 @@ def short(column: str, *, most: int) -> pl.Expr:
 
 
 def standing_first(frame: pl.DataFrame, value: str, show: int, *, what: str) -> tuple[pl.DataFrame, str]:
-    """The `show` rows to draw, in the order of `frame`, and what a caption says of the others.
+    """The first `show` rows, and a sentence about the others for the caption.
 
     Those that stand out come first; of too many, the furthest down and the furthest up. Then those that are furthest
     from the middle.

@@ -60,7 +60,7 @@ CONFIG = alt.Config.from_dict({
 
 
 def finished(chart: Any, *, question: str, detail: str = "", width: int = WIDTH) -> Any:
-    """`chart`, which nobody else has yet, with its title, subtitle and the common look.
+    """Add the title, the subtitle and the common theme to a chart.
 
     Set, not configured: altair would copy and check the whole chart twice more, a quarter of the time it takes.
     """
@@ -82,7 +82,7 @@ def finished(chart: Any, *, question: str, detail: str = "", width: int = WIDTH)
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """What altair is given: an ordinary frame, without what a picture cannot hold, and with a sign for emoji.
+    """Prepare a frame for altair: drop columns that a picture cannot hold, and replace emoji.
 
     A control character in a name (pasted from a word processor, say) is no XML, and ends the process that draws it.
     """
@@ -90,7 +90,7 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def empty(frame: pl.DataFrame, *, question: str, width: int) -> Any:
-    """Says that there is nothing to draw, and why."""
+    """A chart that says why there is nothing to draw."""
     about = getattr(frame, "about", None)
     reason = getattr(about, "reason", "") or "there is nothing to draw"
     text = pl.DataFrame({"text": ["\n".join(textwrap.wrap(reason, max(28, int(width / 7.2))))]})
@@ -152,7 +152,7 @@ def dots_with_bars(
 
 
 def tips(*columns: str) -> list[alt.Tooltip]:
-    """What the pointer is told. (For a name alone altair hashes its whole schema to find the class: 5 ms each.)"""
+    """Tooltips. (For a name alone altair hashes its whole schema to find the class: 5 ms each.)"""
     return [alt.Tooltip(column) for column in columns]
 
 

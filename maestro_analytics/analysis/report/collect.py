@@ -1,4 +1,4 @@
-"""Asking what the report holds: each query once, several answers at a time."""
+"""Compute the answers of a report: each query runs once, several answers at a time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sections(store: Store, kind: str = "all", *, min_n: int = 10, **filters: Unp
 
 
 def in_turn(store: Store, kind: str = "all", *, min_n: int = 10, **filters: Unpack[Filters]) -> Iterator[Section]:
-    """The same, each section as soon as it is ready: what is drawn of one takes no time while others are asked.
+    """Yield each section as soon as it is ready, so that it can be drawn while others are computed.
 
     While one answer waits for its SQL others work with what they have. Take all, or close it, before the store closes.
     """

@@ -115,7 +115,7 @@ def _drawn(chart: Any, mark: str) -> tuple[str, str]:
 
 
 def in_page_colours(svg: str, mark: str) -> str:
-    """Colours become the page's; ids become unique, because several pictures stand on one page."""
+    """Replace colours by CSS variables of the page, and make ids unique among its pictures."""
     from maestro_analytics.analysis.charts.theme import PALETTE
 
     svg = re.sub(r'<text [^>]*\bopacity="0"[^>]*>[^<]*</text>', "", svg)  # labels that found no room

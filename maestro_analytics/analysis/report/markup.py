@@ -92,7 +92,7 @@ def table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *,
 
 
 def nothing(words: str) -> str:
-    """Said in the place of what is not there."""
+    """A sentence where there is nothing to show."""
     return f'<p class="nothing">{text(words)}</p>'
 
 

@@ -1,4 +1,4 @@
-"""Answers in a sentence or two: what a picture says, for those who read it and for those who cannot see it."""
+"""Answers in a sentence or two, which are also the text alternatives of the pictures."""
 
 from __future__ import annotations
 

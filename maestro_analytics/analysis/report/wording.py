@@ -1,4 +1,4 @@
-"""Numbers of a scorecard in words."""
+"""Numbers of a scorecard as words."""
 
 from __future__ import annotations
 

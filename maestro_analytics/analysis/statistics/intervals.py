@@ -1,4 +1,4 @@
-"""Intervals for means and shares, from counts and sums alone, so that the database can do the counting.
+"""Intervals of means and shares from counts and sums, so that the database can do the counting.
 
 A mean's interval is Hall's skewness-corrected t (Hall 1992, "On the removal of skewness by transformation"). QA scores
 pile up at 100, and a plain t interval then misses on one side. Coverage of nominal 95 % intervals, 4,000 samples each

@@ -1,4 +1,4 @@
-"""Values as text, with the quirks of real exports: guarded dates, null words, needless quotes, BOM, CRLF."""
+"""Write values as text as real exports do: guarded dates, null words, needless quotes, BOM, CRLF."""
 
 from __future__ import annotations
 

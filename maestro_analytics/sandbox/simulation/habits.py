@@ -1,4 +1,4 @@
-"""What makes real centres harder to read than a tidy one: habits that can be switched on, each with its truth."""
+"""Habits of real contact centres that can be switched on, each with its truth."""
 
 from __future__ import annotations
 
