@@ -27,9 +27,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Spark comes first: it is the longest group, and started last it would leave the other processes idle.
     """
     for item in items:
-        uses_spark = "spark" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("spark" if uses_spark else f"{item.path.parent.name}/{item.path.stem}"))
-    items.sort(key=lambda item: "spark" not in getattr(item, "fixturenames", ()))
+        name = "spark" if _uses_spark(item) else f"{item.path.parent.name}/{item.path.stem}"
+        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: not _uses_spark(item))
+
+
+def _uses_spark(item: pytest.Item) -> bool:
+    """Whether a test uses the Spark session: as a fixture, or as the engine of the fixture `engine`."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return "spark" in getattr(item, "fixturenames", ()) or parameters.get("engine") == "spark"
 
 
 @pytest.hookimpl(trylast=True)

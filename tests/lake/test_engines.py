@@ -12,6 +12,11 @@ from maestro_analytics.warehouse import sql_files
 
 VIEWS = sql_files.texts("views")
 QUERIES = sql_files.texts("queries")
+WITH_VARIABLES = [
+    *(name for name, text in QUERIES.items() if "getvariable" in text),
+    *("question_scores", "section_scores", "paired_scores", "coaching_sessions"),
+]
+"""Queries with variables of their own, and one for each view of filters that the others share."""
 GIVEN = {
     "since": datetime(2026, 1, 20, tzinfo=UTC),
     "until": datetime(2026, 4, 10, 12, 30, tzinfo=UTC),
@@ -93,7 +98,7 @@ def test_a_query_gives_the_same_rows_on_every_engine(original, on_duckdb, on_spa
     same(expected, on_spark.query(name))
 
 
-@pytest.mark.parametrize("name", QUERIES)
+@pytest.mark.parametrize("name", WITH_VARIABLES)
 def test_a_query_with_its_variables_gives_the_same_rows_on_every_engine(on_duckdb, on_spark, name):
     same(on_duckdb.query(name, **given_to(name)), on_spark.query(name, **given_to(name)))
 
