@@ -4,6 +4,9 @@
 
 Prints the quickest of some runs, and its ratio to the start of Python with both libraries. The data is that of a fresh
 sandbox.
+
+Measured on 2 slow cores: both libraries 0.28 s; `status` and `sql` 0.85 s (3.1 times), a repr 0.53 s, `report agents`
+1.6 s. What `sql` has on top are imports: typer 0.13 s, pyarrow 0.11 s, the commands 0.1 s, pydantic-settings 0.05 s.
 """
 
 from __future__ import annotations
