@@ -50,6 +50,16 @@ class SettingsError(MaestroError):
     """A setting, or the machine, has to be corrected before anything can run."""
 
 
+class NoApi(SettingsError):
+    """The base URL leads to a host, but not to its API."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__(
+            f"{seen}: there is no API at this base URL. MAESTRO_BASE_URL must end in /api/v1, as in "
+            "https://app.maestroqa.com/api/v1."
+        )
+
+
 class InvalidArgument(MaestroError, ValueError):
     """A value was refused before anything was sent or read."""
 

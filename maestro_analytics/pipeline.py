@@ -29,6 +29,7 @@ from maestro_analytics.errors import (
     InvalidArgument,
     KindRefused,
     MaestroError,
+    NoApi,
     RequestRefused,
     SettingsError,
     TokenRefused,
@@ -418,12 +419,7 @@ class _Run:
         if first.status == 403:
             self.report.errors = [TokenRefused(host=first.host, status=403)]
         else:
-            self.report.errors = [
-                SettingsError(
-                    f"404 from {first.host} for everything: there is no API at {self.settings.base_url}. "
-                    "MAESTRO_BASE_URL must end in /api/v1, as in https://app.maestroqa.com/api/v1."
-                )
-            ]
+            self.report.errors = [NoApi(f"404 from {first.host} for everything")]
 
     def _note(self, landed: Landed) -> None:
         """Add a landing to the report, with its warnings."""

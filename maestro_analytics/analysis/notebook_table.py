@@ -22,7 +22,7 @@ def html_table(frame: pl.DataFrame, lines: list[str]) -> str:
     """The frame as HTML, with `lines` below it.
 
     Names stand first and ids last; a column that is empty everywhere, and the method where it is the same everywhere,
-    are named below the table instead. There is no column of reasons where there are none. Rows that are not reliable
+    are named below the table instead. The column of reasons is left out when it is empty. Rows that are not reliable
     are faint, with their reason in full. Emoji are replaced by a sign that every font has.
     """
     empty = [name for name in frame.columns if frame.height and name != "reason" and _says_nothing(frame[name])]

@@ -5,7 +5,7 @@
     no answer (may have been received)   the same, if the endpoint allows it               Unreachable, OutcomeUnknown
     429                                  eight times, after Retry-After (at most 120 s)    TryAgain
     5xx, or 200 without JSON             five times in about a minute                      TryAgain, OutcomeUnknown
-    200 with a web page, and no JSON yet twice in a few seconds                            SettingsError
+    200 with a web page, and no JSON yet twice in a few seconds                            NoApi
     anything else                        never                                             its own error
 
 A 5xx is `Unreachable` too when the host has answered no request for two minutes.
@@ -24,7 +24,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.endpoints import Endpoint, Retry
-from maestro_analytics.errors import MaestroError, OutcomeUnknown, SettingsError, TryAgain, Unreachable
+from maestro_analytics.errors import MaestroError, NoApi, OutcomeUnknown, TryAgain, Unreachable
 
 SILENCE_SECONDS = 120.0
 """A host that has not answered for so long counts as unreachable."""
@@ -149,10 +149,7 @@ class RetryPolicy:
         """The error to raise when the request is not sent again."""
         retry_after = failure.retry_after_seconds
         if self._is_no_api(failure):
-            return SettingsError(
-                f"{self.host} answers {self.shown} with a web page: there is no API at this base URL. MAESTRO_BASE_URL "
-                "must end in /api/v1, as in https://app.maestroqa.com/api/v1."
-            )
+            return NoApi(f"{self.host} answers {self.shown} with a web page")
         if failure.arrived and failure.status != 429 and not self._is_safe_after(failure):
             return OutcomeUnknown(
                 f"{failure} to {self.shown}, and it may have been carried out all the same. Check before you send "

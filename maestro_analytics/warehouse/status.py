@@ -176,12 +176,12 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
 
 
 def _rows_of_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Table -> rows, in the order in which the tables were created.
+    """Table -> rows, in order of name.
 
     The names come from the database: to import the schemas takes as long as all of `status`.
     """
     tables = connection.execute(
         "select table_name from duckdb_tables() where schema_name = 'main' and database_name = current_database() "
-        "and not temporary order by table_oid"
+        "and not temporary order by table_name"
     ).fetchall()
     return {name: int(scalar(connection, f"select count(*) from main.{quoted(name)}")) for (name,) in tables}

@@ -74,7 +74,7 @@ def test_a_base_url_without_an_api_is_3_and_told_once(sandbox, tmp_path):
     wrong = sandbox.base_url.removesuffix("/api/v1") + "/api"
     done = run(tmp_path, "refresh", "--since", SHORT, "--json", sandbox=sandbox, MAESTRO_BASE_URL=wrong)
     assert done.returncode == 3
-    assert [error["error"] for error in json.loads(done.stdout)["errors"]] == ["SettingsError"]
+    assert [error["error"] for error in json.loads(done.stdout)["errors"]] == ["NoApi"]
 
 
 def test_the_same_account_under_another_host_is_taken_over_with_adopt_only(sandbox, tmp_path):

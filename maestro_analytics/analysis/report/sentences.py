@@ -47,7 +47,8 @@ def _sides(
     Args:
         what: what a row is about.
         column, sides: the low and the high value of this column, each with its words.
-        found, none: what those on a side do; what is said where there are none.
+        found: the verb for those on a side.
+        none: what to say when nobody is on a side.
     """
     parts = []
     for (side, words), from_top in zip(sides.items(), (False, True), strict=True):
@@ -68,7 +69,7 @@ def agents_standing_out(frame: pl.DataFrame) -> str:
 
 
 def below_the_average(frame: pl.DataFrame) -> str:
-    """Those who stand out below alone; an empty text where there are none."""
+    """The agents who stand out below the average; an empty text if nobody does."""
     below = frame.filter(pl.col("stands_out") == "below").sort("shrunk")
     if not below.height:
         return ""
