@@ -12,8 +12,16 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store, moment
-from maestro_analytics.analysis.grader_cells import cell_sums, days_correlation, grader_codes, person_ids, scored_cells
+from maestro_analytics.analysis.grader_cells import (
+    cell_sums,
+    days_correlation,
+    person_ids,
+    scored_cells,
+    with_names,
+    with_scores,
+)
 from maestro_analytics.analysis.statistics import mixed
+from maestro_analytics.analysis.statistics.absorbed import Cells
 from maestro_analytics.analysis.statistics.codes import renumbered
 from maestro_analytics.analysis.statistics.day_clusters import day_weighted
 from maestro_analytics.analysis.statistics.intervals import (
@@ -158,7 +166,6 @@ def _of_agents(store: Store, choice: Choice, older: Choice, *, confidence: float
         return pl.DataFrame(schema=CHANGES)
     effective = day_weighted(*cell_sums(scored), days_correlation(scored))
     scored = scored.with_columns(
-        grader=pl.Series(grader_codes(scored)),
         n=pl.Series(effective[0]),
         total=pl.Series(effective[1]),
         squares=pl.Series(effective[2]),
@@ -167,7 +174,7 @@ def _of_agents(store: Store, choice: Choice, older: Choice, *, confidence: float
     scored = scored.group_by(keys).agg(pl.col("n", "total", "squares").sum()).sort(keys)
     people, agent = np.unique(scored["person"].to_numpy(), return_inverse=True)
     found = mixed.agent_effects(
-        mixed.Cells(
+        Cells(
             *cell_sums(scored),
             agent=(2 * agent + scored["period"].to_numpy()).astype(np.int64),
             grader=renumbered(scored["grader"].to_numpy()),
@@ -196,23 +203,21 @@ def _of_agents(store: Store, choice: Choice, older: Choice, *, confidence: float
 def _of_graders(store: Store, choice: Choice, older: Choice, *, confidence: float) -> pl.DataFrame:
     from scipy import special
 
-    cells = _cells(store, choice, older).filter(pl.col("grader").is_not_null())
+    cells = _cells(store, choice, older).filter(pl.col("grader") > 0)
     counted = _counted(cells, "grader")
     parts = []
     for period in (0, 1):
-        scored = cells.filter((pl.col("period") == period) & (pl.col("n") > 0))
+        scored = with_scores(cells.filter(pl.col("period") == period))
         if not scored.height or not counted.height:
             return pl.DataFrame(schema=CHANGES)
         names = scored["grader"].unique().sort()
-        grader = scored["grader"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy()
+        grader = renumbered(scored["grader"].to_numpy())
         agent = renumbered(scored["person"].to_numpy())
         other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
         n, total, squares = cell_sums(scored)
         effects = grader_effects(n, total, squares, agent=agent, grader=grader, other=other)
         day = scored["day"].to_physical().fill_null(-1).cast(pl.Int64)
-        errors = clustered_errors(
-            effects, n, total, squares, agent=agent, grader=grader, other=other, day=(day - day.min()).to_numpy()
-        )
+        errors = clustered_errors(effects, day=(day - day.min()).to_numpy())
         reach = special.stdtrit(errors.freedom, 0.5 + confidence / 2) * errors.error
         found = pl.DataFrame(
             {
@@ -224,11 +229,13 @@ def _of_graders(store: Store, choice: Choice, older: Choice, *, confidence: floa
         )
         parts.append(found.with_columns(agents=pl.lit(len(np.unique(agent)), pl.Int64)))
     change, reach = pl.col("after") - pl.col("before"), (pl.col("reach") ** 2 + pl.col("reach_after") ** 2).sqrt()
-    return (
+    both = (
         parts[0]
         .rename({"effect": "before"})
         .join(parts[1].select("grader", after="effect", reach_after="reach", freedom_after="freedom"), on="grader")
-        .join(counted, on="grader")
+    )
+    return (
+        with_names(store, both.join(counted, on="grader"))
         .with_columns(change=change, lo=change - reach, hi=change + reach, id="grader", name="grader")
         .with_columns(rubric_name=pl.lit(None, pl.String), freedom=pl.min_horizontal("freedom", "freedom_after"))
     )

@@ -9,8 +9,8 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import cell_sums, compare_agents, grader_codes, scored_cells
-from maestro_analytics.analysis.statistics.codes import renumbered
+from maestro_analytics.analysis.grader_cells import cell_sums, compare_agents, scored_cells, with_scores
+from maestro_analytics.analysis.statistics.codes import Codes, renumbered
 from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
 
 SOURCES = {
@@ -81,7 +81,7 @@ def generalizability(
     choice = Choice.of(store, filters)
     cells = scored_cells(store, choice)
     n, n_na = int(cells["n"].sum()), int(cells["n_na"].sum())
-    scored = cells.filter((pl.col("n") > 0) & pl.col("grader").is_not_null())
+    scored = with_scores(cells.filter(pl.col("grader") > 0))
     question = (
         "How much of a score is the agent?" if of == "sources" else "How many grades by how many graders are enough?"
     )
@@ -119,14 +119,12 @@ def _variances(
 ) -> tuple[dict[str, float], dict[str, int], dict[str, int]]:
     """The variance of each source, how many levels it has, and how many agents and graders are connected."""
     compared = compare_agents(store, choice, cells=scored, confidence=0.95)
-    agent, grader = renumbered(scored["person"].to_numpy()), renumbered(grader_codes(scored))
+    agent, grader = renumbered(scored["person"].to_numpy()), renumbered(scored["grader"].to_numpy())
     other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
     n, total, squares = cell_sums(scored)
-    day = scored["day"].to_physical().fill_null(-1).cast(pl.Int64)
+    days = scored["day"].to_physical().fill_null(-1).cast(pl.Int64).to_numpy()
     effects = grader_effects(n, total, squares, agent=agent, grader=grader, other=other)
-    errors = clustered_errors(
-        effects, n, total, squares, agent=agent, grader=grader, other=other, day=(day - day.min()).to_numpy()
-    )
+    errors = clustered_errors(effects, day=days - days.min())
     linked = {"agent": compared.largest, "grader": int(effects.linked.max())}
     several_graders = linked["grader"] > 1
     variances = {
@@ -136,14 +134,20 @@ def _variances(
         "day": errors.day_sd**2,
         "single grade": max(effects.residual_sd**2 - errors.halo_sd**2 - errors.day_sd**2, 0.0),
     }
+    graders = int(grader.max()) + 1
     levels = {
-        "agent": scored["person"].n_unique(),
-        "grader": scored["grader"].n_unique(),
-        "agent with grader": scored.select("person", "grader").n_unique(),
-        "day": scored.select("grader", "day").n_unique(),
+        "agent": int(agent.max()) + 1,
+        "grader": graders,
+        "agent with grader": _different(agent * graders + grader),
+        "day": _different((days - days.min()) * graders + grader),
         "single grade": int(scored["n"].sum()),
     }
     return variances, levels, linked
+
+
+def _different(codes: Codes) -> int:
+    """How many different numbers there are."""
+    return int(np.count_nonzero(np.bincount(codes)))
 
 
 def _sources(variances: dict[str, float], levels: dict[str, int]) -> list[dict[str, object]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.filters import Choice, Store
 from maestro_analytics.analysis.statistics import day_clusters, mixed
-from maestro_analytics.analysis.statistics.codes import Codes, renumbered
+from maestro_analytics.analysis.statistics.absorbed import Cells
+from maestro_analytics.analysis.statistics.codes import Codes, crossed, renumbered
 from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.summaries import nullable
 
@@ -40,17 +42,25 @@ def person_ids(store: Store) -> pl.DataFrame:
     return store.query("person_numbers").with_columns(pl.col("person").cast(pl.Int64))
 
 
+def with_names(store: Store, frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame with the names of graders in the place of the numbers that stand for them in the cells."""
+    names = store.query("grader_numbers").select(number=pl.col("number").cast(pl.Int64), name="grader")
+    return (
+        frame.join(names, left_on="grader", right_on="number", how="left", maintain_order="left")
+        .with_columns(grader="name")
+        .drop("name")
+    )
+
+
 def day_design(store: Store, cells: pl.DataFrame) -> pl.DataFrame:
     """Of each person by how much the variance of the mean grows because grades of one grader and day are alike."""
-    cells = cells.filter(pl.col("n") > 0)
+    cells = with_scores(cells)
     alike = days_correlation(cells)
-    share = (pl.col("n") ** 2).sum() / pl.col("n").sum()
-    return (
-        cells.group_by("person")
-        .agg(design=1 + alike * (share - 1))
-        .join(person_ids(store), on="person", how="left")
-        .drop("person")
-    )
+    person, n = cells["person"].to_numpy(), cells["n"].to_numpy().astype(float)
+    size, alike_size = np.bincount(person, n), np.bincount(person, n**2)
+    graded = np.flatnonzero(size)
+    design = pl.DataFrame({"person": graded, "design": 1 + alike * (alike_size[graded] / size[graded] - 1)})
+    return design.join(person_ids(store), on="person", how="left").drop("person")
 
 
 def ticket_design(store: Store, choice: Choice, cells: pl.DataFrame) -> pl.DataFrame:
@@ -59,16 +69,20 @@ def ticket_design(store: Store, choice: Choice, cells: pl.DataFrame) -> pl.DataF
     A ticket that is graded under two rubrics says less than two tickets. One row per person who has such tickets: the
     number `person`, `person_id` and `ticket_design`; the correlation is that of all persons together.
     """
+    return _ticket_design(store, choice, cells["person"].to_numpy(), cells["n"].to_numpy().astype(float))
+
+
+def _ticket_design(store: Store, choice: Choice, person: Codes, n: Floats) -> pl.DataFrame:
     repeats = store.query("ticket_repeats", **choice.variables)
     sums = repeats.select(pl.col("pairs", "repeated_grades", "squares", "products").sum().cast(pl.Float64))
     pairs, repeated, squares, products = sums.row(0)
     alike = min(max(products / pairs / (squares / repeated), 0.0), 1.0) if squares else 0.0
-    graded = cells.group_by("person").agg(pl.col("n").sum())
+    size = np.bincount(person, n)
+    graded = np.flatnonzero(size)
     return (
         person_ids(store)
         .join(repeats, on="person_id")
-        .join(graded, on="person")
-        .filter(pl.col("n") > 0)
+        .join(pl.DataFrame({"person": graded, "n": size[graded]}), on="person")
         .select("person", "person_id", ticket_design=1 + alike * pl.col("pairs") / pl.col("n"))
     )
 
@@ -95,21 +109,22 @@ class Compared:
 
 
 def scored_cells(store: Store, choice: Choice) -> pl.DataFrame:
-    """The cells of the query `grader_cells`, by day, with a code for each month."""
+    """The cells of the query `grader_cells`, by day; numbers stand for graders, persons and rubrics, 0 for none."""
     cells = store.query("grader_cells", **choice.variables, week_zone=choice.week_zone)
-    return cells.with_columns(month=month_codes(cells["day"]))
+    return cells.with_columns(pl.col("grader", "person", "rubric", "month").cast(pl.Int64))
 
 
-def month_codes(day: pl.Series) -> pl.Series:
-    """Months as numbers: since year 0, and 0 where a grade has no date."""
-    return (day.dt.year().cast(pl.Int64) * 12 + day.dt.month().cast(pl.Int64)).fill_null(0)
+def with_scores(cells: pl.DataFrame) -> pl.DataFrame:
+    """The cells that have a score."""
+    scored = pl.col("n") > 0
+    return cells if cells.select(scored.all()).item() else cells.filter(scored)
 
 
 def days_correlation(cells: pl.DataFrame) -> float:
     """How alike the grades are that a grader gives an agent on one day, beyond what grader and agent explain."""
     if not cells.height:
         return 0.0
-    graders = grader_codes(cells)
+    graders = cells["grader"].to_numpy()
     group = renumbered(cells["person"].to_numpy()) * (int(graders.max()) + 1) + graders
     return day_clusters.day_correlation(*cell_sums(cells), renumbered(group))
 
@@ -125,35 +140,70 @@ def compare_agents(
     simultaneous: bool = False,
 ) -> Compared:
     """Fit the mixed model of `statistics.mixed` to the grades that `choice` chooses."""
-    cells = (scored_cells(store, choice) if cells is None else cells).filter(pl.col("n") > 0)
-    if not cells.height:
+    cells = scored_cells(store, choice) if cells is None else cells
+    return _compared(store, choice, _ordered(cells), confidence, draws=draws, seed=seed, simultaneous=simultaneous)
+
+
+class _Sums(NamedTuple):
+    """The cells that have a score, as arrays."""
+
+    person: Codes
+    grader: Codes
+    rubric: Codes
+    month: Codes
+    n: Floats
+    total: Floats
+    squares: Floats
+
+    def part(self, chosen: slice) -> _Sums:
+        """Some of the cells."""
+        codes = (self.person[chosen], self.grader[chosen], self.rubric[chosen], self.month[chosen])
+        return _Sums(*codes, self.n[chosen], self.total[chosen], self.squares[chosen])
+
+
+def _ordered(cells: pl.DataFrame) -> _Sums:
+    """In order of rubric and the rest: sums differ in their last digits by the order in which they are added."""
+    cells = with_scores(cells)
+    keys = ["rubric", "person", "grader", "month", "day"]
+    day = pl.col("day").to_physical().cast(pl.Int64)
+    codes = cells.with_columns(day=(day - day.min() + 1).fill_null(0)).select(keys)
+    sizes = [int(codes[key].max() or 0) + 1 for key in keys]  # type: ignore[arg-type]
+    if math.prod(sizes) < 2**62:
+        number = np.zeros(cells.height, dtype=np.int64)
+        for key, size in zip(keys, sizes, strict=True):
+            number = number * size + codes[key].to_numpy()
+        order = np.argsort(number)
+    else:
+        order = np.lexsort([codes[key].to_numpy() for key in reversed(keys)])
+    names = ("person", "grader", "rubric", "month")
+    return _Sums(*(codes[name].to_numpy()[order] for name in names), *(values[order] for values in cell_sums(cells)))
+
+
+def _compared(
+    store: Store,
+    choice: Choice,
+    cells: _Sums,
+    confidence: float,
+    *,
+    draws: int = 0,
+    seed: int = 0,
+    simultaneous: bool = False,
+) -> Compared:
+    if not len(cells.n):
         return Compared(pl.DataFrame(schema=EFFECTS), np.nan, np.nan, np.nan)
-    effective = day_clusters.day_weighted(*cell_sums(cells), days_correlation(cells))
-    if cells["rubric"].n_unique() > 1:
-        repeats = ticket_design(store, choice, cells)
-        design = cells.select("person").join(repeats, on="person", how="left", maintain_order="left")
-        divisor = design["ticket_design"].fill_null(1.0).to_numpy()
+    people, agent = np.flatnonzero(np.bincount(cells.person)), renumbered(cells.person)
+    grader, rubric = renumbered(cells.grader), renumbered(cells.rubric)
+    pairs = renumbered(agent * (int(grader.max()) + 1) + grader)
+    sums = (cells.n, cells.total, cells.squares)
+    effective = day_clusters.day_weighted(*sums, day_clusters.day_correlation(*sums, pairs))
+    if rubric.any():
+        repeats = _ticket_design(store, choice, cells.person, cells.n)
+        design = np.ones(int(cells.person.max()) + 1)
+        design[repeats["person"].to_numpy()] = repeats["ticket_design"].to_numpy()
+        divisor = design[cells.person]
         effective = (effective[0] / divisor, effective[1] / divisor, effective[2] / divisor)
-    weighted = cells.select(
-        "person",
-        "rubric",
-        "month",
-        grader=pl.Series(grader_codes(cells)),
-        n=pl.Series(effective[0]),
-        total=pl.Series(effective[1]),
-        squares=pl.Series(effective[2]),
-    )
-    # Sorted: sums differ in their last digits from run to run, and must be added in one order.
-    keys = ["person", "grader", "rubric", "month"]
-    weighted = _regrouped(weighted, keys)
-    people, agent = np.unique(weighted["person"].to_numpy(), return_inverse=True)
     effects = mixed.agent_effects(
-        mixed.Cells(
-            *cell_sums(weighted),
-            agent=agent.astype(np.int64),
-            grader=renumbered(weighted["grader"].to_numpy()),
-            other=[renumbered(weighted[name].to_numpy()) for name in ("rubric", "month")],
-        ),
+        Cells(*effective, agent=agent, grader=grader, other=[rubric, renumbered(cells.month)]),
         confidence=confidence,
         draws=draws,
         seed=seed,
@@ -180,30 +230,17 @@ def compare_agents(
     )
     agents = found.join(person_ids(store), on="person", how="left").drop("person")
     # Said beside a ranking only, which is what draws are for.
-    with_one = _with_one_grader(weighted) if draws else 0
+    with_one = _with_one_grader(agent, grader, effective[0]) if draws else 0
     return Compared(agents, effects.between_sd, effects.grader_sd, effects.within_sd, with_one)
 
 
-def _with_one_grader(cells: pl.DataFrame) -> int:
-    if cells["grader"].n_unique() < 2:
+def _with_one_grader(agent: Codes, grader: Codes, n: Floats) -> int:
+    """How many agents have most of their grades from one of several graders."""
+    graders = int(grader.max()) + 1
+    if graders < 2:
         return 0
-    of_graders = cells.group_by("person", "grader").agg(pl.col("n").sum())
-    shares = of_graders.group_by("person").agg(share=pl.col("n").max() / pl.col("n").sum())
-    return shares.filter(pl.col("share") >= MOST_OF_ONE).height
-
-
-def _regrouped(cells: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    """Sums of the cells of equal keys, in order of the keys: grouped by one number, which is quicker than by four."""
-    sizes = [int(cells[key].max()) + 1 for key in keys]  # type: ignore[arg-type]
-    if math.prod(sizes) >= 2**62:
-        return cells.group_by(keys).agg(pl.col("n", "total", "squares").sum()).sort(keys)
-    number = pl.lit(0, pl.Int64)
-    for key, size in zip(keys, sizes, strict=True):
-        number = number * size + pl.col(key)
-    found = cells.group_by(number=number).agg(pl.col("n", "total", "squares").sum()).sort("number")
-    for key, size in zip(reversed(keys), reversed(sizes), strict=True):
-        found = found.with_columns((pl.col("number") % size).alias(key), number=pl.col("number") // size)
-    return found
+    of_graders = crossed(agent, int(agent.max()) + 1, grader, graders, n)
+    return int((of_graders.max(1) >= MOST_OF_ONE * of_graders.sum(1)).sum())
 
 
 def adjusted_means(
@@ -216,11 +253,13 @@ def adjusted_means(
         found = compare_agents(store, choice, cells=cells, confidence=confidence).agents
         return found.select("person_id", *(pl.when(connected).then(name).alias(name) for name in columns))
     parts = [pl.DataFrame(schema={"rubric": pl.Int64} | {name: EFFECTS[name] for name in ("person_id", *columns)})]
-    for (rubric,), part in cells.filter(pl.col("n") > 0).partition_by("rubric", as_dict=True).items():
-        found = compare_agents(store, choice, cells=part, confidence=confidence).agents
+    sums = _ordered(cells)
+    for rubric in np.unique(sums.rubric):
+        start, end = np.searchsorted(sums.rubric, (rubric, rubric + 1))
+        found = _compared(store, choice, sums.part(slice(start, end)), confidence).agents
         parts.append(
             found.select(
-                pl.lit(rubric, pl.Int64).alias("rubric"),
+                pl.lit(int(rubric), pl.Int64).alias("rubric"),
                 "person_id",
                 *(pl.when(connected).then(name).alias(name) for name in columns),
             )
@@ -230,14 +269,5 @@ def adjusted_means(
 
 
 def cell_sums(cells: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
-    n, total, squares = (cells[name].to_numpy().astype(float) for name in ("n", "total", "squares"))
+    n, total, squares = (cells[name].to_numpy().astype(float, copy=False) for name in ("n", "total", "squares"))
     return n, total, squares
-
-
-def grader_codes(cells: pl.DataFrame) -> Codes:
-    """Graders as numbers in order of their names; grades without a grader have one of their own."""
-    if cells["grader"].dtype.is_integer():
-        return cells["grader"].to_numpy()
-    names = cells["grader"].unique().drop_nulls().sort()
-    codes = cells["grader"].cast(pl.Enum(names)).to_physical().cast(pl.Int64)
-    return codes.fill_null(len(names)).to_numpy()

@@ -10,10 +10,11 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.benchmark import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import scored_cells
+from maestro_analytics.analysis.grader_cells import scored_cells, with_names, with_scores
+from maestro_analytics.analysis.statistics.absorbed import Cells
 from maestro_analytics.analysis.statistics.codes import renumbered
 from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
-from maestro_analytics.analysis.statistics.mixed import Cells, random_grader_effects
+from maestro_analytics.analysis.statistics.mixed import random_grader_effects
 from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
 from maestro_analytics.analysis.summaries import nullable
 
@@ -44,7 +45,7 @@ SOLVED = {
     "adjusted": pl.Float64,
     "lo": pl.Float64,
     "hi": pl.Float64,
-    "grader": pl.String,
+    "grader": pl.Int64,
     "component": pl.Int64,
     "graders_compared": pl.Int64,
     "weak": pl.Boolean,
@@ -77,9 +78,9 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     from scipy import special
 
     choice = Choice.of(store, filters)
-    cells = scored_cells(store, choice).filter(pl.col("grader").is_not_null())
+    cells = scored_cells(store, choice).filter(pl.col("grader") > 0)
     raw = cells.group_by("grader").agg(pl.col("n", "n_na", "total").sum())
-    scored = cells.filter(pl.col("n") > 0)
+    scored = with_scores(cells)
     names = scored["grader"].unique().sort()
     table = raw.with_columns(
         raw_mean=pl.when(pl.col("n") > 0).then(pl.col("total") / pl.col("n")),
@@ -90,14 +91,12 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     solved = pl.DataFrame(schema=SOLVED)
     if len(names):
         agent = renumbered(scored["person"].to_numpy())
-        grader = scored["grader"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy()
+        grader = renumbered(scored["grader"].to_numpy())
         other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
         n, total, squares = (scored[column].to_numpy().astype(float) for column in ("n", "total", "squares"))
         day = scored["day"].to_physical().fill_null(-1).cast(pl.Int64)
         effects = grader_effects(n, total, squares, agent=agent, grader=grader, other=other)
-        clustered = clustered_errors(
-            effects, n, total, squares, agent=agent, grader=grader, other=other, day=(day - day.min()).to_numpy()
-        )
+        clustered = clustered_errors(effects, day=(day - day.min()).to_numpy())
         reach = special.stdtrit(clustered.freedom, 0.5 + confidence / 2) * clustered.error
         effect, lo, hi = effects.effect, effects.effect - reach, effects.effect + reach
         model, model_lo, model_hi = random_grader_effects(
@@ -124,7 +123,7 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     everything: Filters = {**filters, "grade_type": "any"}
     judged = pl.DataFrame(benchmark_bias(store, **everything)).select("grader", mad_benchmark="mad")
     table = (
-        table.join(solved, on="grader", how="left")
+        with_names(store, table.join(solved, on="grader", how="left"))
         .join(judged, on="grader", how="left")
         .with_columns(
             method=pl.when(pl.col("weak"))

@@ -49,7 +49,7 @@ per_period as (
         sum(adjusted * adjusted) as squares,
         sum(adjusted * adjusted * adjusted) as cubes,
         max(score_percent) as highest,
-        sum(is_zero) as zeros,
+        cast(sum(is_zero) as bigint) as zeros,
         sum(adjusted * is_zero) as zeros_total
     from moved
     group by period, person_id

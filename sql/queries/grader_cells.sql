@@ -1,5 +1,6 @@
 -- One row per grader, person, rubric and day: counts and sums of score_percent, from which graders and agents are compared.
--- Persons and rubrics are numbers from 1, in order of their ids; 0 is one that is not known.
+-- Graders, persons and rubrics are numbers from 1, in order of their names and ids; 0 is one that is not known.
+-- month counts months since year 0, and is 0 where a grade has no date.
 -- Filters: the variables of the view filtered_grades.
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
 with chosen as (
@@ -10,13 +11,18 @@ people as (
     select person_id, row_number() over (order by person_id) as person
     from (select distinct person_id from agent_ids) as persons
 ),
+graders as (
+    select grader, row_number() over (order by grader) as number
+    from (select distinct grader from total_scores) as used
+    where grader is not null
+),
 rubrics as (
     select rubric_id, row_number() over (order by rubric_id) as rubric
     from (select distinct rubric_id from total_scores) as used
 ),
 placed as (
     select
-        chosen.grader,
+        coalesce(graders.number, 0) as grader,
         coalesce(people.person, 0) as person,
         coalesce(rubrics.rubric, 0) as rubric,
         cast(
@@ -25,6 +31,7 @@ placed as (
         chosen.score_percent
     from chosen
     left join people on people.person_id = chosen.person_id
+    left join graders on graders.grader = chosen.grader
     left join rubrics on rubrics.rubric_id = chosen.rubric_id
 ),
 cells as (
@@ -33,6 +40,7 @@ cells as (
         person,
         rubric,
         day,
+        coalesce(year(day) * 12 + month(day), 0) as month,
         count(score_percent) as n,
         count(*) - count(score_percent) as n_na,
         sum(score_percent) as total,

@@ -23,6 +23,7 @@ GRAIN = {
     "csat_pairs": ("person_id", "source", "score_percent", "csat_score"),
     "adjusted_trend": ("period", "person_id"),
     "grader_cells": ("grader", "person", "rubric", "day"),
+    "grader_numbers": ("number",),
     "grades": ("grade_key",),
     "grading_effort": ("grader",),
     "known_names": ("kind", "name"),

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maestro_analytics.analysis.statistics.codes import Codes
+from maestro_analytics.analysis.statistics.codes import Codes, crossed, summed
 from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.statistics.moods import moods
+from maestro_analytics.analysis.statistics.symmetric import symmetric
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class GraderEffects:
         component: which set of graders, linked by shared agents, the grader belongs to; 1 is the largest.
         linked: how many graders the component has.
         residual_sd: spread of a grade around what is expected of it.
+        solved: the equations behind the effects.
     """
 
     effect: Floats
@@ -37,6 +39,31 @@ class GraderEffects:
     linked: Codes
     residual_sd: float
     degrees_of_freedom: float
+    solved: Solved
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Least squares of cells, agents absorbed; scores are less their mean.
+
+    Attributes:
+        n, total, squares, agent, grader: of each cell.
+        columns: of each factor the columns of the cells, graders first.
+        agent_n: grades of each agent; share: which part of them is in each column.
+        inverse, beta: of the columns; level: of each agent.
+    """
+
+    n: Floats
+    total: Floats
+    squares: Floats
+    agent: Codes
+    grader: Codes
+    columns: Sequence[Codes]
+    agent_n: Floats
+    share: Floats
+    inverse: Floats
+    beta: Floats
+    level: Floats
 
 
 def grader_effects(
@@ -54,20 +81,29 @@ def grader_effects(
     squares = squares - 2 * shift * total + shift**2 * n
     total = total - shift * n
 
-    factors = [grader, *other]
-    offsets = np.cumsum([0, *(int(codes.max()) + 1 for codes in factors)])
-    columns = [codes + offset for codes, offset in zip(factors, offsets[:-1], strict=True)]
-    size = int(offsets[-1])
-    normal, right, crossing, agent_n, agent_total = _normal_equations(n, total, agent, agents, columns, size)
+    factors = [(code, int(code.max()) + 1) for code in (grader, *other)]
+    offsets = np.cumsum([0, *(levels for _, levels in factors)])
+    columns = [code + offset for (code, _), offset in zip(factors, offsets[:-1], strict=True)]
+    crossing = np.hstack([crossed(agent, agents, code, levels, n) for code, levels in factors])
+    right = np.concatenate([summed(code, total, levels) for code, levels in factors])
+    normal = symmetric(
+        [
+            [
+                np.diag(summed(code, n, levels)),
+                *(crossed(code, levels, each, size, n) for each, size in factors[at + 1 :]),
+            ]
+            for at, (code, levels) in enumerate(factors)
+        ]
+    )
+    agent_n, agent_total = summed(agent, n, agents), summed(agent, total, agents)
     component, linked = _components(crossing[:, :graders])
-    reduced = normal - crossing.T @ (crossing / agent_n[:, None])
-    target = right - crossing.T @ (agent_total / agent_n)
-    inverse = np.linalg.pinv(reduced, rcond=1e-9, hermitian=True)
-    beta = inverse @ target
-
+    share = crossing / agent_n[:, None]
+    reduced = normal - crossing.T @ share
+    inverse = np.asarray(np.linalg.pinv(reduced, rcond=1e-9, hermitian=True), dtype=float)
+    beta = inverse @ (right - share.T @ agent_total)
     level = (agent_total - crossing @ beta) / agent_n
     explained = float(beta @ right + level @ agent_total)
-    rank = round(float(np.trace(inverse @ reduced))) + agents
+    rank = round(float((inverse * reduced).sum())) + agents
     freedom = float(n.sum()) - rank
     variance = max(float(squares.sum()) - explained, 0.0) / freedom if freedom > 0 else float("nan")
 
@@ -85,6 +121,7 @@ def grader_effects(
         linked=linked,
         residual_sd=variance**0.5,
         degrees_of_freedom=freedom,
+        solved=Solved(n, total, squares, agent, grader, columns, agent_n, share, inverse, beta, level),
     )
 
 
@@ -104,57 +141,44 @@ class ClusteredErrors:
     day_sd: float
 
 
-def clustered_errors(
-    effects: GraderEffects,
-    n: Floats,
-    total: Floats,
-    squares: Floats,
-    *,
-    agent: Codes,
-    grader: Codes,
-    day: Codes,
-    other: Sequence[Codes] = (),
-) -> ClusteredErrors:
+def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     """Errors of the effects when grades of one grader and agent, or of one grader and day or month, are alike.
 
     The variances are found from products of residuals (method of moments, corrected for the effects that were
     fitted) and carried through the weights with which grades enter an effect; Satterthwaite's degrees of freedom.
-    Cells are as for `grader_effects`, but split by `day` as well.
-    """
-    graders, agents = int(grader.max()) + 1, int(agent.max()) + 1
-    shift = total.sum() / n.sum()
-    squares = squares - 2 * shift * total + shift**2 * n
-    total = total - shift * n
-    factors = [grader, *other]
-    offsets = np.cumsum([0, *(int(codes.max()) + 1 for codes in factors)])
-    columns = [codes + offset for codes, offset in zip(factors, offsets[:-1], strict=True)]
-    normal, right, crossing, agent_n, agent_total = _normal_equations(
-        n, total, agent, agents, columns, int(offsets[-1])
-    )
-    share = crossing / agent_n[:, None]
-    inverse = np.linalg.pinv(normal - crossing.T @ share, rcond=1e-9, hermitian=True)
-    beta = inverse @ (right - share.T @ agent_total)
-    fit = (agent_total - crossing @ beta)[agent] / agent_n[agent] + sum(beta[column] for column in columns)
-    residual = total - n * fit
-    own = squares - 2 * fit * total + n * fit**2
-    variance = effects.residual_sd**2
-    grader_n = np.bincount(grader, n, minlength=graders)
 
-    pair, pair_of = np.unique(grader * agents + agent, return_inverse=True)
-    pair_n = np.asarray(np.bincount(pair_of, n), dtype=float)
+    Args:
+        day: of each cell that `effects` were found from, from 0; a cell is of one day.
+    """
+    made = effects.solved
+    n, agent, grader, agent_n = made.n, made.agent, made.grader, made.agent_n
+    graders, agents = len(effects.effect), len(agent_n)
+    fit = made.level[agent]
+    for column in made.columns:
+        fit += made.beta[column]
+    residual = made.total - n * fit
+    own = made.squares - fit * (made.total + residual)
+    variance = effects.residual_sd**2
+    grader_n = summed(grader, n, graders)
+
+    pair_of = grader * agents + agent
+    of_pairs = summed(pair_of, n, graders * agents)
+    pair = np.flatnonzero(of_pairs)
+    pair_n = of_pairs[pair]
     sharing = 1 / agent_n[pair % agents] + 1 / grader_n[pair // agents]
     halo_freedom = max(len(pair) - agents - graders + 1, 0)
-    halo = _component(*_products(residual, own, pair_of, pair_n, sharing, variance), len(pair), halo_freedom, variance)
+    products = float((summed(pair_of, residual, graders * agents) ** 2).sum()) - float(own.sum())
+    halo = _component(products, pair_n, sharing, len(pair), halo_freedom, variance)
     mood = moods(residual, own, n, grader=grader, day=day, variance=variance)
 
     contrast = np.zeros((graders, graders))
     for label in np.unique(effects.component):
         members = effects.component == label
         contrast[np.ix_(members, members)] = np.eye(int(members.sum())) - 1 / members.sum()
-    weights = contrast @ inverse[:graders]
+    weights = contrast @ made.inverse[:graders]
     # The weight of a pair of grader and agent: its cells' rubrics and months matter little beside.
-    direct, through_agents = weights[:, :graders], weights @ share.T
-    squared = np.bincount(pair, pair_n**2, minlength=graders * agents).reshape(graders, agents)
+    direct, through_agents = weights[:, :graders], weights @ made.share.T
+    squared = (of_pairs**2).reshape(graders, agents)
     # Sum over pairs of (number * (own weight - weight through the agent))^2, without a row for each pair.
     of_grader, of_agent = squared.sum(1), squared.sum(0)
     pairs = direct**2 @ of_grader + through_agents**2 @ of_agent - 2 * ((direct @ squared) * through_agents).sum(1)
@@ -173,32 +197,18 @@ def clustered_errors(
     return ClusteredErrors(np.sqrt(whole), np.maximum(freedom, 1.0), halo**0.5, mood.sd)
 
 
-def _products(
-    residual: Floats, own: Floats, cluster: Codes, size: Floats, sharing: Floats, variance: float
-) -> tuple[float, float]:
-    """Sum of the products of residuals of one cluster, corrected for the effects that were fitted, and their number."""
-    products = float((np.bincount(cluster, residual) ** 2 - np.bincount(cluster, own)).sum())
-    return products + variance * float(((size**2 - size) * sharing).sum()), float((size**2 - size).sum())
+def _component(products: float, size: Floats, sharing: Floats, clusters: int, freedom: int, variance: float) -> float:
+    """Variance of what values of a cluster have in common; never below 0.
 
-
-def _component(products: float, pairs: float, clusters: int, freedom: int, variance: float) -> float:
-    """Variance of what values of a cluster have in common, from products of their residuals; never below 0."""
+    Args:
+        products: sum of the products of two residuals of one cluster.
+        size, sharing: of each cluster its values, and how unlike the effects that were fitted make their residuals.
+    """
+    pairs = float((size**2 - size).sum())
     if pairs <= 0 or freedom < 3 or not np.isfinite(variance):
         return 0.0
+    products += variance * float(((size**2 - size) * sharing).sum())
     return max(products / pairs, 0.0) * clusters / freedom
-
-
-def _normal_equations(
-    n: Floats, total: Floats, agent: Codes, agents: int, columns: list[Codes], size: int
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    normal, right, crossing = np.zeros((size, size)), np.zeros(size), np.zeros((agents, size))
-    for column in columns:
-        right += np.bincount(column, total, minlength=size)
-        crossing += np.bincount(agent * size + column, n, minlength=agents * size).reshape(agents, size)
-        for other in columns:
-            normal += np.bincount(column * size + other, n, minlength=size * size).reshape(size, size)
-    agent_n = np.asarray(np.bincount(agent, n, minlength=agents), dtype=float)
-    return normal, right, crossing, agent_n, np.asarray(np.bincount(agent, total, minlength=agents), dtype=float)
 
 
 def _components(shared: Floats) -> tuple[Codes, Codes]:

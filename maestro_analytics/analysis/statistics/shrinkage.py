@@ -89,18 +89,20 @@ def rank_ends(drawn: Floats, *, tail: float, simultaneous: bool = False) -> tupl
     """
     draws, columns = drawn.shape
     places = np.argsort(-drawn, axis=1)
-    ranks = np.empty(places.shape, dtype=np.int32)
-    np.put_along_axis(ranks, places, np.arange(1, columns + 1, dtype=np.int32)[None, :], axis=1)
-    ordered = np.sort(ranks, axis=0)
+    # One row per column of `drawn`: what is sorted next lies together.
+    ranks = np.empty((columns, draws), dtype=np.int32)
+    ranks.T[np.arange(draws)[:, None], places] = np.arange(1, columns + 1, dtype=np.int32)
     outside = int(draws * tail)
-    if simultaneous:
-        low, high = 0, outside
-        while low < high:
-            middle = (low + high + 1) // 2
-            inside = ((ranks >= ordered[middle]) & (ranks <= ordered[-1 - middle])).all(axis=1).mean()
-            low, high = (middle, high) if inside >= 1 - 2 * tail else (low, middle - 1)
-        outside = low
-    return ordered[outside].astype(float), ordered[draws - 1 - outside].astype(float)
+    if not simultaneous:
+        ends = np.partition(ranks, (outside, draws - 1 - outside), axis=1)
+        return ends[:, outside].astype(float), ends[:, draws - 1 - outside].astype(float)
+    ordered = np.sort(ranks, axis=1)
+    low, high = 0, outside
+    while low < high:
+        middle = (low + high + 1) // 2
+        inside = ((ranks >= ordered[:, middle, None]) & (ranks <= ordered[:, -1 - middle, None])).all(axis=0).mean()
+        low, high = (middle, high) if inside >= 1 - 2 * tail else (low, middle - 1)
+    return ordered[:, low].astype(float), ordered[:, draws - 1 - low].astype(float)
 
 
 def probability_above_next(mean: Numbers, error: Numbers) -> Floats:

@@ -1,4 +1,4 @@
-"""The inverse of a symmetric matrix, quickly where it is regular and still where it is not."""
+"""Symmetric matrices: made of blocks, and inverted quickly where they are regular and still where they are not."""
 
 from __future__ import annotations
 
@@ -27,3 +27,17 @@ def inverse_of_symmetric(matrix: Floats) -> tuple[Floats, float]:
     values, vectors = np.linalg.eigh(matrix)
     usable = values > USABLE * max(float(values[-1]), 1e-12)
     return (vectors[:, usable] / values[usable]) @ vectors[:, usable].T, float(np.log(values[usable]).sum())
+
+
+def symmetric(rows: list[list[Floats]]) -> Floats:
+    """The symmetric matrix of which each row of blocks is given from the diagonal on."""
+    size = sum(len(row[0]) for row in rows)
+    found = np.zeros((size, size))
+    at = 0
+    for row in rows:
+        height = len(row[0])
+        block = np.hstack(row)
+        found[at : at + height, at:] = block
+        found[at:, at : at + height] = block.T
+        at += height
+    return found
