@@ -9,7 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from maestro_analytics.cli import app
+from maestro_analytics.cli import application
+
+PROGRAM = application()
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -26,7 +28,7 @@ def command_paths() -> list[tuple[str, ...]]:
         else:
             paths.append(words)
 
-    walk(typer.main.get_command(app), ())
+    walk(typer.main.get_command(PROGRAM), ())
     return paths
 
 
@@ -47,7 +49,7 @@ def test_every_command_is_in_the_readme(words):
 
 @pytest.mark.parametrize("words", command_paths(), ids=" ".join)
 def test_every_command_has_help_with_an_example(words):
-    done = CliRunner().invoke(app, [*words, "--help"], prog_name="maestro-analytics", env={"COLUMNS": "200"})
+    done = CliRunner().invoke(PROGRAM, [*words, "--help"], prog_name="maestro-analytics", env={"COLUMNS": "200"})
     assert done.exit_code == 0
     assert f"maestro-analytics {' '.join(words)}" in done.output.partition("Example")[2], "no example"
 
@@ -70,7 +72,7 @@ def parameters() -> list[tuple[tuple[str, ...], Any]]:
         if not getattr(command, "commands", None):
             found.extend((words, parameter) for parameter in command.params)
 
-    walk(typer.main.get_command(app), ())
+    walk(typer.main.get_command(PROGRAM), ())
     return found
 
 

@@ -1,7 +1,8 @@
 """The command line. Data goes to standard output, everything else to standard error.
 
 Each module of this room adds its commands with `register`. `main` turns errors into messages and exit codes.
-Imports stay inside the commands, so that `--help` answers at once.
+Imports stay inside the commands, and only the module of the command that was named is imported, so that each answers
+at once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
+from importlib import import_module
 from types import FrameType
 from typing import Annotated, Any
 
@@ -17,25 +19,7 @@ from typer.exceptions import TyperException
 
 import maestro_analytics
 from maestro_analytics import errors
-from maestro_analytics.cli import (
-    dbt,
-    doctor,
-    erase,
-    exit_codes,
-    explain,
-    export,
-    lake,
-    land,
-    maintenance,
-    mcp,
-    prune,
-    push,
-    query,
-    reconcile,
-    refresh,
-    report,
-    sandbox,
-)
+from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.exit_codes import exit_code
 from maestro_analytics.cli.groups import Group
 from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
@@ -57,19 +41,44 @@ class Commands(Group):
             raise typer.Exit(exit_codes.BROKEN_PIPE) from None
 
 
-app = typer.Typer(
-    cls=Commands,
-    name="maestro-analytics",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-ROOMS = (
-    refresh, land, reconcile, maintenance, prune, erase, query, explain, report, mcp, push, export, lake, dbt, doctor,
-    sandbox,
-)  # fmt: skip
-for room in ROOMS:
-    room.register(app)
+MODULES = {
+    "refresh": "refresh",
+    "land": "land",
+    "reconcile": "reconcile",
+    "status": "maintenance",
+    "replay": "maintenance",
+    "quarantine": "maintenance",
+    "compact": "maintenance",
+    "prune": "prune",
+    "erase": "erase",
+    "sql": "query",
+    "explain": "explain",
+    "report": "report",
+    "lab": "report",
+    "mcp": "mcp",
+    "push": "push",
+    "export": "export",
+    "lake": "lake",
+    "dbt": "dbt",
+    "doctor": "doctor",
+    "sandbox": "sandbox",
+}
+"""Command -> the module that has it, in the order of the help."""
+
+
+def application(command: str | None = None) -> typer.Typer:
+    """The program with all its commands, or with those of one module where `command` names one."""
+    app = typer.Typer(
+        cls=Commands,
+        name="maestro-analytics",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        callback=program,
+    )
+    for module in [MODULES[command]] if command in MODULES else dict.fromkeys(MODULES.values()):
+        import_module(f"{__name__}.{module}").register(app)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -78,8 +87,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def program(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
@@ -103,8 +111,9 @@ def main() -> None:
     """Entry point of `maestro-analytics`."""
     signal.signal(signal.SIGTERM, _stop)
     use_utf8()
+    command = next(iter(sys.argv[1:]), None)
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(application(command)(standalone_mode=False))
     except TyperException as error:
         error.show() if hasattr(error, "show") else print(error, file=sys.stderr)
         _end(error, error.exit_code, said=True)

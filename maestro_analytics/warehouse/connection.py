@@ -100,7 +100,7 @@ def frame(
     relation = connection.sql(query, params=params)
     if relation is None:
         return pl.DataFrame()
-    return to_polars(connection, relation if limit is None else relation.limit(limit))
+    return to_polars(relation if limit is None else relation.limit(limit))
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> Any:

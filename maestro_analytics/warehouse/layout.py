@@ -18,11 +18,10 @@ def check_layout(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     Raises:
         SettingsError: a newer version has written it.
     """
-    has_layout = (
-        "select count(*) from duckdb_columns() where database_name = current_database() and schema_name = 'state' "
-        "and table_name = 'account' and column_name = 'layout'"
-    )
-    layout = scalar(connection, "select max(layout) from state.account") if scalar(connection, has_layout) else None
+    try:
+        layout = scalar(connection, "select max(layout) from state.account")
+    except (duckdb.BinderException, duckdb.CatalogException):  # new and empty, or older than the column
+        return
     if layout is not None and layout > LAYOUT:
         raise SettingsError(
             f"{path} was written by a newer version of maestro-analytics (layout {layout}; this one knows {LAYOUT}): "

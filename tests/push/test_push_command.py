@@ -29,7 +29,7 @@ def run(settings, monkeypatch, tmp_path):
         monkeypatch.setenv(f"MAESTRO_{name}", str(value))
 
     def run(*arguments):
-        result = CliRunner().invoke(cli.app, ["push", *arguments])
+        result = CliRunner().invoke(cli.application(), ["push", *arguments])
         code = cli.exit_code(result.exception) if isinstance(result.exception, MaestroError) else result.exit_code
         return code, result.stdout, result.stderr
 
