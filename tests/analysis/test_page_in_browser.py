@@ -75,6 +75,18 @@ CONTRAST = """
 })()
 """
 
+CUT = """
+(() => [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth + 1)
+  .map(box => box.textContent.slice(0, 80)))()
+"""
+"""Tables that are wider than their place."""
+
+WITHOUT_HEADING = """
+(() => [...document.querySelectorAll('tbody tr:first-child td')].filter(cell => cell.textContent &&
+  getComputedStyle(cell, '::before').content.length < 3).map(cell => cell.textContent))()
+"""
+"""Cells of a card, which is what a row of a table is on a phone, that do not say what they are."""
+
 STOPS = "a[href], summary, input, [tabindex]"
 """What the keyboard reaches."""
 
@@ -158,6 +170,10 @@ def test_the_page_can_be_read(page, browser, width):
     pictures = browser.run("document.querySelectorAll('figure').length")
     widths = f"[...document.querySelectorAll('figure .{shown} svg')].map(s => s.getBoundingClientRect().width)"
     assert pictures == sum(seen > 250 for seen in browser.run(widths)) > 10
+    browser.run("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    assert [] == browser.run(CUT)
+    assert width > 640 or [] == browser.run(WITHOUT_HEADING)
+    browser.run("document.querySelectorAll('details').forEach(each => { each.open = false; })")
     for dark in (False, True):
         browser.prefer(dark=dark)
         assert [] == browser.run(CONTRAST)
@@ -223,6 +239,7 @@ def test_a_page_of_the_site_can_be_read(site_pages, browser, name, width):
     assert [] == browser.run(OVERLAPS)
     assert [] == browser.run(SMALL)
     assert [] == browser.run(CUT)
+    assert width > 640 or [] == browser.run(WITHOUT_HEADING)
     for dark in (False, True):
         browser.prefer(dark=dark)
         assert [] == browser.run(CONTRAST.replace("'h3,", "'h2, dd, dt, li, blockquote, a, span, h3,"))
@@ -235,13 +252,6 @@ def test_a_page_of_the_site_can_be_read(site_pages, browser, name, width):
 def test_a_page_of_the_site_has_no_barrier(site_pages, browser, name):
     browser.show(site_pages[name], width=390)
     assert [] == browser.barriers()
-
-
-CUT = """
-(() => [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth + 1)
-  .map(box => box.textContent.slice(0, 80)))()
-"""
-"""Tables that are wider than their place."""
 
 
 def test_the_search_box_leaves_the_agents_that_match_and_says_how_many(site_pages, browser):

@@ -131,6 +131,19 @@ def in_page_colours(svg: str, mark: str) -> str:
     return svg
 
 
+def labels(words: Iterable[str]) -> str:
+    """The attribute of a table with its headings: on a phone each row is a card, and every cell has its heading.
+
+    Told once for the table and not for each cell, which would double the size of a long one.
+    """
+    return 'style="' + "".join(f"--c{at}:{_css_text(word)};" for at, word in enumerate(words, 1)) + '"'
+
+
+def _css_text(words: str) -> str:
+    quoted = text(words).replace("\\", r"\5c ")
+    return f"&quot;{quoted.replace('&quot;', chr(92) + '22 ')}&quot;"
+
+
 def printed_note(total: int) -> str:
     """Says on paper that most rows of a table are on the screen alone."""
     return f'<p class="more paper">Printed are {PRINTED_ROWS} of {total:,} rows; the page on a screen has more.</p>'
@@ -153,7 +166,8 @@ def table(
 ) -> str:
     """A table of texts. The first column of text names the row.
 
-    A long one has a search box where scripts run. Folded, it opens when asked for, and on paper.
+    A long one has a search box where scripts run. Folded, it opens when asked for, and on paper. On a phone each row is
+    a card.
 
     Args:
         name: what it is a table of, in a few words; text.
@@ -179,8 +193,9 @@ def table(
         more += printed_note(total)
     scroll = f"scroll{' long' if long else ''}{' trimmed' if trimmed else ''}"
     made = (
-        f'<div class="{scroll}" tabindex="0" role="region" aria-label="{text(name)}"><table><thead><tr>{above}</tr>'
-        f"</thead><tbody>{lines}</tbody></table></div>{more}"
+        f'<div class="{scroll}" tabindex="0" role="region" aria-label="{text(name)}">'
+        f"<table {labels(head.words for head in heads)}><thead><tr>{above}</tr></thead>"
+        f"<tbody>{lines}</tbody></table></div>{more}"
     )
     if not folded and not long:
         return made

@@ -64,7 +64,7 @@ def figure(wide: str, narrow: str, *, words: str) -> str:
 
 
 def table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, searched: bool = False) -> str:
-    """A table; on a phone each row is a list, and a long one scrolls in a box of its own.
+    """A table; the first column names the row. On a phone each row is a card; a long table scrolls in its own box.
 
     Args:
         headings: of each column its heading and `text` or `number`.
@@ -72,11 +72,12 @@ def table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *,
         searched: whether the search box filters its rows.
     """
     head = "".join(f'<th scope="col" class="{kind}">{text(words)}</th>' for words, kind in headings)
+    tags = ['th scope="row"', *["td"] * (len(headings) - 1)]
     lines = [
         "<tr>"
         + "".join(
-            f'<td class="{kind}" data-label="{text(words)}">{cell}</td>'
-            for cell, (words, kind) in zip(row, headings, strict=True)
+            f'<{tag} class="{kind}">{cell}</{tag[:2]}>'
+            for tag, cell, (_, kind) in zip(tags, row, headings, strict=True)
         )
         + "</tr>"
         for row in rows
@@ -86,7 +87,8 @@ def table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *,
     note = html.printed_note(len(lines)) if trimmed else ""
     return (
         f'<div class="scroll{" long" if long else ""}{" trimmed" if trimmed else ""}" tabindex="0" role="group" '
-        f'aria-label="Table"><table><thead><tr>{head}</tr></thead><tbody{mark}>{"".join(lines)}</tbody></table></div>'
+        f'aria-label="Table"><table {html.labels(words for words, _ in headings)}><thead><tr>{head}</tr></thead>'
+        f"<tbody{mark}>{''.join(lines)}</tbody></table></div>"
         f"{note}"
     )
 
