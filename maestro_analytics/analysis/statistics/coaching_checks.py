@@ -18,7 +18,6 @@ from maestro_analytics.analysis.statistics.regression import Coefficient
 from maestro_analytics.analysis.statistics.trials import Panel, Trials
 
 GROUPS = 30
-SWEEPS = 30
 NEW_DAYS = 84
 UNKNOWN = Coefficient(float("nan"), float("nan"), float("nan"), 0)
 
@@ -94,45 +93,62 @@ def imputation(panel: Panel, person: Codes, day: Codes, *, after: int, confidenc
     start = np.arange(weeks) * 7
     untreated = start[None, :] + 7 <= first[:, None]
     treated = (start[None, :] > first[:, None]) & (start[None, :] < first[:, None] + after)
-    everyone = np.ones(persons, dtype=bool)
-    value, coached = _imputed(n, total, untreated, treated, everyone)
+    weeks_before = _Weeks(n * untreated, total * untreated, n * treated, total * treated)
+    value, coached = weeks_before.imputed()
     if np.isnan(value) or coached < 3:
         return UNKNOWN, coached
     order = np.lexsort((np.random.default_rng(0).permutation(persons), first > weeks * 7))
     group = np.empty(persons, dtype=int)
     group[order] = np.arange(persons) % GROUPS
-    left = np.array([_imputed(n, total, untreated, treated, group != each)[0] for each in range(GROUPS)])
+    left = np.array([weeks_before.imputed(group == each)[0] for each in range(GROUPS)])
     left = left[np.isfinite(left)]
     if len(left) < 3:
         return UNKNOWN, coached
     error = float(np.sqrt(((left - left.mean()) ** 2).sum() * (len(left) - 1) / len(left)))
     reach = float(special.stdtrit(min(len(left), coached) - 1, 0.5 + confidence / 2)) * error
-    return Coefficient(value, value - reach, value + reach, int(everyone.sum())), coached
+    return Coefficient(value, value - reach, value + reach, persons), coached
 
 
-def _imputed(
-    n: Floats,
-    total: Floats,
-    untreated: npt.NDArray[np.bool_],
-    treated: npt.NDArray[np.bool_],
-    kept: npt.NDArray[np.bool_],
-) -> tuple[float, int]:
-    weight = n * untreated * kept[:, None]
-    sums = total * untreated * kept[:, None]
-    of_person, of_week = weight.sum(1), weight.sum(0)
-    known = (of_person >= 3)[:, None] & (of_week > 0)[None, :]
-    week = np.zeros(n.shape[1])
-    person = np.zeros(n.shape[0])
-    for _ in range(SWEEPS):
-        person = (sums.sum(1) - weight @ week) / np.maximum(of_person, 1e-9)
-        week = (sums.sum(0) - person @ weight) / np.maximum(of_week, 1e-9)
-        week -= np.average(week, weights=of_week) if of_week.sum() else 0.0
-    counted = n * treated * known * kept[:, None]
-    if not counted.sum():
-        return float("nan"), 0
-    expected = (counted * (person[:, None] + week[None, :])).sum()
-    seen = (total * treated * known * kept[:, None]).sum()
-    return float((seen - expected) / counted.sum()), int((counted.sum(1) > 0).sum())
+class _Weeks:
+    """score = person + week; persons are absorbed, so that the system that is solved has a row for each week.
+
+    Args:
+        n, total: grades and their sum by person and week, where a person has not been coached.
+        after_n, after: the same where a person has just been coached.
+    """
+
+    def __init__(self, n: Floats, total: Floats, after_n: Floats, after: Floats) -> None:
+        self._of_person = n.sum(1)
+        known = self._of_person >= 3
+        self._n, self._after_n, self._after = n, after_n * known[:, None], after * known[:, None]
+        self._share = n / np.maximum(self._of_person, 1e-9)[:, None]
+        self._mean = total.sum(1) / np.maximum(self._of_person, 1e-9)
+        self._total = total
+        self._matrix, self._right, self._of_week = self._equations(slice(None))
+
+    def _equations(self, chosen: slice | npt.NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+        n = self._n[chosen]
+        of_week = n.sum(0)
+        right = self._total[chosen].sum(0) - self._mean[chosen] @ n
+        return np.diag(of_week) - n.T @ self._share[chosen], right, of_week
+
+    def imputed(self, left_out: npt.NDArray[np.bool_] | None = None) -> tuple[float, int]:
+        """Score after less the score expected, and how many persons that is from; some persons can be left out."""
+        matrix, right, of_week = self._matrix, self._right, self._of_week
+        after_n, after = self._after_n, self._after
+        if left_out is not None:
+            parts = self._equations(left_out)
+            matrix, right, of_week = matrix - parts[0], right - parts[1], of_week - parts[2]
+            after_n, after = after_n * ~left_out[:, None], after * ~left_out[:, None]
+        there = of_week > 0.5
+        counted = after_n * there
+        if not counted.sum():
+            return float("nan"), 0
+        week = np.zeros(len(of_week))
+        week[there] = np.linalg.pinv(matrix[np.ix_(there, there)], rcond=1e-9, hermitian=True) @ right[there]
+        of_person = counted.sum(1)
+        expected = of_person @ (self._mean - self._share @ week) + counted.sum(0) @ week
+        return float(((after * there).sum() - expected) / counted.sum()), int((of_person > 0).sum())
 
 
 def _difference(values: Floats, made: Trials, known: npt.NDArray[np.bool_], confidence: float) -> Coefficient:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from maestro_analytics.analysis.statistics.codes import crossed, summed
+
 
 def kaplan_meier(
     durations: pl.DataFrame,
@@ -75,23 +77,26 @@ def _clustered(curve: pl.DataFrame, rows: pl.DataFrame, happened: str, cluster: 
     """
     from scipy import special
 
-    codes = np.unique(rows[cluster].to_numpy(), return_inverse=True)[1]
+    codes = rows[cluster].rank("dense").to_numpy().astype(np.int64) - 1
     clusters = int(codes.max()) + 1
     if clusters < 3:
         return curve
     time, days = rows["days"].to_numpy().astype(float), curve["days"].to_numpy()
     at_risk, events = curve["at_risk"].to_numpy(), curve["events"].to_numpy()
-    done = rows[happened].to_numpy()
     hazard = np.append(0.0, np.cumsum(events / at_risk**2))
-    own = np.where(done, 1 / at_risk[np.minimum(np.searchsorted(days, time), len(days) - 1)], 0.0)
+    passed = np.searchsorted(days, time, side="right")
+    own = np.where(rows[happened].to_numpy(), 1 / at_risk[np.maximum(passed - 1, 0)], 0.0) - hazard[passed]
     chosen = np.unique(np.linspace(0, len(days) - 1, MOMENTS).astype(int))
-    ratios = []
-    for at in chosen:
-        seen = np.searchsorted(days, np.minimum(time, days[at]), side="right")
-        influence = np.where(time <= days[at], own, 0.0) - hazard[seen]
-        spread = float((np.bincount(codes, influence) ** 2).sum()) * clusters / (clusters - 1)
-        alone = float((influence**2).sum())
-        ratios.append(max(spread / alone, 1.0) if alone > 0 else 1.0)
+    # Until a moment all that is to come has the same influence, so sums by cluster and stretch of time are enough.
+    stretch, stretches = np.searchsorted(chosen + 1, passed), len(chosen) + 1
+    so_far = np.arange(stretches - 1)
+    ended = crossed(codes, clusters, stretch, stretches, np.ones(len(codes))).cumsum(1)
+    influence = crossed(codes, clusters, stretch, stretches, own).cumsum(1)[:, so_far]
+    influence -= hazard[chosen + 1] * (ended[:, -1:] - ended[:, so_far])
+    alone = summed(stretch, own**2, stretches).cumsum()[so_far]
+    alone += hazard[chosen + 1] ** 2 * (len(codes) - ended.sum(0)[so_far])
+    spread = (influence**2).sum(0) * clusters / (clusters - 1)
+    ratios = np.where(alone > 0, np.maximum(spread / np.where(alone > 0, alone, 1.0), 1.0), 1.0)
     ratio = np.interp(np.arange(len(days)), chosen, ratios)
     return curve.with_columns(
         greenwood=pl.col("greenwood") * pl.Series(ratio),
