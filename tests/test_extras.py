@@ -1,5 +1,7 @@
 """Optional dependencies: what is missing is named in one line, with the command that installs it."""
 
+import subprocess
+import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,23 @@ ROOT = Path(__file__).parents[1]
 def test_an_extra_installs_the_packages_that_it_stands_for(extra):
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert sorted(requirement.split(">")[0] for requirement in declared[extra]) == sorted(PACKAGES[extra])
+
+
+READ_RECORDS = """
+import sys
+import maestro_analytics.cli, maestro_analytics.pipeline
+from maestro_analytics.tables.coaching import TODOS
+from maestro_analytics.tables.json_records import read_records
+rows, refused = read_records([{"id": "1", "createdAt": "2026-01-31T00:00:00Z"}, {"id": ""}], TODOS)
+assert (rows.height, len(refused)) == (1, 1)
+print(sorted({"pandas", "pyspark", "hypothesis", "scipy"} & set(sys.modules)))
+import pandas
+"""
+
+
+def test_a_command_imports_none_of_the_large_packages_that_pandera_and_pyarrow_look_for():
+    done = subprocess.run([sys.executable, "-c", READ_RECORDS], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):

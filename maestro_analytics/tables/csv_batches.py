@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from maestro_analytics.tables.archive import Member
+from maestro_analytics.tables.casting import arrow_texts
 from maestro_analytics.tables.csv_records import Record, read_records
 from maestro_analytics.tables.headers import Header
 
@@ -129,7 +130,7 @@ def slow_batches(member: Member, header: Header, names: tuple[str, ...], count: 
 
 def _slow_batch(rows: list[Record], names: tuple[str, ...], count: RowCount) -> TextBatch:
     columns = zip(*(record.fields for record in rows), strict=True)
-    text = pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
+    text = pa.table({name: arrow_texts(column) for name, column in zip(names, columns, strict=True)})
     batch = TextBatch(count.rows, text)
     count.rows += len(rows)
     return batch

@@ -63,6 +63,7 @@ class StagedTable:
         unknown: stored name -> name in the file, for columns that the table does not know.
         files: Parquet files of live rows: `columns`, what is made here, and `ROW_NUMBER` where rows have a key.
         flagged_files: Parquet files of rows that the vendor marks as deleted: the grade's key and its parts.
+        largest_file: bytes in memory of the rows of the largest of `files`; known of lists only.
         rows_read: rows that the files held.
         rows_live: rows in `files`.
         rows_flagged: rows in `flagged_files`.
@@ -76,6 +77,7 @@ class StagedTable:
     unknown: dict[str, str] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     flagged_files: list[Path] = field(default_factory=list)
+    largest_file: int = 0
     rows_read: int = 0
     rows_live: int = 0
     rows_flagged: int = 0

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from maestro_analytics.tables.casting import Typed, flag, moment, number
+from maestro_analytics.tables.casting import Typed, arrow_texts, flag, moment, number
 from maestro_analytics.tables.columns import DTYPES, Role, Table
 from maestro_analytics.tables.delivery import Refusal
 from maestro_analytics.tables.headers import free_name
@@ -51,7 +51,7 @@ def read_records(
             failed[name] = wrong
     for name in unknown:
         frame_columns[name] = _texts(name, [row.get(name) for row in rows])
-    text = pa.table({name: pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in known})
+    text = pa.table({name: arrow_texts([_text(row.get(name)) for row in rows]) for name in known})
     checked = check_values(Typed(pl.DataFrame(frame_columns), failed), table, missing=[], text=text)
     refusals = [
         Refusal(
@@ -103,7 +103,7 @@ def _texts(name: str, values: list[Any]) -> pl.Series:
 
 
 def _moments(name: str, values: list[Any]) -> pl.Series:
-    return moment(pa.chunked_array([pa.array([_text(value) or "" for value in values], pa.string())])).alias(name)
+    return moment(pa.chunked_array([arrow_texts([_text(value) or "" for value in values])])).alias(name)
 
 
 def _flags(name: str, values: list[Any]) -> pl.Series:

@@ -9,7 +9,6 @@ its own. A word that stands for no id, such as `undefined`, is not an id.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 import duckdb
 import polars as pl
@@ -55,16 +54,7 @@ def people_of(groups: pl.DataFrame, in_grades: pl.DataFrame, other_ids: list[str
         in_grades: `agent_id`, and the `agent_email` and `agent_name` of its newest grade.
         other_ids: ids seen in other places.
     """
-    from scipy.cluster.hierarchy import DisjointSet  # imports slowly
-
-    people = DisjointSet()
-
-    def join(names: Iterable[str]) -> None:
-        first, *others = names
-        people.add(first)
-        for other in others:
-            people.add(other)
-            people.merge(first, other)
+    people = _DisjointSets()
 
     members = [
         ([each for each in agent_ids or [] if is_id(each)], email, name, available)
@@ -76,7 +66,7 @@ def people_of(groups: pl.DataFrame, in_grades: pl.DataFrame, other_ids: list[str
     for own_ids, email, name, available in members:
         names = [_id(each) for each in own_ids] + ([_address(email, name, shared)] if email else [])
         if names:
-            join(names)
+            people.join(*names)
             ids.update(own_ids)
             facts.append((names[0], email, name, available))
     found = [row for row in in_grades.sort("agent_id").iter_rows() if is_id(row[0])]
@@ -84,11 +74,11 @@ def people_of(groups: pl.DataFrame, in_grades: pl.DataFrame, other_ids: list[str
     grouped_addresses = {_plain(email) for _, email, _, _ in members if email}
     shared |= _shared_addresses([row for row in unlisted if row[1] and _plain(row[1]) not in grouped_addresses])
     for (agent_id,), email, name in unlisted:
-        join([_id(agent_id)] + ([_address(email, name, shared)] if email else []))
+        people.join(_id(agent_id), *([_address(email, name, shared)] if email else []))
     of_grades: list[Fact] = [(_id(agent_id), email, name, None) for agent_id, email, name in found]
     for agent_id in [*(row[0] for row in found), *filter(is_id, other_ids)]:
         ids.add(agent_id)
-        people.add(_id(agent_id))
+        people.join(_id(agent_id))
     person_ids: dict[str, str] = {}
     for agent_id in sorted(ids):
         person_ids.setdefault(people[_id(agent_id)], agent_id)
@@ -111,6 +101,29 @@ def people_of(groups: pl.DataFrame, in_grades: pl.DataFrame, other_ids: list[str
         AGENT_IDS.empty().schema,
         orient="row",
     )
+
+
+class _DisjointSets:
+    """Names of people, joined into sets; indexed by a name it gives the first name of the set.
+
+    scipy has the same, and importing it takes 30 MiB and half a second of each refresh.
+    """
+
+    def __init__(self) -> None:
+        self._earlier: dict[str, str] = {}
+
+    def join(self, first: str, *others: str) -> None:
+        """Make one set of the sets of these names; a name that is new is a set of its own."""
+        for name in (first, *others):
+            self._earlier.setdefault(name, name)
+            one, other = self[first], self[name]
+            self._earlier[other] = one
+
+    def __getitem__(self, name: str) -> str:
+        while (earlier := self._earlier[name]) != name:
+            self._earlier[name] = self._earlier[earlier]
+            name = earlier
+        return name
 
 
 def is_id(text: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,9 @@ DuckDB 1.3.0 and 1.3.2 then read other strings from the file, without an error."
 MASTER_MEMORY = "640MB"
 """Enough for a landing of any size, which spills to disk beyond it; the whole process stays under 1.5 GiB."""
 
+LEAST_MEMORY = 40 << 20
+"""With less, DuckDB refuses some statements."""
+
 
 def open_master_file(path: Path, *, spill: Path, memory_limit: str = MASTER_MEMORY) -> duckdb.DuckDBPyConnection:
     """The private database at `path`, for writing; created if it does not exist.
@@ -43,6 +47,21 @@ def open_master_file(path: Path, *, spill: Path, memory_limit: str = MASTER_MEMO
         "autoinstall_known_extensions": "false",
     }
     return configure_session(duckdb.connect(path, config=cast("dict[str, Any]", config)))
+
+
+@contextmanager
+def little_memory(connection: duckdb.DuckDBPyConnection, size: int) -> Iterator[None]:
+    """Let DuckDB hold about `size` bytes only; what does not fit, it writes to the disk.
+
+    An insert of many rows otherwise holds 120,000 of them, uncompressed, before it writes any.
+    """
+    mib = max(size, LEAST_MEMORY) >> 20
+    with suppress(duckdb.OutOfMemoryException):  # What landed before may hold more.
+        connection.execute("set memory_limit = $limit", {"limit": f"{mib}MiB"})
+    try:
+        yield
+    finally:
+        connection.execute("set memory_limit = $limit", {"limit": MASTER_MEMORY})
 
 
 def has_published_storage(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -10,9 +10,6 @@ from typing import Any
 
 from maestro_analytics.sandbox import Sandbox
 
-BASE_INSTALL = Path(__file__).with_name("base_install")
-"""Hides pandas and PySpark, as in a base install: pandera imports them where it finds them, half a second a command."""
-
 
 def environment(folder: Path, sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
     """The environment of a command that works below `folder`; warnings are errors in it."""
@@ -22,7 +19,6 @@ def environment(folder: Path, sandbox: Sandbox | None = None, **more: str) -> di
         "MAESTRO_CACHE": str(folder / "cache"),
         "MAESTRO_REQUESTS_PER_SECOND": "1000",
         "MAESTRO_REQUESTS_PER_MINUTE": "60000",
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(BASE_INSTALL), os.environ.get("PYTHONPATH")])),
         "PYTHONWARNINGS": "error",
     }
     if sandbox is not None:

@@ -25,7 +25,7 @@ from maestro_analytics.tables.delivery import (
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import CSAT, GRADE_TABLES, KINDS, TABLES_BY_NAME, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
-from maestro_analytics.warehouse.connection import scalar
+from maestro_analytics.warehouse.connection import little_memory, scalar
 from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, Source
 from maestro_analytics.warehouse.landing.append_only import land_append_only
 from maestro_analytics.warehouse.landing.coverage import cover
@@ -58,6 +58,8 @@ LANDERS = {CSAT.name: land_csat} | {
     for table in kind.tables
 }
 """Table -> what lands its rows; the grade tables are landed together."""
+MEMORY_PER_BYTE = 10
+"""Of a batch of rows that DuckDB inserts: of long texts it holds several copies."""
 
 
 def land(
@@ -234,7 +236,8 @@ def land_coaching(
                 return landed
             keep_list(kept, complete, taken_at)
             steps.reached("list kept")
-        with transaction(connection):
+        del complete, merged  # They hold the ids of a long list.
+        with little_memory(connection, MEMORY_PER_BYTE * staged.largest_file), transaction(connection):
             connection.execute("delete from state.quarantine where kind = ? and table_name = ?", [COACHING, table_name])
             quarantined = quarantine(connection, staged.refusals, source)
             rows_landed = land_list(connection, staged, source)

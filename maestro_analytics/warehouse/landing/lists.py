@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import polars as pl
 
 from maestro_analytics.exports import Window, without
 from maestro_analytics.files import write_atomically
@@ -20,9 +19,8 @@ from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.json_records import read_records
 from maestro_analytics.warehouse.connection import frame, scalar
 
-BATCH = 5_000
+BATCH = 1_000
 """Records in memory at a time."""
-BATCH_NUMBER = "__batch"
 
 Records = Iterable[dict[str, Any]]
 
@@ -94,22 +92,19 @@ def keep_list(path: Path, records: Records, taken_at: datetime) -> None:
 def stage_list(records: Records, table: Table, folder: Path) -> StagedTable:
     """Check records batch by batch and write the rows to Parquet files in `folder`; `rows_live` counts each id once."""
     staged = StagedTable(table)
+    ids: set[str] = set()
     remaining = iter(records)
     while batch := list(islice(remaining, BATCH)):
         rows, refusals = read_records(batch, table, first_line=staged.rows_read + 1)
         staged.rows_read += len(batch)
         staged.refusals += refusals
         staged.unknown |= {name: name for name in rows.columns if name not in table.columns}
+        ids.update(rows.get_column("id"))
+        staged.largest_file = max(staged.largest_file, int(rows.estimated_size()))
         path = folder / f"{len(staged.files):06}.parquet"
-        rows.with_columns(pl.lit(len(staged.files)).alias(BATCH_NUMBER)).write_parquet(path)
+        rows.write_parquet(path)
         staged.files.append(path)
-    if staged.files:
-        staged.rows_live = (
-            pl.scan_parquet(staged.files, glob=False, missing_columns="insert", extra_columns="ignore")
-            .select(pl.col("id").n_unique())
-            .collect()
-            .item()
-        )
+    staged.rows_live = len(ids)
     staged.rows_repeated = staged.rows_read - len(staged.refusals) - staged.rows_live
     return staged
 

@@ -10,7 +10,6 @@ from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.warehouse.connection import quoted_all, rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
-from maestro_analytics.warehouse.landing.lists import BATCH_NUMBER
 from maestro_analytics.warehouse.landing.staged import counts_of, insert_list, scan
 
 
@@ -81,16 +80,13 @@ def land_list(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source
     name = staged.table.name
     connection.execute(f"delete from main.{name}")
     landed = 0
-    if staged.files:
-        names = quoted_all([*staged.table.columns, *staged.unknown])
-        rows = scan(staged.files)
-        order = f"(coalesce(updated_at, '-infinity'::timestamptz), {BATCH_NUMBER})"
-        landed = rowcount(
-            connection,
-            f"insert into main.{name} ({names}) select {names} from {rows} semi join "
-            f"(select id, max_by({BATCH_NUMBER}, {order}) as {BATCH_NUMBER} from {rows} group by id) "
-            f"using (id, {BATCH_NUMBER})",
-        )
+    # One batch after another: all at once would hold a long list in memory.
+    for file in staged.files:
+        landed += rowcount(connection, f"insert into main.{name} by name select * from {scan([file])}")
+    if landed > staged.rows_live:
+        order = "(coalesce(updated_at, '-infinity'::timestamptz), rowid)"
+        newest = f"select max_by(rowid, {order}) from main.{name} group by id"
+        landed -= rowcount(connection, f"delete from main.{name} where rowid not in ({newest})")
     _record_snapshot(connection, name, source, landed)
     return landed
 
