@@ -17,16 +17,14 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def command_paths() -> list[tuple[str, ...]]:
-    """Every command as its words, groups left out."""
+    """Every command and group of commands as its words."""
     paths: list[tuple[str, ...]] = []
 
     def walk(command: object, words: tuple[str, ...]) -> None:
-        children = getattr(command, "commands", None)
-        if children:
-            for name, child in children.items():
-                walk(child, (*words, name))
-        else:
+        if words:
             paths.append(words)
+        for name, child in getattr(command, "commands", {}).items():
+            walk(child, (*words, name))
 
     walk(typer.main.get_command(PROGRAM), ())
     return paths
@@ -83,7 +81,7 @@ def test_help_is_whole_sentences_and_says_what_a_value_is(words, parameter):
     text = (parameter.help or "").strip()
     assert text.endswith(".")
     assert text[0].isupper() or text[0] in "`-"
-    if parameter.param_type_name == "option" and not parameter.is_flag:
+    if parameter.param_type_name == "argument" or not parameter.is_flag:
         assert parameter.metavar, "says TEXT, not what"
 
 

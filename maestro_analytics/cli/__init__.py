@@ -21,7 +21,7 @@ import maestro_analytics
 from maestro_analytics import errors
 from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.exit_codes import exit_code
-from maestro_analytics.cli.groups import Group
+from maestro_analytics.cli.groups import Group, Program
 from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
 from maestro_analytics.files import disk_fault
 from maestro_analytics.text import harmless
@@ -68,14 +68,7 @@ MODULES = {
 
 def application(command: str | None = None) -> typer.Typer:
     """The program with all its commands, or with those of one module where `command` names one."""
-    app = typer.Typer(
-        cls=Commands,
-        name="maestro-analytics",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        callback=program,
-    )
+    app = Program(cls=Commands, name="maestro-analytics", pretty_exceptions_enable=False, callback=program)
     for module in [MODULES[command]] if command in MODULES else dict.fromkeys(MODULES.values()):
         import_module(f"{__name__}.{module}").register(app)
     return app

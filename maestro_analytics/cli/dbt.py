@@ -13,19 +13,16 @@ from maestro_analytics.cli.output import write_content
 
 def register(app: typer.Typer) -> None:
     """Add `dbt sources`."""
-    group = command_group("dbt", help="The published file in a dbt project.")
-    group.callback()(_group)
+    group = command_group(
+        "dbt", help="The published file in a dbt project.", examples=("dbt sources --output models/sources.yml",)
+    )
     group.command("sources")(sources)
     app.add_typer(group)
 
 
-def _group() -> None:
-    """The published file in a dbt project."""
-
-
 def sources(
     output: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Write to this file, not to standard output.")
+        Path | None, typer.Option(metavar="FILE", help="Write to this file, not to standard output.")
     ] = None,
 ) -> None:
     """Write a sources.yml for the published file: descriptions of everything in it, and tests that hold.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -48,6 +49,7 @@ def erase(
         raise EmptyStore(path=settings.database)
     with Master.open(settings.data, command="erase") as master:
         subject = erasing.ticket(master.connection, ticket) if ticket else erasing.agent(master.connection, str(agent))
+        near = erasing.nearest_people(master.connection, agent) if agent else []
         erased = erasing.erase(master, subject, dry_run=dry_run)
         agent_ids, tickets = ((), subject.ids) if subject.is_ticket else (subject.ids, ())
         pushes = push_ledger.erase(settings.data, agent_ids=agent_ids, tickets=tickets, dry_run=dry_run)
@@ -63,6 +65,9 @@ def erase(
         "pushes": pushes,
         "database": str(settings.database),
     }
+    if agent and not (erased.tables or erased.file_rows):
+        nearest = f" Nearest: {', '.join(map(repr, near))}." if near else ""
+        print(f"nothing is about {agent!r} or names them.{nearest}", file=sys.stderr)
     if as_json:
         emit_json(report)
         return

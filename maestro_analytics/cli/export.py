@@ -33,6 +33,11 @@ def register(app: typer.Typer) -> None:
     group = command_group(
         "export",
         help="Files of the vendor's exports, kept in a folder, without a warehouse. Their paths go to standard output.",
+        examples=(
+            "export raw --since 2026-01-01 --until 2026-02-01 --to january",
+            "export groups --to groups",
+            "export audit --since 2026-01-01 --to audit",
+        ),
     )
     group.command()(raw)
     group.command()(groups)

@@ -1,11 +1,12 @@
-"""Groups of commands: their help says of each command in a whole sentence what it does."""
+"""Commands and groups of commands whose help is for people: whole sentences, examples, and names for what is given."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 WHOLE_SENTENCE = 400
 """Letters of a first sentence; typer would cut it where the line ends."""
@@ -22,6 +23,38 @@ class Group(TyperGroup):
                 formatter.write_dl(shown)
 
 
-def command_group(name: str, *, help: str) -> typer.Typer:
-    """A group of commands that shows its help when it is called without one."""
-    return typer.Typer(cls=Group, name=name, help=help, no_args_is_help=True, rich_markup_mode=None)
+class Command(TyperCommand):
+    """A command whose help names an argument by what it is, such as QUERY, and not by its Python type besides."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        records: dict[str, list[tuple[str, str]]] = {"argument": [], "option": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                if parameter.param_type_name == "argument":
+                    record = (parameter.metavar or "", record[1])
+                records[parameter.param_type_name].append(record)
+        for kind, lines in records.items():
+            if lines:
+                with formatter.section(f"{kind.title()}s"):
+                    formatter.write_dl(lines)
+
+
+class Program(typer.Typer):
+    """Commands or groups of them. Shows its help when it is called without one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(no_args_is_help=True, rich_markup_mode=None, **options)
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
+        return super().command(name, **{"cls": Command, **options})
+
+
+def command_group(name: str, *, help: str, examples: Sequence[str]) -> typer.Typer:
+    """A group of commands.
+
+    Args:
+        examples: what comes after `maestro-analytics`.
+    """
+    lines = "".join(f"\n  maestro-analytics {example}" for example in examples)
+    return Program(cls=Group, name=name, help=f"{help}\n\n\b\nExamples:{lines}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from maestro_analytics.lake import Written
 
 Place = Annotated[str, typer.Argument(metavar="PLACE", help="A folder or s3://BUCKET/FOLDER.", show_default=False)]
-Account = Annotated[str | None, typer.Option(metavar="NAME", help="Which account, where the lake holds several.")]
+Account = Annotated[str | None, typer.Option(metavar="NAME", help="Ask this account, where the lake holds several.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +23,11 @@ def register(app: typer.Typer) -> None:
     group = command_group(
         "lake",
         help="The tables as Delta Lake, by month, for Spark, Databricks, DuckDB, Trino, polars and pandas alike.",
+        examples=(
+            "lake write --to /mnt/lake",
+            "lake show /mnt/lake",
+            'lake sql "select count(*) from grades" --at /mnt/lake',
+        ),
     )
     group.command("write")(write_to)
     group.command("show")(show)

@@ -30,7 +30,7 @@ def _nothing_done() -> dict[str, Any]:
 
 
 def land(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Zips, plain CSVs, and folders of either.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Zips, plain CSVs, and folders of either.")],
     kind: Annotated[
         str | None,
         typer.Option(metavar="KIND", help="What the files are: raw, groups or audit. Default: by their columns."),

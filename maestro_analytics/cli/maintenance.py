@@ -25,7 +25,11 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(status)
     app.command()(replay)
-    group = command_group("quarantine", help="Rows that were refused: kept with their raw text, file, line and reason.")
+    group = command_group(
+        "quarantine",
+        help="Rows that were refused: kept with their raw text, file, line and reason.",
+        examples=("quarantine list", "quarantine retry", "quarantine export > refused.csv"),
+    )
     group.command("list")(quarantine_list)
     group.command("retry")(quarantine_retry)
     group.command("export")(quarantine_export)

@@ -29,7 +29,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be sent,
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
     group = command_group(
-        "push", help="Metrics back to the vendor: what changed since it was last acknowledged, and nothing else."
+        "push",
+        help="Metrics back to the vendor: what changed since it was last acknowledged, and nothing else.",
+        examples=("push agent-metrics --metric qa_score --dry-run", "push file hours.csv --kind agent --dry-run"),
     )
     group.command("agent-metrics", help=AGENT_METRICS_HELP)(agent_metrics)
     group.command("file")(file)
@@ -94,7 +96,7 @@ def agent_metrics(
 
 
 def file(
-    path: Annotated[Path, typer.Argument(help="CSV or Parquet.", show_default=False)],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV or Parquet file.", show_default=False)],
     kind: Annotated[str, typer.Option(metavar="agent|ticket", help="What the metrics are attached to.")],
     dry_run: DryRun = False,
     as_json: AsJson = False,

@@ -24,11 +24,11 @@ def sql(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="Write table, csv, json (rows), parquet or xlsx; by default as PATH ends.",
+            help="Write table, csv, json (rows), parquet or xlsx; by default what FILE ends with.",
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Write to this file, not to standard output.")
+        Path | None, typer.Option(metavar="FILE", help="Write to this file, not to standard output.")
     ] = None,
     for_spreadsheets: ForSpreadsheets = False,
 ) -> None:

@@ -59,11 +59,11 @@ def report(
     ] = 10,
     format: Annotated[
         str | None,
-        typer.Option(metavar="FORMAT", help="Write table, csv, json, html or xlsx; by default what OUTPUT ends with."),
+        typer.Option(metavar="FORMAT", help="Write table, csv, json, html or xlsx; by default what FILE ends with."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Write to this file; for csv and the site it may be a folder."),
+        typer.Option(metavar="FILE", help="Write to this file; for csv and the site it may be a folder."),
     ] = None,
     for_spreadsheets: ForSpreadsheets = False,
 ) -> None:
@@ -179,7 +179,7 @@ def lab(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FOLDER] [JUPYTERLAB OPTIONS]",
+            metavar="FOLDER [JUPYTERLAB OPTIONS]",
             help="The folder of the notebooks (maestro-notebooks without one), then what JupyterLab is to be told.",
         ),
     ] = None,

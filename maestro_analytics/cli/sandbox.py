@@ -13,7 +13,9 @@ from maestro_analytics.cli.groups import command_group
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
     group = command_group(
-        "sandbox", help="The vendor's API on this machine: real HTTP, a believable contact centre, no account."
+        "sandbox",
+        help="The vendor's API on this machine: real HTTP, a believable contact centre, no account.",
+        examples=("sandbox serve --port 8765", "sandbox faults"),
     )
     group.command("serve")(serve)
     app.add_typer(group)
@@ -22,7 +24,9 @@ def register(app: typer.Typer) -> None:
     def faults() -> None:
         """List what can be made to go wrong with `sandbox serve --fault NAME`.
 
-        Example: maestro-analytics sandbox faults
+        \b
+        Example:
+          maestro-analytics sandbox faults
         """
         from maestro_analytics.sandbox import FAULTS
 
@@ -66,10 +70,9 @@ def serve(
 ) -> None:
     """Serve the sandbox until interrupted: one line with the base URL and the token, then silence.
 
+    \b
     Examples:
-
       maestro-analytics sandbox serve --port 8765
-
       maestro-analytics sandbox serve --agents 200 --days 365 --fault expired-url --fault errored-above=2000
     """
     from datetime import UTC

@@ -134,7 +134,8 @@ class _Bars:
             case Planned(seconds_by_kind, _):
                 total = sum(seconds_by_kind.values())
                 if total:
-                    self._covered = self._display.add_task("covered", total=total, note=_days(total))
+                    parts = (f"{_days(seconds)} of {kind}" for kind, seconds in seconds_by_kind.items() if seconds)
+                    self._covered = self._display.add_task("covered", total=total, note=", ".join(parts))
             case Requested(export, _):
                 self._tasks[export.seq] = self._display.add_task(_short(export), total=None, note="asked for")
             case Polled(export, status, waited):

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import duckdb
 
-from maestro_analytics.errors import InvalidArgument, UnreadableFile
+from maestro_analytics.errors import InvalidArgument, UnreadableFile, nearest_names
 from maestro_analytics.files import is_zip, sha256_of, write_atomically
 from maestro_analytics.tables.archive import BROKEN_ARCHIVE, Member, members_of
 from maestro_analytics.tables.csv_batches import records_of
@@ -45,6 +45,10 @@ select distinct person_id from (
     select person_id, agent_id as name from agent_ids union all select person_id, person_id from agents
     union all select person_id, agent_email from agents union all select person_id, agent_name from agents
 ) where lower(trim(name)) = lower(trim($name))
+"""
+_PEOPLE = """
+select distinct unnest([agent_name, agent_email, person_id]) as name from agents
+union select agent_id from agent_ids
 """
 _IDS = "select agent_id from agent_ids where person_id = $person union select $person"
 _NAMES = """
@@ -132,6 +136,11 @@ def agent(connection: duckdb.DuckDBPyConnection, name: str) -> Subject:
     names = {str(each) for (each,) in connection.execute(_NAMES, {"ids": sorted(ids)}).fetchall()}
     names.add(name.strip().lower())
     return Subject(tuple(sorted(ids)), names=tuple(sorted(names)), rubrics=_rubrics(connection))
+
+
+def nearest_people(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
+    """Names, addresses and ids of people that somebody who writes `name` may mean."""
+    return nearest_names(name, [str(each) for (each,) in connection.execute(_PEOPLE).fetchall()])
 
 
 def _rubrics(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
@@ -233,9 +242,10 @@ def _condition(
 ) -> str:
     about = _about(columns, subject)
     if "grade_key" in columns:
-        # A grade whose rows are all in quarantine has its key alone here.
-        part = "split_part(grade_key, '|', 2)" if subject.is_ticket else "split_part(grade_key, '|', 4)"
-        of_source = " and split_part(grade_key, '|', 1) in ($source, '\\N')" if subject.is_ticket else ""
+        # A grade whose rows are all in quarantine has its key alone here. Not split_part, which DuckDB 2.0 cannot
+        # compare with anything where no row has a key.
+        part = "string_split(grade_key, '|')[2]" if subject.is_ticket else "string_split(grade_key, '|')[4]"
+        of_source = " and string_split(grade_key, '|')[1] in ($source, '\\N')" if subject.is_ticket else ""
         about += f" or list_contains($keys, grade_key) or (list_contains($ids, {part}){of_source})"
     if subject.is_ticket and "gradable_id" in columns:
         return f"coalesce({about}, false)"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from maestro_analytics.push.ledger import DDL
-from maestro_analytics.warehouse.erase import agent, erase, ticket
+from maestro_analytics.warehouse.erase import agent, erase, nearest_people, ticket
 from maestro_analytics.warehouse.replay import replay
 from tests.refresh.commands import run
 from tests.warehouse.data_folder import ANSWER, NOTE, SECTION, SURVEY, TOTAL, DataFolder, csv_text, everything, raw_zip
@@ -156,6 +156,11 @@ def test_an_id_that_is_a_part_of_other_ids_erases_nothing_of_theirs(data, what):
     assert (erased.tables, erased.file_rows) == ({}, 0)
 
 
+def test_a_name_that_nobody_has_leads_to_those_that_are_near(data):
+    fill(data)
+    assert ["Marla Quist"] == nearest_people(data.master.connection, "Marla Quits")[:1]
+
+
 def test_a_dry_run_counts_and_changes_nothing(data):
     fill(data)
     files = {path: path.read_bytes() for path in data.master.exports_folder.iterdir()}
@@ -165,6 +170,15 @@ def test_a_dry_run_counts_and_changes_nothing(data):
     assert planned.tables["total_scores"] == 1
     assert everything(data) == before
     assert {path: path.read_bytes() for path in data.master.exports_folder.iterdir()} == files
+
+
+def test_refused_rows_are_searched_where_none_is_of_a_grade(data):
+    """DuckDB cannot compare split_part of a column without values."""
+    data.land_rows(**rows(), csat=[SURVEY | TICKET, SURVEY | TICKET | {"csat_comment": "another one"}])
+    connection = data.master.connection
+    erased = erase(data.master, ticket(connection, "zendesk:77001234"), dry_run=True)
+    assert 1 == erased.tables["state.quarantine"]
+    assert {} == erase(data.master, agent(connection, "Nobody"), dry_run=True).tables
 
 
 def test_a_kept_file_that_cannot_be_read_is_removed(data):
