@@ -21,11 +21,12 @@ class ExportState:
 
     Attributes:
         status: `requested`, `in_progress`, `complete`, `errored`, or a word that the reference does not have.
-        data_url: presigned, on another host; empty when there is nothing to download. Never shown.
+        data_url: presigned, on another host; empty when there is nothing to download; None when the answer has no
+            `dataUrl` at all. Never shown.
     """
 
     status: str
-    data_url: str
+    data_url: str | None
 
     def __repr__(self) -> str:
         return f"ExportState(status={self.status!r}, data_url={'...' if self.data_url else ''!r})"
@@ -101,12 +102,15 @@ class ExportRequests:
             raise TryAgain(
                 f"{self._transport.host} described the export in an unknown form. Try again later.", endpoint=form.path
             )
+        status = str(answer.get("status") or "")
         data_url = answer.get("dataUrl")
-        if data_url is not None and not isinstance(data_url, str):
-            # Only null and empty text mean that there is nothing to download.
+        if data_url is None:
+            # Null is as empty as the empty text of the reference. An answer without the field is not understood.
+            return ExportState(status, "" if "dataUrl" in answer else None)
+        if not isinstance(data_url, str):
             raise ExportFailed(
                 f"the export has a dataUrl of type {type(data_url).__name__} instead of text. Ask the vendor about "
                 f"{redact(export_id)}.",
                 export_id=export_id,
             )
-        return ExportState(str(answer.get("status") or ""), data_url or "")
+        return ExportState(status, data_url)

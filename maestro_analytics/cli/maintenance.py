@@ -17,7 +17,7 @@ from maestro_analytics.values import rows_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from maestro_analytics.errors import EmptyStore
+    from maestro_analytics.errors import EmptyStore, MaestroError
     from maestro_analytics.warehouse.replay import Reread
 
 
@@ -119,19 +119,23 @@ def _end_as_stale(empty: EmptyStore, max_age: float, *, as_json: bool) -> NoRetu
 def replay(
     as_json: AsJson = False,
     without_missing: Annotated[
-        bool, typer.Option("--without-missing", help="Go on though kept files are gone; their rows are lost.")
+        bool,
+        typer.Option(
+            "--without-missing", help="Go on though kept files are gone or cannot be read; their rows are lost."
+        ),
     ] = False,
 ) -> None:
     """Rebuild everything from the kept files, without the network: the same result to the row, or a better reader's.
 
-    The new database takes the old one's place at the end, in one step: a replay that is stopped has changed nothing.
+    The new database takes the old one's place at the end, in one step: a replay that is stopped, or that meets a file
+    which had landed and cannot be read any more, has changed nothing.
 
     \b
     Examples:
       maestro-analytics replay
       maestro-analytics replay --json
     """
-    from maestro_analytics.errors import EmptyStore
+    from maestro_analytics.errors import EmptyStore, MaestroError
     from maestro_analytics.settings import Settings
     from maestro_analytics.warehouse import Master
     from maestro_analytics.warehouse.replay import replay as read_all
@@ -140,9 +144,18 @@ def replay(
     with Master.open(settings.data, command="replay") as master:
         if not master.has_landed() and not any(master.exports_folder.iterdir()):
             raise EmptyStore(path=settings.database)
-        outcomes = list(_told(read_all(master, without_missing=without_missing)))
-        master.publish()
-    _conclude(outcomes, database=str(settings.database), as_json=as_json)
+        outcomes: list[Reread] = []
+        failure = None
+        try:
+            for outcome in _told(read_all(master, without_missing=without_missing)):
+                outcomes.append(outcome)
+        except MaestroError as error:
+            if not outcomes:
+                raise
+            failure = error
+        else:
+            master.publish()
+    _conclude(outcomes, database=str(settings.database), as_json=as_json, failure=failure)
 
 
 def quarantine_list(
@@ -237,8 +250,8 @@ def _told(outcomes: Iterable[Reread]) -> Iterable[Reread]:
         yield outcome
 
 
-def _conclude(outcomes: list[Reread], *, database: str, as_json: bool) -> None:
-    """Say what came of all files, and leave with 5 or 6 where one was refused."""
+def _conclude(outcomes: list[Reread], *, database: str, as_json: bool, failure: MaestroError | None = None) -> NoReturn:
+    """Say what came of all files, and leave with 5 or 6 where one was refused; after a `failure` nothing changed."""
     tables: dict[str, int] = {}
     quarantined = 0
     errors = [outcome.error for outcome in outcomes if outcome.error]
@@ -249,9 +262,13 @@ def _conclude(outcomes: list[Reread], *, database: str, as_json: bool) -> None:
         errors += [file.error for file in outcome.landed.refused if file.error not in errors]
         for table, rows in outcome.landed.rows.items():
             tables[table] = tables.get(table, 0) + rows
+    if failure:
+        print(f"error: {failure}", file=sys.stderr)
+        errors.append(failure)
+        tables, quarantined = {}, 0
     code = worst(exit_code(error) for error in errors)
     report = {
-        "status": "partial" if errors else "complete",
+        "status": "failed" if failure else "partial" if errors else "complete",
         "files": len(outcomes),
         "tables": tables,
         "quarantined": quarantined,

@@ -42,7 +42,7 @@ DONE_WORDS = {"completed", "done", "finished", "succeeded", "success", "ready"}
 LONGEST_UNKNOWN_SECONDS = 300.0
 """How long to wait for an export with a status that is not in the reference."""
 POLLS_BEFORE_KNOWN = 3
-"""Polls during which the vendor may not know yet the id that it just gave."""
+"""Polls during which the vendor may not know yet the id that it just gave, or the address of its file."""
 
 
 class ExportEnded(ExportFailed):
@@ -237,8 +237,17 @@ class ExportRunner:
             said = redact(state.status)
             self.emit(Polled(record, said, clock.seconds() - started))
             match state.status.strip().lower():
-                case "complete":
+                case "complete" if state.data_url is not None:
                     return state.data_url
+                case "complete" if polls < POLLS_BEFORE_KNOWN:
+                    continue
+                case "complete":
+                    raise ExportFailed(
+                        f"the {record} is complete, and the answer does not say where its file is or that there is "
+                        "none: it has no dataUrl. Ask the vendor about it.",
+                        export_id=record.export_id,
+                        window=record.window,
+                    )
                 case word if word in DONE_WORDS and state.data_url:
                     return state.data_url
                 case "errored":
@@ -269,7 +278,7 @@ class ExportRunner:
             if number:
                 self.transport.clock.wait(min(2.0 ** (number - 1), 15.0), self.halt)
                 try:
-                    data_url = self.requests.state(record.export_id or "", stop=self.halt).data_url
+                    data_url = self.requests.state(record.export_id or "", stop=self.halt).data_url or ""
                 except Unreachable:
                     raise
                 except TryAgain as error:

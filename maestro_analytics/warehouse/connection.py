@@ -50,6 +50,18 @@ def open_master_file(path: Path, *, spill: Path, memory_limit: str = MASTER_MEMO
 
 
 @contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit at the end, or roll back when an exception passes."""
+    connection.execute("begin")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
+@contextmanager
 def little_memory(connection: duckdb.DuckDBPyConnection, size: int) -> Iterator[None]:
     """Let DuckDB hold about `size` bytes only; what does not fit, it writes to the disk.
 

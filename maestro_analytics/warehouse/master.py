@@ -27,7 +27,7 @@ from maestro_analytics.warehouse.connection import (
 )
 from maestro_analytics.warehouse.landing import coverage
 from maestro_analytics.warehouse.landing.accounting import Landed
-from maestro_analytics.warehouse.landing.lists import slices_of
+from maestro_analytics.warehouse.landing.lists import kept_name, slices_of
 from maestro_analytics.warehouse.layout import check_layout
 from maestro_analytics.warehouse.ledger import DuckLedger, relative
 from maestro_analytics.warehouse.lock import FolderLock
@@ -181,7 +181,7 @@ class Master:
 
     def list_slices(self, table_name: str) -> list[tuple[Window, datetime]]:
         """The slices in which a long coaching list was read, and when; empty if its kept list is gone."""
-        if not (self.folder / KEPT / f"coaching-{table_name}.ndjson.gz").exists():
+        if not (self.folder / KEPT / kept_name(table_name)).exists():
             return []
         return slices_of(self.connection, table_name)
 

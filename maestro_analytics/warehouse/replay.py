@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from maestro_analytics.warehouse.connection import frame, scalar
 from maestro_analytics.warehouse.land_export import land_export
 from maestro_analytics.warehouse.landing import land_coaching
 from maestro_analytics.warehouse.landing.accounting import Landed, Source
-from maestro_analytics.warehouse.landing.lists import KeptList
+from maestro_analytics.warehouse.landing.lists import KeptList, kept_name
 from maestro_analytics.warehouse.landing.staged import add_columns
 from maestro_analytics.warehouse.master import KEPT, Master
 from maestro_analytics.warehouse.reconcile import remove_ghosts
@@ -53,11 +53,12 @@ def replay(master: Master, *, budget: float = BUDGET, without_missing: bool = Fa
     killed has changed nothing. What it gives is the same to the row, for a reader that has not changed.
 
     Args:
-        without_missing: go on though kept files are gone. Their rows are lost then, and the next refresh asks for
-            their time again.
+        without_missing: go on though kept files that have landed are gone, or can no longer be read. Their rows are
+            lost then, and the next refresh asks for their time again.
 
     Raises:
-        MaestroError: kept files of exports that have landed are gone.
+        MaestroError: such files are gone (raised at once), or cannot be read (raised after all were tried). The
+            database is as it was.
     """
     landed = master.ledger.records("landing is not null and file is not null and pruned_at is null")
     gone = [str(export.file) for export in landed if export.file and not export.file.exists()]
@@ -69,13 +70,39 @@ def replay(master: Master, *, budget: float = BUDGET, without_missing: bool = Fa
     fresh_path = master.path.with_name("replay.new.duckdb")
     fresh_path.unlink(missing_ok=True)
     fresh = Master(master.folder, fresh_path, None)
+    earlier = {export.seq: export.status for export in landed}
+    unread: list[str] = []
     try:
-        yield from rebuild(master, fresh, budget=budget)
+        for result in rebuild(master, fresh, budget=budget):
+            yield result
+            if _loses_rows(master, result, earlier):
+                unread.append(str(result.file))
+        if unread and not without_missing:
+            raise MaestroError(
+                f"{len(unread)} kept files whose rows are in the database can no longer be read, {unread[0]} for one. "
+                "The database is as it was. Run it again with a version that reads them, or with --without-missing to "
+                "go on without their rows."
+            )
         fresh.connection.execute("checkpoint")
         fresh.close()
         master.replace_file(fresh_path)
     finally:
         discard(fresh)
+
+
+def _loses_rows(master: Master, result: Reread, earlier: Mapping[int, str]) -> bool:
+    """Whether rows of the master came from a file of which less could be read now."""
+    if result.export is None:
+        return result.error is not None and bool(_rows_of_list(master, result.file))
+    before = earlier.get(result.export.seq)
+    if result.error is not None:
+        return before in ("landed", "partial")
+    return before == "landed" and result.landed is not None and bool(result.landed.refused)
+
+
+def _rows_of_list(master: Master, kept: Path | None) -> int:
+    table = next(table for table in COACHING_TABLES if kept is not None and kept.name == kept_name(table.name))
+    return int(scalar(master.connection, f"select count(*) from main.{table.name}"))
 
 
 def discard(fresh: Master) -> None:
@@ -112,7 +139,7 @@ def rebuild(
         elif has_landed:
             fresh.land_pruned(export)
     for table in COACHING_TABLES:
-        kept = master.folder / KEPT / f"coaching-{table.name}.ndjson.gz"
+        kept = master.folder / KEPT / kept_name(table.name)
         if kept.exists():
             yield reread_list(fresh, table.name, kept)
     _carry_over_history(master, fresh)
@@ -133,7 +160,7 @@ def retry_quarantine(master: Master, *, budget: float = BUDGET) -> Iterator[Rere
     for export in exports:
         yield reread(master, export, budget=budget)
     for table_name in sorted(lists.get_column("table_name")):
-        kept = master.folder / KEPT / f"coaching-{table_name}.ndjson.gz"
+        kept = master.folder / KEPT / kept_name(table_name)
         if kept.exists():
             yield reread_list(master, table_name, kept)
 

@@ -26,7 +26,7 @@ def test_an_export_is_polled_as_the_reference_says(exports, host, reply):
 
     states = [exports.state("id/1"), exports.state("id/1")]
 
-    assert [("in_progress", ""), ("complete", "")] == [(state.status, state.data_url) for state in states]
+    assert [("in_progress", None), ("complete", "")] == [(state.status, state.data_url) for state in states]
     assert [("get-export-data", b'{"exportId": "id/1"}')] * 2 == forms(host)
 
 

@@ -59,14 +59,37 @@ def serve(httpserver, *bodies):
     )
 
 
-@pytest.mark.parametrize("url", [{"dataUrl": ""}, {"dataUrl": None}, {}])
-def test_complete_without_an_address_is_nothing_to_download(vendor, run, url):
+@pytest.mark.parametrize("url", ["", None])
+def test_complete_with_an_empty_address_is_nothing_to_download(vendor, run, url):
     transport, says, _ = vendor
-    says({"status": "complete"} | url)
+    says({"status": "complete", "dataUrl": url})
 
     (export,) = run(transport, {"groups": None})
 
     assert ("empty", None) == (export.status, export.file)
+
+
+@pytest.mark.parametrize(
+    "url", [{}, {"dataUrl": []}, {"dataUrl": False}, {"url": "https://store.example/file"}], ids=str
+)
+def test_complete_without_an_address_as_the_reference_has_it_is_not_taken_for_nothing(vendor, run, url):
+    transport, says, _ = vendor
+    says({"status": "complete"} | url)
+
+    (missed,) = run(transport, {"groups": None})
+
+    assert isinstance(missed, MissedWindow)
+    assert "dataUrl" in missed.reason
+
+
+def test_an_address_that_comes_a_moment_after_complete_is_waited_for(vendor, run, httpserver):
+    transport, says, asked = vendor
+    says({"status": "complete"}, {"status": "complete"}, complete(httpserver))
+    serve(httpserver, CSV)
+
+    (export,) = run(transport, {"groups": None})
+
+    assert (CSV, 1) == (export.file.read_bytes(), len(asked))
 
 
 def test_an_unknown_status_is_waited_for_and_reported(vendor, run, httpserver):

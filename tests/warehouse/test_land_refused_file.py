@@ -1,9 +1,12 @@
 """One file of an export is refused; the others land, and the export does not count as complete."""
 
+import polars as pl
 import pytest
 
 from maestro_analytics.errors import SchemaMismatch, UnreadableFile
 from maestro_analytics.exports import Window
+from maestro_analytics.warehouse.land_export import land_export
+from maestro_analytics.warehouse.replay import retry_quarantine
 from tests.warehouse.data_folder import (
     ANSWER,
     KEY,
@@ -143,6 +146,32 @@ def test_a_file_that_is_no_export_is_refused_as_a_whole(data):
     assert export.file.exists()
     assert data.rows("select status, landing from state.exports") == [("unreadable", None)]
     assert data.master.coverage("raw") == []
+
+
+class Panic(pl.exceptions.PanicException):
+    """What polars raises for a bug of its own."""
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), IndexError("x"), RuntimeError("x"), Panic("x")], ids=repr)
+@pytest.mark.parametrize("place", ["read_export", "master"])
+def test_an_export_that_leads_to_any_error_is_refused_and_kept_and_stops_nothing_else(data, monkeypatch, error, place):
+    def fail(*_, **__):
+        raise error
+
+    export = data.receive(raw_zip(total_scores=[TOTAL]))
+    with monkeypatch.context() as patched:
+        if place == "master":
+            patched.setattr("maestro_analytics.warehouse.landing.replace_grades", fail)
+        else:
+            patched.setattr("maestro_analytics.warehouse.land_export.read_export", fail)
+        landed = land_export(data.master, export)
+
+    assert "could not be read" in str(landed.unreadable)
+    assert export.file.exists()
+    assert data.column("select status from state.exports") == ["unreadable"]
+    assert land_export(data.master, data.receive(raw_zip(total_scores=[TOTAL | {"gradable_id": "2"}]))).is_covered
+    list(retry_quarantine(data.master))
+    assert data.column("select count(*) from total_scores") == [2]
 
 
 def test_a_rerun_that_brings_the_file_makes_it_good(data):

@@ -114,12 +114,48 @@ def test_a_replay_that_is_given_up_has_changed_nothing(data):
     assert not list((data.folder / "master").glob("*.new*"))
 
 
-def test_a_file_that_is_damaged_now_is_told_and_the_others_are_read(data):
+def damage_first(data):
+    next(data.folder.glob("exports/*000001*")).write_bytes(b"PK\x03\x04 no more")
+
+
+def refuse_first(data):
+    bad = [TOTAL | {"gradable_id": f"{number}", "rubric_score": "?"} for number in range(9)]
+    next(data.folder.glob("exports/*000001*")).write_bytes(raw_zip(total_scores=[TOTAL, *bad]))
+
+
+def damage_list(data):
+    (data.folder / "exports" / "coaching-todos.ndjson.gz").write_bytes(b"no more")
+
+
+@pytest.mark.parametrize("spoil", [damage_first, refuse_first, damage_list])
+def test_a_replay_that_can_no_longer_read_what_had_landed_changes_nothing_unless_asked_to(data, spoil):
     data.land_rows(total_scores=[TOTAL])
     data.land(raw_zip(total_scores=[TOTAL | {"gradable_id": "2"}]), week=1)
-    next(data.folder.glob("exports/*000001*")).write_bytes(b"PK\x03\x04 no more")
-    outcomes = list(replay(data.master))
+    data.master.land_coaching("todos", [{"id": "t"}], taken_at=TAKEN)
+    data.master.resolve_people()
+    before = everything(data)
+    spoil(data)
+    with pytest.raises(MaestroError, match="can no longer be read"):
+        list(replay(data.master))
+    assert everything(data) == before
 
-    assert [bool(outcome.error) for outcome in outcomes] == [True, False]
-    assert data.column("select gradable_id from total_scores") == ["2"]
-    assert data.column("select status from state.exports order by seq") == ["unreadable", "landed"]
+    outcomes = list(replay(data.master, without_missing=True))
+    bad = [bool(outcome.error or outcome.landed.refused) for outcome in outcomes]
+    assert bad == ([False, False, True] if spoil is damage_list else [True, False, False])
+    expected = (["2", "5310985"], []) if spoil is damage_list else (["2"], ["t"])
+    assert data.column("select gradable_id from total_scores order by 1") == expected[0]
+    assert data.column("select id from todos") == expected[1]
+    list(replay(data.master))
+
+
+def test_an_error_that_nobody_expects_while_a_file_is_read_loses_no_rows(data, monkeypatch):
+    data.land_rows(total_scores=[TOTAL])
+    data.master.resolve_people()
+    before = everything(data)
+    with monkeypatch.context() as patched:
+        patched.setattr("maestro_analytics.tables.reader.find_header", lambda *_, **__: 1 / 0)
+        with pytest.raises(MaestroError, match="can no longer be read"):
+            list(replay(data.master))
+    assert everything(data) == before
+    list(replay(data.master))
+    assert everything(data) == before

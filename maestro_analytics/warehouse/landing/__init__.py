@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from maestro_analytics.tables.delivery import (
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import CSAT, GRADE_TABLES, KINDS, TABLES_BY_NAME, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
-from maestro_analytics.warehouse.connection import little_memory, scalar
+from maestro_analytics.warehouse.connection import little_memory, scalar, transaction
 from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, Source
 from maestro_analytics.warehouse.landing.append_only import land_append_only
 from maestro_analytics.warehouse.landing.coverage import cover
@@ -35,6 +34,7 @@ from maestro_analytics.warehouse.landing.lists import (
     KeptList,
     SlicedList,
     keep_list,
+    kept_name,
     record_slices,
     rows_in_slices,
     stage_list,
@@ -205,7 +205,7 @@ def land_coaching(
     table = TABLES_BY_NAME[table_name]
     # The kept file stores whole seconds, and a replay must date the rows like this landing.
     taken_at = taken_at.replace(microsecond=0)
-    kept = kept_folder / f"coaching-{table_name}.ndjson.gz"
+    kept = kept_folder / kept_name(table_name)
     source = Source(COACHING, None, None, f"{kept_folder.name}/{kept.name}", taken_at)
     merged = SlicedList(KeptList(kept), records, slices) if slices else None
     complete = merged or records
@@ -254,15 +254,3 @@ def land_coaching(
             steps.reached("before commit")
     steps.reached("committed")
     return landed
-
-
-@contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commit at the end, or roll back when an exception passes."""
-    connection.execute("begin")
-    try:
-        yield
-    except BaseException:
-        connection.execute("rollback")
-        raise
-    connection.execute("commit")

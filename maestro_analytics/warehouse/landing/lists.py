@@ -25,6 +25,11 @@ BATCH = 1_000
 Records = Iterable[dict[str, Any]]
 
 
+def kept_name(table_name: str) -> str:
+    """The name of the kept file of a coaching list."""
+    return f"coaching-{table_name}.ndjson.gz"
+
+
 class KeptList:
     """A kept list: JSON lines, compressed. The gzip header has the time at which the list was read from the API."""
 

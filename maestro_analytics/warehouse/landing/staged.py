@@ -8,7 +8,7 @@ import duckdb
 
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.warehouse.connection import quoted
+from maestro_analytics.warehouse.connection import quoted, transaction
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
 from maestro_analytics.warehouse.landing.quarantine import quarantine
 from maestro_analytics.warehouse.state import columns_of
@@ -50,13 +50,12 @@ def add_columns(
     new = {stored: given for stored, given in unknown.items() if folded(stored) not in existing}
     if not new:
         return []
-    connection.execute("begin")
-    for stored, given in new.items():
-        for name in [table_name] + (["grade_history"] if table_name == "total_scores" else []):
-            connection.execute(f"alter table main.{name} add column {quoted(stored)} VARCHAR")
-        connection.execute(
-            "insert into state.schema_changes values (?, ?, ?, ?, ?, ?)",
-            [table_name, stored, given, source.seq, source.export_id, source.at],
-        )
-    connection.execute("commit")
+    with transaction(connection):
+        for stored, given in new.items():
+            for name in [table_name] + (["grade_history"] if table_name == "total_scores" else []):
+                connection.execute(f"alter table main.{name} add column {quoted(stored)} VARCHAR")
+            connection.execute(
+                "insert into state.schema_changes values (?, ?, ?, ?, ?, ?)",
+                [table_name, stored, given, source.seq, source.export_id, source.at],
+            )
     return [f"{table_name} has a new column {given!r}, kept as text in {stored}" for stored, given in new.items()]
