@@ -11,7 +11,14 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.coached import Coached, Window, coached_grades, coached_questions
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics.coaching_checks import imputation, newcomers, selection
-from maestro_analytics.analysis.statistics.effects import Effect, estimates, matched_effect, matched_weights
+from maestro_analytics.analysis.statistics.codes import Codes
+from maestro_analytics.analysis.statistics.effects import (
+    Effect,
+    due_to_scores_before,
+    estimates,
+    matched_effect,
+    matched_weights,
+)
 from maestro_analytics.analysis.statistics.regression import Coefficient
 from maestro_analytics.analysis.statistics.trials import MOST_CONTROLS, Trials
 
@@ -140,7 +147,7 @@ def coaching_effect(
         )
         found += checks
         usable = {effect.method for effect in found if not np.isnan(effect.effect.lo) and effect.coached > 0}
-        if recommended not in usable and why:
+        if recommended and recommended not in usable and why:
             why += f" The row {recommended!r} that would answer cannot be worked out, so none is recommended."
             recommended = ""
     if all(np.isnan(effect.effect.value) for effect in found if effect.method == recommended) and recommended:
@@ -277,7 +284,8 @@ def coaching_timeline(
     """How do scores move around a coaching session, beside agents of equal scores who were not coached?
 
     One row per group and week from the session: week -1 is the seven days before it, week 1 the seven after; the day of
-    the session is in none. Both groups are the ones of `coaching_effect`, matched.
+    the session is in none. Both groups are the ones of `coaching_effect`, matched. The controls' line is moved to where
+    it would be if they had had exactly the scores of the coached before, so that the gap after is the matched effect.
 
     Columns
         group             String   "coached" or "matched controls"
@@ -285,7 +293,8 @@ def coaching_timeline(
         n, n_na           Int64    sessions (or comparisons) with and without a grade in the week
         mean, lo, hi      Float64  mean score of the week, rid of differences between rubrics, percent; clustered by
                                    agent
-        overlapping       Int64    sessions whose person has another session by that week: their own effect is mixed in
+        moved             Float64  points that mean, lo and hi of the controls were moved by; 0 for the coached
+        overlapping       Int64    sessions whose person has another session by that week: their grades count up to it
         method, reliable, reason
 
     Source: as `coaching_effect`. Errors: see `Filters`.
@@ -298,10 +307,11 @@ def coaching_timeline(
         found, weight = matched_weights(made)
         for group, weights in (("coached", found.astype(float)), ("matched controls", weight)):
             members = made.only(weights > 0)
+            moved = 0.0 if group == "coached" else due_to_scores_before(made, found, weight)
             for week in (*range(-weeks, 0), *range(1, weeks + 1)):
                 rows.append(
-                    {"group": group, "week": week}
-                    | _week(data, members, weights[weights > 0], week, confidence=confidence)
+                    {"group": group, "week": week, "moved": moved}
+                    | _week(data, members, weights[weights > 0], week, moved=moved, confidence=confidence)
                 )
     schema = {
         "group": pl.String,
@@ -311,6 +321,7 @@ def coaching_timeline(
         "mean": pl.Float64,
         "lo": pl.Float64,
         "hi": pl.Float64,
+        "moved": pl.Float64,
         "overlapping": pl.Int64,
         "method": pl.String,
         "reliable": pl.Boolean,
@@ -331,12 +342,14 @@ def _week(
     weights: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     week: int,
     *,
+    moved: float,
     confidence: float,
 ) -> dict[str, object]:
     from scipy import special
 
     start = members.day + (7 * week if week < 0 else 7 * (week - 1) + 1)
-    n, total = data.panel.window(members.person, start, start + 7)
+    end = start + 7 if week < 0 else np.clip(_next_session(data, members) + 1, start, start + 7)
+    n, total = data.panel.window(members.person, start, end)
     w = weights * n
     overlapping = _others_by(data, members, week)
     counted = n > 0
@@ -358,12 +371,21 @@ def _week(
     known = number > 2
     reason = "" if known and counted.sum() >= 20 else f"{int(counted.sum())} sessions: fewer than 20"
     return base | {
-        "mean": mean,
-        "lo": mean - reach if known else None,
-        "hi": mean + reach if known else None,
+        "mean": mean + moved,
+        "lo": mean + moved - reach if known else None,
+        "hi": mean + moved + reach if known else None,
         "reliable": not reason,
         "reason": reason,
     }
+
+
+def _next_session(data: Coached, members: Trials) -> Codes:
+    """The day of the next session of each member's person, after the day of decision; a day far off without one."""
+    never = int(data.panel.counts.shape[1]) + 1000
+    key = np.sort(data.person * never + data.day)
+    at = np.searchsorted(key, members.person * never + members.day, side="right")
+    person, day = np.divmod(np.append(key, -1)[at], never)
+    return np.where(person == members.person, day, never)
 
 
 def _others_by(data: Coached, members: Trials, week: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -86,6 +86,14 @@ def test_the_sandboxs_coaching_effect_is_in_the_interval_and_the_naive_figures_a
     assert effect["against all uncoached"]["effect"] > effect["matched"]["effect"]
 
 
+def test_the_gap_in_the_picture_after_a_session_is_the_effect_that_is_told(sandbox, simulated):
+    weeks = analysis.coaching_timeline(sandbox[0]).filter(pl.col("week").is_between(1, 4))
+    means = weeks.group_by("group").agg((pl.col("mean") * pl.col("n")).sum() / pl.col("n").sum())
+    mean = dict(means.iter_rows())
+    matched = simulated[1].filter(pl.col("method") == "matched")["effect"].item()
+    assert mean["coached"] - mean["matched controls"] == pytest.approx(matched, abs=0.3)
+
+
 def test_the_sandboxs_agents_are_ranked_by_their_quality(sandbox):
     store, truth = sandbox
     quality = {min(agent.agent_ids): agent.quality_percent for agent in truth.agents}

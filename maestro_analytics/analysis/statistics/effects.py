@@ -102,6 +102,20 @@ def _design(made: Trials) -> Floats:
     return np.asarray(np.column_stack(columns), dtype=float)
 
 
+def due_to_scores_before(made: Trials, found: npt.NDArray[np.bool_], weight: Floats) -> float:
+    """How much of the plain gap between the coached and their matched controls is due to what they differed in before.
+
+    In points; the plain gap minus this is the matched effect. 0 where there is none to tell.
+    """
+    weights = _grades(made, found, weight)
+    coached = made.coached
+    effect = coefficient(_design(made), made.after, weights)
+    if np.isnan(effect) or not (weights[coached].sum() and weights[~coached].sum()):
+        return 0.0
+    means = [np.average(made.after[group], weights=weights[group]) for group in (coached, ~coached)]
+    return float(means[0] - means[1] - effect)
+
+
 def matched_weights(made: Trials) -> tuple[npt.NDArray[np.bool_], Floats]:
     """Which coached entries found controls, and the weight of each control."""
     return _weights(made, _matching(made), np.ones(len(made.coached), dtype=bool))

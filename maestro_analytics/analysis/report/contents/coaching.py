@@ -77,11 +77,10 @@ COACHING = (
         Words(
             "The scores of coached agents week by week, beside agents of equal scores in the same weeks who were not "
             "coached.",
-            reading="Before the dashed line both should run side by side; what they are further apart after it than "
-            "just before it is the session's.",
+            reading="Before the dashed line both should run side by side; what they are apart after it is the "
+            "session's.",
             action="If the gap closes after a few weeks, follow up.",
-            limits="How much a session is worth: the coached may have been a little lower just before it, which the "
-            "picture does not allow for; what a session is worth, above, does. A single agent's way.",
+            limits="What another way of answering gives, where one is recommended above. A single agent's way.",
             method="event study of matched sessions, clustered by agent.",
         ),
         says=sentences.around_session,
