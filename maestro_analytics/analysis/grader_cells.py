@@ -254,7 +254,7 @@ def adjusted_means(
         return found.select("person_id", *(pl.when(connected).then(name).alias(name) for name in columns))
     parts = [pl.DataFrame(schema={"rubric": pl.Int64} | {name: EFFECTS[name] for name in ("person_id", *columns)})]
     sums = _ordered(cells)
-    for rubric in np.unique(sums.rubric):
+    for rubric in np.flatnonzero(np.bincount(sums.rubric)):
         start, end = np.searchsorted(sums.rubric, (rubric, rubric + 1))
         found = _compared(store, choice, sums.part(slice(start, end)), confidence).agents
         parts.append(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.one_thread import one_thread
 from maestro_analytics.analysis.statistics.regression import Coefficient
 from maestro_analytics.analysis.statistics.trials import Panel, Trials
 
@@ -70,6 +71,7 @@ def newcomers(made: Trials, panel: Panel) -> npt.NDArray[np.bool_]:
     return np.asarray((made.day - first[made.person] < NEW_DAYS) & (first[made.person] > start + 14))
 
 
+@one_thread()
 def imputation(panel: Panel, person: Codes, day: Codes, *, after: int, confidence: float) -> tuple[Coefficient, int]:
     """Scores after each person's first session beside those expected from the person's earlier scores and the weeks.
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.statistics.matching import Matching
+from maestro_analytics.analysis.statistics.one_thread import one_thread
 from maestro_analytics.analysis.statistics.regression import Coefficient, coefficient, first_coefficient
 from maestro_analytics.analysis.statistics.trials import Trials
 
@@ -30,6 +31,7 @@ class Effect:
     gap_before: float
 
 
+@one_thread()
 def estimates(made: Trials, *, confidence: float) -> list[Effect]:
     """The same question answered four ways, from the one that misleads most to those that do not.
 
@@ -61,6 +63,7 @@ def estimates(made: Trials, *, confidence: float) -> list[Effect]:
     return effects
 
 
+@one_thread()
 def matched_effect(made: Trials, method: str, *, confidence: float) -> Effect:
     """The matched comparison alone, under another name: for a part of the trials, or a placebo."""
     weights = _grades(made, *matched_weights(made))

@@ -34,7 +34,7 @@ class Matching:
         places = np.column_stack([control, control_block * apart])
         self._tree = cKDTree(places, leafsize=64, balanced_tree=False, compact_nodes=False)
         self._k, self._caliper = k, caliper
-        self._look(4 * k)
+        self._look(2 * k)
 
     def weights(self, treated: Chosen | None = None, control: Chosen | None = None) -> tuple[Chosen, Floats]:
         """Match those chosen (all, when not given).

@@ -20,6 +20,7 @@ import numpy as np
 from maestro_analytics.analysis.statistics.absorbed import Absorbed, Cells, Equations, Spread, posterior, quadratic
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats, mixture_quantiles
+from maestro_analytics.analysis.statistics.one_thread import one_thread
 from maestro_analytics.analysis.statistics.shrinkage import rank_ends
 
 UNKNOWN = (np.nan, np.nan, np.nan)
@@ -63,6 +64,7 @@ class AgentEffects:
     within_sd: float
 
 
+@one_thread()
 def agent_effects(
     cells: Cells, *, confidence: float = 0.95, draws: int = 1000, seed: int = 0, simultaneous: bool = False
 ) -> AgentEffects:
@@ -111,6 +113,7 @@ _COLUMNS = (
 )
 
 
+@one_thread()
 def random_grader_effects(cells: Cells, component: Codes, *, confidence: float = 0.95) -> tuple[Floats, Floats, Floats]:
     """Effects of graders with agents and graders random, each component centred on its mean grader: effect, lo, hi.
 

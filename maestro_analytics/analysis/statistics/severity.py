@@ -16,6 +16,7 @@ import numpy as np
 from maestro_analytics.analysis.statistics.codes import Codes, crossed, summed
 from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.statistics.moods import moods
+from maestro_analytics.analysis.statistics.one_thread import one_thread
 from maestro_analytics.analysis.statistics.symmetric import symmetric
 
 
@@ -66,6 +67,7 @@ class Solved:
     level: Floats
 
 
+@one_thread()
 def grader_effects(
     n: Floats, total: Floats, squares: Floats, *, agent: Codes, grader: Codes, other: Sequence[Codes] = ()
 ) -> GraderEffects:
@@ -141,6 +143,7 @@ class ClusteredErrors:
     day_sd: float
 
 
+@one_thread()
 def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     """Errors of the effects when grades of one grader and agent, or of one grader and day or month, are alike.
 
