@@ -156,18 +156,16 @@ def _in_calendar(moments: pl.Series) -> pl.Series:
 
 
 def _usual_moment(text: Any) -> pl.Series | None:
-    """The moments of a column whose texts all have the same usual form, or None."""
+    """The moments of a column whose texts are all guarded for spreadsheets or end with Z, or None."""
     words = pc.is_in(text, arrow_texts(NULL_WORDS))
     if pc.all(words).as_py():
         return pl.repeat(None, len(text), dtype=UTC_MOMENT, eager=True)
     given = pc.if_else(words, pa.nulls(1)[0], text)
-    guarded = pc.all(pc.and_(pc.starts_with(given, '="'), pc.ends_with(given, '"'))).as_py()
-    if guarded:
-        bare = pc.binary_slice(given.cast(pa.binary()), 2, -1)
-    elif pc.all(pc.ends_with(given, "Z")).as_py():
-        bare = pc.binary_slice(given.cast(pa.binary()), 0, -1)
-    else:
+    guarded = pc.and_(pc.starts_with(given, '="'), pc.ends_with(given, '"'))
+    if not pc.all(pc.or_(guarded, pc.ends_with(given, "Z"))).as_py():
         return None
+    given = given.cast(pa.binary())
+    bare = pc.if_else(guarded, pc.binary_slice(given, 2, -1), pc.binary_slice(given, 0, -1))
     if pc.min(pc.binary_length(bare)).as_py() < _SHORTEST_MOMENT:
         return None
     try:

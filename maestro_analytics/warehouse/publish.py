@@ -19,9 +19,8 @@ from maestro_analytics.errors import MaestroError
 from maestro_analytics.files import disk_fault, replace_durably
 from maestro_analytics.kinds import RAW
 from maestro_analytics.warehouse import agents, steps
-from maestro_analytics.warehouse.comments import write_comments
+from maestro_analytics.warehouse.comments import define_views
 from maestro_analytics.warehouse.connection import open_master_file
-from maestro_analytics.warehouse.sql_files import create_views
 
 FICLONE = 0x40049409
 """Linux: share the other file's blocks, on file systems that can (btrfs, xfs)."""
@@ -39,8 +38,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         {"kind": RAW.name},
     )
     connection.execute("commit")
-    create_views(connection)
-    write_comments(connection)
+    define_views(connection)
     connection.execute("update state.account set published_at = now()")
 
 

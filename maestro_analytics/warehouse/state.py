@@ -255,6 +255,7 @@ ACCOUNT = StateTable(
         "token_hash": ("VARCHAR", "Salted hash of the last token: when it changes, the account is checked again"),
         "layout": ("BIGINT", "Version of this database's layout"),
         "published_at": ("TIMESTAMPTZ", "When this file was published"),
+        "definitions": ("VARCHAR", "Hash of what the views and comments of this file were made from"),
     },
 )
 
@@ -302,9 +303,5 @@ def create_all(connection: duckdb.DuckDBPyConnection) -> None:
 
 def columns_of(connection: duckdb.DuckDBPyConnection, table: str, *, schema: str = "main") -> list[str]:
     """The columns that a table has, those added later too."""
-    rows = connection.execute(
-        "select column_name from duckdb_columns() where schema_name = ? and table_name = ? and database_name = "
-        "current_database() order by column_index",
-        [schema, table],
-    ).fetchall()
-    return [str(row[0]) for row in rows]
+    empty = connection.execute(f"from {schema}.{quoted(table)} limit 0")
+    return [name for name, *_ in empty.description]

@@ -46,6 +46,8 @@ def add_columns(
 
     Runs in a transaction of its own, before that of the rows. Returns one warning per new column.
     """
+    if not unknown:
+        return []
     existing = {folded(name) for name in columns_of(connection, table_name)}
     new = {stored: given for stored, given in unknown.items() if folded(stored) not in existing}
     if not new:
