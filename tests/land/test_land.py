@@ -254,6 +254,7 @@ def test_the_command_lands_a_folder_and_prints_one_object(tmp_path):
         ("scores.csv", csv_text("total_scores", [TOTAL | {"rubric_score": "x"}] * 9), 5),
         ("part.zip", zipped({"total_scores.csv": csv_text("total_scores", [TOTAL])}), 6),
     ],
+    ids=["absent", "unknown table", "too many bad rows", "incomplete zip"],
 )
 def test_exit_codes_are_those_of_refresh(tmp_path, name, content, code):
     if content is not None:
