@@ -122,7 +122,7 @@ def contents(folder: Path) -> dict:
     with Master.open(folder) as master:
         data = DataFolder.__new__(DataFolder)
         data.folder, data.master = folder, master
-        found = everything(data, leaving_out=("channel", "colour", "landed_at", "published_at"))
+        found = everything(data, leaving_out=("channel", "colour", "landed_at"))
     del found["state.schema_changes"]
     return found
 

@@ -14,7 +14,7 @@ from maestro_analytics.errors import SettingsError
 from maestro_analytics.warehouse import Master
 from maestro_analytics.warehouse.layout import LAYOUT
 from maestro_analytics.warehouse.replay import replay
-from tests.warehouse.data_folder import KEY, TOTAL, DataFolder, everything
+from tests.warehouse.data_folder import KEY, OF_PUBLISHING, TOTAL, DataFolder, everything
 
 VERSION_0_1_0 = Path(__file__).with_name("data") / "version_0.1.0.tar.xz"
 """The published file and the kept files of a small data folder, as version 0.1.0 wrote them."""
@@ -38,7 +38,7 @@ def tables(data: DataFolder) -> dict[str, list[str]]:
     """All tables, with their columns in order of name: a migration adds columns at the end."""
     found = {}
     for name in everything(data):
-        rows = data.table(f"from {name}").drop("landed_at", "published_at", strict=False)
+        rows = data.table(f"from {name}").drop("landed_at", *OF_PUBLISHING, strict=False)
         found[name] = sorted(repr(row) for row in rows.select(sorted(rows.columns)).rows())
     return found
 

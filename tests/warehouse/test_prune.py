@@ -28,7 +28,7 @@ from tests.warehouse.data_folder import (
 from tests.warehouse.test_replay import busy_history
 
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
-TIMES = ["landed_at", "published_at", "pruned_at"]
+TIMES = ["landed_at", "pruned_at"]
 
 
 def tables(data: DataFolder) -> dict:
