@@ -23,6 +23,9 @@ FAILURES_IN_A_ROW = 2
 TRIED_APART = timedelta(hours=20)
 """How often entries that the vendor refused in an earlier push are tried one by one, when it refuses them together."""
 
+AGENTS_TRIED = 4
+"""Of so many agents that were refused in an earlier push, and are refused together, each is tried in every push."""
+
 SendBatch = Callable[[list[dict[str, Any]]], Sequence[Any]]
 
 
@@ -92,7 +95,10 @@ class Sending:
                 waiting.extend(reversed(self._come_apart(batch, words)))
 
     def _send_again(self, refused: Sequence[tuple[Entry, Refused]]) -> None:
-        """Send entries together that were refused before; if they are again, they come apart only once a day."""
+        """Send entries together that were refused before.
+
+        If they are refused again, they come apart once a day; of few agents, each agent's entries are sent at once.
+        """
         batch = [entry for entry, _ in refused]
         words = self._deliver(batch)
         if words is None:
@@ -100,6 +106,14 @@ class Sending:
         if len(batch) == 1 or self._now() - min(refusal.at for _, refusal in refused) >= TRIED_APART:
             for part in self._come_apart(batch, words):
                 self._send_apart(part)
+            return
+        by_agent: dict[str, list[tuple[Entry, Refused]]] = {}
+        for entry, refusal in refused:
+            by_agent.setdefault(entry.agent_id, []).append((entry, refusal))
+        if 1 < len(by_agent) <= AGENTS_TRIED:
+            self._ledger.not_taken(self._kind, batch)
+            for of_agent in by_agent.values():
+                self._send_again(of_agent)
             return
         self._ledger.refused_together(self._kind, ((entry, refusal.reason, refusal.at) for entry, refusal in refused))
         self._note_rejected((entry, refusal.reason) for entry, refusal in refused)

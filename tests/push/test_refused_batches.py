@@ -179,30 +179,42 @@ def test_a_refused_entry_is_tried_again_by_the_next_push(transport, vendor):
 
 
 def test_what_was_refused_before_goes_last_together_and_costs_one_request(transport, vendor):
-    vendor.unknown_agents = {"0001", "0002", "0900"}
+    vendor.unknown_agents = {f"09{number:02}" for number in range(5)}
     vendor.words = lambda bad: f"{len(bad)} are unknown"
     push_agent_metrics(transport, scores(1000))
     before = vendor.requests
     changed = scores(1000).with_columns(pl.col("metric_value") + 0.5)
     report = push_agent_metrics(transport, changed)
 
-    assert [len(batch) for batch in vendor.batches[before:]] == [500, 497, 3]
-    assert (report.sent, len(report.rejected)) == (997, 3)
+    assert [len(batch) for batch in vendor.batches[before:]] == [500, 495, 5]
+    assert (report.sent, len(report.rejected)) == (995, 5)
     assert {told["reason"] for told in report.rejected} == {"1 are unknown"}
     vendor.unknown_agents = set()
     before = vendor.requests
-    assert (push_agent_metrics(transport, changed).sent, vendor.requests - before) == (3, 1)
+    assert (push_agent_metrics(transport, changed).sent, vendor.requests - before) == (5, 1)
 
 
-def test_refused_entries_are_tried_one_by_one_again_after_a_day(transport, vendor, settings):
-    vendor.unknown_agents = {"0001", "0002"}
-    push_agent_metrics(transport, scores(3))
-    vendor.unknown_agents = {"0001"}
-    assert push_agent_metrics(transport, scores(3)).sent == 0
+def test_an_agent_that_the_vendor_knows_now_arrives_with_the_next_push_beside_few_that_it_does_not(transport, vendor):
+    weeks = pl.concat([scores(6, timestamp=f"2026-01-{day:02}T00:00:00Z") for day in (5, 12)])
+    vendor.unknown_agents = {"0001", "0002", "0003"}
+    push_agent_metrics(transport, weeks)
+    vendor.unknown_agents = {"0001", "0003"}
+    before = vendor.requests
+    report = push_agent_metrics(transport, weeks)
+
+    assert (report.sent, {told["agent_id"] for told in report.rejected}) == (2, {"0001", "0003"})
+    assert [len(batch) for batch in vendor.batches[before:]] == [6, 2, 2, 2]
+
+
+def test_of_many_refused_agents_each_is_tried_again_after_a_day(transport, vendor, settings):
+    vendor.unknown_agents = {f"{number:04}" for number in range(1, 6)}
+    push_agent_metrics(transport, scores(6))
+    vendor.unknown_agents -= {"0002"}
+    assert push_agent_metrics(transport, scores(6)).sent == 0
     with closing(sqlite3.connect(settings.data / "pushes.sqlite")) as ledger, ledger:
         ledger.execute("update pushes set sent_at = sent_at - 86400")
-    report = push_agent_metrics(transport, scores(3))
-    assert (report.sent, [told["agent_id"] for told in report.rejected]) == (1, ["0001"])
+    report = push_agent_metrics(transport, scores(6))
+    assert (report.sent, {told["agent_id"] for told in report.rejected}) == (1, vendor.unknown_agents)
 
 
 def test_a_good_metric_of_an_agent_is_not_held_up_by_one_that_was_refused(transport, vendor):
