@@ -27,8 +27,9 @@ def erase(
 ) -> None:
     """Erase a person or a ticket from the tables, history, quarantine, kept files, push ledger and published file.
 
-    A replay brings none of it back; a refresh does while the vendor still has it. Rows of others that name the person's
-    e-mail address or full name go too.
+    A replay brings none of it back; a refresh does while the vendor still has it. Rows of others go too when their text
+    names the person's full name or e-mail address, or the ticket's id of five characters or more. An agent id, a first
+    name or a nickname alone in the text of others stays: it cannot be told from other numbers and words.
 
     \b
     Examples:
