@@ -56,7 +56,7 @@ from maestro_analytics.exports.windows import MARGIN
 from maestro_analytics.files import disk_fault
 from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWED
 from maestro_analytics.moments import in_utc
-from maestro_analytics.push.mirror import PUBLISHING
+from maestro_analytics.push.ledger import PUBLISHING
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published

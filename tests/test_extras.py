@@ -24,7 +24,7 @@ def test_an_extra_installs_the_packages_that_it_stands_for(extra):
 READ_RECORDS = """
 import sys
 import maestro_analytics.cli, maestro_analytics.pipeline
-from maestro_analytics.tables.coaching import TODOS
+from maestro_analytics.tables.schemas import TODOS
 from maestro_analytics.tables.json_records import read_records
 rows, refused = read_records([{"id": "1", "createdAt": "2026-01-31T00:00:00Z"}, {"id": ""}], TODOS)
 assert (rows.height, len(refused)) == (1, 1)

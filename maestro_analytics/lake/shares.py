@@ -23,11 +23,11 @@ from maestro_analytics.lake.place import Place
 from maestro_analytics.lake.publications import SHARE, Publication, transaction_of
 from maestro_analytics.lake.source import CSAT_VERSIONS, GRADE_VERSIONS
 from maestro_analytics.lake.target import columns_of
-from maestro_analytics.tables.coaching import COACHING_TABLES
 from maestro_analytics.tables.schemas import (
     AGENT_GROUPS,
     AGENT_IDS,
     AGENTS,
+    COACHING_TABLES,
     COVERED_TIME,
     CSAT,
     GRADE_TABLES,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from maestro_analytics.push.compute import Span as Span
+    from maestro_analytics.push.ledger import copy_into as copy_into
     from maestro_analytics.push.metrics import METRICS as METRICS
-    from maestro_analytics.push.mirror import copy_into as copy_into
     from maestro_analytics.push.push import push_agent_metrics as push_agent_metrics
     from maestro_analytics.push.push import push_computed as push_computed
     from maestro_analytics.push.push import push_file as push_file
@@ -20,7 +20,7 @@ _HOMES = {
     "METRICS": "metrics",
     "PushReport": "report",
     "Span": "compute",
-    "copy_into": "mirror",
+    "copy_into": "ledger",
     "push_agent_metrics": "push",
     "push_computed": "push",
     "push_file": "push",

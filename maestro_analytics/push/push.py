@@ -31,9 +31,8 @@ from maestro_analytics.push.compute import (
 from maestro_analytics.push.diff import Plan, plan_push, plan_repeats, withdraw
 from maestro_analytics.push.entries import KEY, Kind, api_moment, entries_of
 from maestro_analytics.push.files import read_metrics_file
-from maestro_analytics.push.ledger import PushLedger, read_ledger, refuse_another_account
+from maestro_analytics.push.ledger import PushLedger, read_ledger, refuse_another_account, show_in_published
 from maestro_analytics.push.metrics import metrics_named
-from maestro_analytics.push.mirror import show_in_published
 from maestro_analytics.push.refusals import Refusals
 from maestro_analytics.push.report import PushReport
 from maestro_analytics.push.send import Sending

@@ -10,9 +10,8 @@ from typing import Any
 from maestro_analytics.errors import OutcomeUnknown, RequestRefused, SettingsError, TryAgain, Unreachable
 from maestro_analytics.push.entries import BATCH_SIZE, Entry, Kind
 from maestro_analytics.push.ledger import PushLedger
-from maestro_analytics.push.refusals import Refusals, Refused
+from maestro_analytics.push.refusals import Refusals, Refused, Suspicion, Trait, spread
 from maestro_analytics.push.replies import read_reply
-from maestro_analytics.push.suspicion import Suspicion, Trait, spread
 
 TRIES = 3
 """How often a batch goes out in one push while its reply is lost."""

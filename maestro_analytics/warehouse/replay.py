@@ -11,8 +11,8 @@ from pathlib import Path
 from maestro_analytics.errors import MaestroError, UnreadableFile
 from maestro_analytics.exports import ExportRecord
 from maestro_analytics.kinds import COACHING, EXPORT_KINDS
-from maestro_analytics.tables.coaching import COACHING_TABLES
 from maestro_analytics.tables.delivery import BUDGET
+from maestro_analytics.tables.schemas import COACHING_TABLES
 from maestro_analytics.warehouse import ledger
 from maestro_analytics.warehouse.connection import frame, scalar
 from maestro_analytics.warehouse.land_export import land_export

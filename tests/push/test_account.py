@@ -7,7 +7,7 @@ import pytest
 from maestro_analytics import account, pipeline, push
 from maestro_analytics.api import Transport
 from maestro_analytics.errors import AnotherRefresh, SettingsError
-from maestro_analytics.push.mirror import PUBLISHING
+from maestro_analytics.push.ledger import PUBLISHING
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Master

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maestro_analytics.tables.coaching import COACHING_SESSIONS, COACHING_TABLES, TODOS
 from maestro_analytics.tables.json_records import read_records, snake_case
+from maestro_analytics.tables.schemas import COACHING_SESSIONS, COACHING_TABLES, TODOS
 
 
 @pytest.mark.parametrize(
