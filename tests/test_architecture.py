@@ -1,4 +1,4 @@
-"""The diagram of the rooms that cannot go stale: who may import whom, read from the code with `ast`."""
+"""Which room may import which, read from the code with `ast`."""
 
 import ast
 from pathlib import Path

@@ -13,7 +13,9 @@ from maestro_analytics.cli import application
 
 PROGRAM = application()
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ROOMS = sorted(path.parent for path in (ROOT / "maestro_analytics").glob("*/README.md"))
 
 
 def command_paths() -> list[tuple[str, ...]]:
@@ -50,6 +52,12 @@ def test_every_command_has_help_with_an_example(words):
     done = CliRunner().invoke(PROGRAM, [*words, "--help"], prog_name="maestro-analytics", env={"COLUMNS": "200"})
     assert done.exit_code == 0
     assert f"maestro-analytics {' '.join(words)}" in done.output.partition("Example")[2], "no example"
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_the_modules_that_a_rooms_readme_names_exist(room):
+    named = set(re.findall(r"`([\w/]+\.py)`", (room / "README.md").read_text(encoding="utf-8")))
+    assert {name for name in named if not [*room.rglob(name), *room.parent.glob(name), *ROOT.glob(name)]} == set()
 
 
 def test_every_command_that_the_readme_shows_exists():

@@ -4,7 +4,7 @@
                                      ^------- ledger <-------/
 
 Agents and metrics are read from the published file, and the ledger is a file of its own. At the end of a push
-`mirror.show_in_published` opens the master to copy the ledger into `state.pushes`; a refresh waits meanwhile.
+`ledger.show_in_published` opens the master to copy the ledger into `state.pushes`; a refresh waits meanwhile.
 """
 
 from __future__ import annotations
