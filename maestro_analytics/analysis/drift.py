@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.agreement import pairing
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.benchmark import judged_by_benchmarks
 from maestro_analytics.analysis.filters import Filters, Store
-from maestro_analytics.analysis.statistics import process
+from maestro_analytics.analysis.statistics import lines, process
 from maestro_analytics.analysis.statistics.day_clusters import day_correlation
 from maestro_analytics.analysis.trends import Every, charted_rows, without_unfinished
-
-MOST_ALIKE = 0.8
 
 
 def grader_drift(
@@ -62,7 +59,7 @@ def grader_drift(
     periods = _periods(judged)
     chart = process.ewma(table["bias"], periods["weight"], _spread(judged), weight=weight, series=table["group"])
     charted = charted_rows(table, chart, scale=1.0, method=f"EWMA, weight {weight:g}").join(
-        _slopes(periods, confidence=confidence), on="group", how="left", maintain_order="left"
+        _slopes(periods, every=every, confidence=confidence), on="group", how="left", maintain_order="left"
     )
     # Of one or two periods, or of differences that are all equal, no limits can be told.
     told = (pl.col("points") > 2) & (pl.col("hi") > pl.col("lo"))
@@ -134,50 +131,21 @@ def _periods(judged: pl.DataFrame) -> pl.DataFrame:
     return periods.with_columns(weight=pl.col("n") / (1 + alike * (pl.col("n") - 1)))
 
 
-def _slopes(periods: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
-    """The least-squares line through each grader's period means, in points per 30 days.
-
-    t has periods - 2 degrees of freedom; the variance is raised by how much a period resembles the one before (AR(1),
-    over all graders), because a mood that lasts is not drift.
-    """
+def _slopes(periods: pl.DataFrame, *, every: Every, confidence: float) -> pl.DataFrame:
+    """The line through each grader's period means, in points per 30 days; a mood that lasts for weeks is not drift."""
     from scipy import special
 
-    w, x, y = (pl.col(name) for name in ("weight", "x", "y"))
-    centred = periods.with_columns(
-        dx=x - ((w * x).sum() / w.sum()).over("group"), dy=y - ((w * y).sum() / w.sum()).over("group")
+    day = pl.col("period").dt.epoch("d").cast(pl.Int64)
+    month = pl.col("period").dt.year().cast(pl.Int64) * 12 + pl.col("period").dt.month()
+    placed = periods.with_columns(place={"week": day // 7, "month": month}[every])
+    series = {
+        name: lines.Series(*(part[column].to_numpy() for column in ("place", "x", "y", "weight")))
+        for (name,), part in placed.partition_by("group", as_dict=True, maintain_order=True).items()
+        if part.height > 2 and part["x"].n_unique() > 2
+    }
+    slope, error, freedom = lines.slopes(list(series.values()))
+    reach = special.stdtrit(freedom, 0.5 + confidence / 2) * error
+    return pl.DataFrame(
+        {"group": list(series), "slope": slope, "slope_lo": slope - reach, "slope_hi": slope + reach},
+        schema={"group": pl.String, "slope": pl.Float64, "slope_lo": pl.Float64, "slope_hi": pl.Float64},
     )
-    dx, dy = pl.col("dx"), pl.col("dy")
-    line = (
-        centred.group_by("group", maintain_order=True)
-        .agg(n=pl.len(), xx=(w * dx**2).sum(), xy=(w * dx * dy).sum(), yy=(w * dy**2).sum())
-        .filter((pl.col("n") > 2) & (pl.col("xx") > 0))
-        .with_columns(slope=pl.col("xy") / pl.col("xx"))
-    )
-    lasting = _lasting(centred.join(line.select("group", "slope", points="n"), on="group", maintain_order="left"))
-    freedom = line["n"].to_numpy() - 2.0
-    rest = line.select((pl.col("yy") - pl.col("slope") * pl.col("xy")).clip(0))["yy"].to_numpy()
-    reach = special.stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(rest / freedom / line["xx"].to_numpy() * lasting)
-    return line.select("group", "slope").with_columns(
-        slope_lo=pl.col("slope") - pl.Series(reach, dtype=pl.Float64),
-        slope_hi=pl.col("slope") + pl.Series(reach, dtype=pl.Float64),
-    )
-
-
-def _lasting(centred: pl.DataFrame) -> float:
-    """By how much the variance of a slope grows because periods next to each other are alike; 1 where they are not."""
-    left = (pl.col("dy") - pl.col("slope") * pl.col("dx")) * pl.col("weight").sqrt()
-    sums = (
-        centred.with_columns(left=left)
-        .with_columns(before=pl.col("left").shift(1).over("group"))
-        .select(
-            together=(pl.col("left") * pl.col("before")).sum(),
-            alone=(pl.col("left") ** 2).sum(),
-            # A line takes away about 2 / n of what neighbours have in common.
-            taken=(2.0 * (1 / pl.col("points"))).mean(),
-        )
-    )
-    together, alone, taken = sums.row(0)
-    if not alone:
-        return 1.0
-    alike = min(max(together / alone + (taken or 0.0), 0.0), MOST_ALIKE)
-    return float((1 + alike) / (1 - alike))

@@ -26,6 +26,8 @@ POWER = {
     "reason": pl.String,
 }
 FEWEST_PAIRS = 30
+SPREADS = 25
+"""Values of the spread over which a chance is averaged."""
 
 
 def power(
@@ -67,23 +69,24 @@ def power(
     before, after, window, left_out = _windows(trend.filter(pl.col("n") > 0), days=days, min_n=min_n)
     if not trend.height:
         return Answer.of(pl.DataFrame(schema=POWER), choice, question=question)
-    sd = _unexplained(before, after, window)
+    sd, known = _unexplained(before, after, window)
     reason = "" if len(after) >= FEWEST_PAIRS else f"{len(after)} pairs of windows: fewer than {FEWEST_PAIRS}"
     agents = trend["person_id"].n_unique()
     rows = []
     for size in PILOTS:
         freedom = 2.0 * size - 3
-        error = sd * (2 / size) ** 0.5
+        # The groups differ a little before by chance, which the comparison has to take out.
+        error = sd * (2 / size * (1 + 1 / (2 * size - 4))) ** 0.5
         critical = float(special.stdtrit(freedom, 0.5 + confidence / 2))
-        found = 100 * float(special.stdtr(freedom, effect / error - critical)) if error > 0 else np.nan
+        seen = error > 0
         rows.append(
             {
                 "coached": size,
                 "controls": size,
                 "n": len(after),
                 "n_na": left_out,
-                "detectable": (critical + float(special.stdtrit(freedom, wanted))) * error,
-                "power": found,
+                "detectable": _detectable(wanted, freedom, critical, known) * error if seen else np.nan,
+                "power": 100 * _found(effect / error, freedom, critical, known) if seen else np.nan,
                 "possible": 2 * size <= agents,
                 "method": "two groups by chance, adjusted for the score before",
                 "reliable": not reason,
@@ -120,14 +123,37 @@ def _windows(trend: pl.DataFrame, *, days: int, min_n: int) -> tuple[Floats, Flo
     return before, after, enough["window"].to_numpy().astype(float), pairs.height - enough.height
 
 
-def _unexplained(before: Floats, after: Floats, window: Floats) -> float:
-    """Spread of the score after, given the score before and the window; nan with too few pairs."""
+def _found(errors: float, freedom: float, critical: float, known: float) -> float:
+    """Chance that an effect of so many standard errors is found, when the error is itself estimated.
+
+    Args:
+        freedom, critical: degrees of freedom of the pilot's t and the value that it has to exceed.
+        known: degrees of freedom of the spread that the error is made of.
+    """
+    from scipy import special
+
+    middle = (np.arange(SPREADS) + 0.5) / SPREADS
+    larger = np.sqrt(known / special.chdtri(known, middle))
+    return float(1 - special.nctdtr(freedom, errors / larger, critical).mean())
+
+
+def _detectable(wanted: float, freedom: float, critical: float, known: float) -> float:
+    """The effect, in standard errors, that is found with the chance that is wanted."""
+    low, high = 0.0, 100.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _found(middle, freedom, critical, known) < wanted else (low, middle)
+    return high
+
+
+def _unexplained(before: Floats, after: Floats, window: Floats) -> tuple[float, float]:
+    """Spread of the score after, given the score before and the window, and its degrees of freedom; nan for too few."""
     codes = np.unique(window, return_inverse=True)[1]
     levels = int(codes.max(initial=-1)) + 1
     freedom = len(after) - levels - 1
     if freedom < 1:
-        return float("nan")
+        return float("nan"), float("nan")
     size = np.bincount(codes)
     x, y = (values - (np.bincount(codes, values) / size)[codes] for values in (before, after))
     slope = float(x @ y) / float(x @ x) if float(x @ x) > 0 else 0.0
-    return float(np.sqrt(((y - slope * x) ** 2).sum() / freedom))
+    return float(np.sqrt(((y - slope * x) ** 2).sum() / freedom)), float(freedom)

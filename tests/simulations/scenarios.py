@@ -214,15 +214,21 @@ def bias_of_agents(rng: np.random.Generator, store: MemoryStore) -> Measures:
     return {SHARE_COVERED: covered(found, bias[number_of(found["grader"])])}
 
 
-def drift_of_moods(rng: np.random.Generator, store: MemoryStore) -> Measures:
-    """Weekly moods without any drift: how often the slope's interval excludes 0."""
-    graders, weeks, each = 6, 26, 5
-    judged, week = np.divmod(np.arange(graders * weeks * each) // each, weeks)
-    mood = rng.normal(0, 3, (graders, weeks))
-    apart = mood[judged, week] + rng.normal(0, 5, len(judged))
-    agent = rng.integers(0, 500, len(judged))
-    found = analysis.grader_drift(_benchmarks(apart, judged, agent, week * 7)).unique("group")
-    return {"slope excludes 0": 1 - covered(found, np.zeros(found.height), "slope_lo", "slope_hi")}
+def drift_of_moods(memory: float) -> Measure:
+    """Weekly moods without any drift, each as alike the one before as `memory`: how often the slope excludes 0."""
+
+    def measure(rng: np.random.Generator, store: MemoryStore) -> Measures:
+        graders, weeks, each = 6, 26, 5
+        judged, week = np.divmod(np.arange(graders * weeks * each) // each, weeks)
+        mood = rng.normal(0, 3, (graders, weeks))
+        for later in range(1, weeks):
+            mood[:, later] = memory * mood[:, later - 1] + (1 - memory**2) ** 0.5 * mood[:, later]
+        apart = mood[judged, week] + rng.normal(0, 5, len(judged))
+        agent = rng.integers(0, 500, len(judged))
+        found = analysis.grader_drift(_benchmarks(apart, judged, agent, week * 7)).unique("group")
+        return {"slope excludes 0": 1 - covered(found, np.zeros(found.height), "slope_lo", "slope_hi")}
+
+    return measure
 
 
 def effect(reason: str, size: float) -> Measure:
@@ -369,7 +375,8 @@ def scenarios() -> Iterator[Scenario]:
         yield Scenario("grader_agreement", f"{name}, {tickets} tickets", agreement(tickets, name),
                        {SHARE_COVERED: (0.90, 1.0), "reliable": (0.0, 1.0)})  # fmt: skip
     yield Scenario("benchmark_bias", "errors clustered by agent", bias_of_agents, {SHARE_COVERED: COVER})
-    yield Scenario("grader_drift", "weekly moods", drift_of_moods, {"slope excludes 0": (0.0, 0.075)})
+    for memory, name in ((0.0, "weekly moods"), (0.7, "moods that last for weeks")):
+        yield Scenario("grader_drift", name, drift_of_moods(memory), {"slope excludes 0": (0.0, 0.075)})
     for reason in coaching.REASONS:
         for size in (0.0, 5.0):
             yield Scenario("coaching_effect", f"{reason}, effect {size:g}", effect(reason, size),
