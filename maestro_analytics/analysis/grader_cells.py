@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from maestro_analytics.analysis.filters import Choice, Store
@@ -236,11 +237,33 @@ def _compared(
 
 def _with_one_grader(agent: Codes, grader: Codes, n: Floats) -> int:
     """How many agents have most of their grades from one of several graders."""
-    graders = int(grader.max()) + 1
-    if graders < 2:
-        return 0
-    of_graders = crossed(agent, int(agent.max()) + 1, grader, graders, n)
-    return int((of_graders.max(1) >= MOST_OF_ONE * of_graders.sum(1)).sum())
+    return int(_mostly_of_one(crossed(agent, int(agent.max()) + 1, grader, int(grader.max()) + 1, n)).sum())
+
+
+def _mostly_of_one(of_graders: Floats) -> npt.NDArray[np.bool_]:
+    """Whose grades come mostly (`MOST_OF_ONE`) from one of several graders; grades by whose they are and by grader."""
+    if of_graders.shape[1] < 2:
+        return np.zeros(len(of_graders), dtype=bool)
+    return np.asarray(of_graders.max(1) >= MOST_OF_ONE * of_graders.sum(1))
+
+
+def mostly_of_one_grader(store: Store, choice: Choice, members: pl.DataFrame, by: str) -> pl.Series:
+    """The values of `by` (a person, a team) whose grades come mostly from one of several graders.
+
+    Args:
+        members: one row per person and value of `by`.
+    """
+    cells = with_scores(scored_cells(store, choice))
+    if not cells.height:
+        return members[by].clear()
+    person, grader = cells["person"].to_numpy(), renumbered(cells["grader"].to_numpy())
+    n = cells["n"].to_numpy().astype(float)
+    of_persons = crossed(person, int(person.max()) + 1, grader, int(grader.max()) + 1, n)
+    numbers = members.join(person_ids(store), on="person_id").filter(pl.col("person") < len(of_persons))
+    values = numbers[by].unique().sort()
+    of_values = np.zeros((len(values), of_persons.shape[1]))
+    np.add.at(of_values, numbers[by].rank("dense").to_numpy().astype(int) - 1, of_persons[numbers["person"].to_numpy()])
+    return values.filter(pl.Series(_mostly_of_one(of_values) & (of_values.sum(1) > 0)))
 
 
 def adjusted_means(

@@ -9,6 +9,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.grader_cells import mostly_of_one_grader
 from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
 from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, FEWEST_CLUSTERS, with_clustered_share, with_share
 
@@ -76,9 +77,9 @@ def points_lost_by_team(
     One row per team, rubric and question. Columns as in `points_lost`, with `team`, `team_id`, and `gap`: failure rate
     of the team minus that of everyone who is graded on the question, in percent points, and `stands_out`: "above" or
     "below" that of everyone, else ""; only reliable rows; at most 5 % of those named are expected to be wrong
-    (Benjamini-Hochberg).
+    (Benjamini-Hochberg). No team is named that has most of its grades (60 %) from one of several graders.
 
-    Source: sql/queries/question_scores.sql, sql/queries/team_members.sql. Errors: see `Filters`.
+    Source: sql/queries/question_scores.sql, team_members.sql, grader_cells.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     frame = store.query("question_scores", **choice.variables)
@@ -93,12 +94,14 @@ def points_lost_by_team(
         .with_columns(cumulative_share=pl.col("share").cum_sum().over(over))
     )
     table = _with_failures(table, teams, ["team_id"], min_n=min_n, confidence=confidence)
-    table = _against_everyone(table, frame, confidence=confidence)
+    with_one = mostly_of_one_grader(store, choice, members.rename({"group_id": "team_id"}), "team_id")
+    table = _against_everyone(table, frame, with_one, confidence=confidence)
     return Answer.of(
         table.select("team", "team_id", *COLUMNS[:-3], "gap", "stands_out", *COLUMNS[-3:]),
         choice,
         question="Which questions cost which team the most?",
-        caveat="Teams work on different tickets: a gap may be the tickets', not the team's.",
+        caveat="Teams work on different tickets: a gap may be the tickets', not the team's."
+        + _unnamed(len(with_one), table["team_id"].n_unique(), "teams"),
     )
 
 
@@ -110,9 +113,10 @@ def points_lost_by_agent(
     One row per person, rubric and question, the costliest of each person first. Columns as in `points_lost`, with
     `person_id`, `agent_name`, `everyone` (failure rate of everyone who is graded on the question, percent), `gap`
     (failure rate of the agent minus that, percent points) and `stands_out`: "above" or "below" that of everyone, else
-    ""; only reliable rows; at most 5 % of those named are expected to be wrong (Benjamini-Hochberg).
+    ""; only reliable rows; at most 5 % of those named are expected to be wrong (Benjamini-Hochberg). Nobody is named
+    who has most of the grades (60 %) from one of several graders: a gap may be what the grader makes of the question.
 
-    Source: sql/queries/question_scores.sql, sql/queries/people.sql. Errors: see `Filters`.
+    Source: sql/queries/question_scores.sql, people.sql, grader_cells.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     answers = store.query("question_scores", **choice.variables)
@@ -127,24 +131,43 @@ def points_lost_by_agent(
         .with_columns(cumulative_share=pl.col("share").cum_sum().over(over))
     )
     table = with_share(table, "short", names=("failure_rate", "lo", "hi"), confidence=confidence)
-    table = _against_everyone(_judged(table, "Wilson", min_n=min_n), answers, confidence=confidence)
+    with_one = mostly_of_one_grader(store, choice, people, "person_id")
+    table = _against_everyone(_judged(table, "Wilson", min_n=min_n), answers, with_one, confidence=confidence)
     return Answer.of(
         table.select("person_id", "agent_name", *COLUMNS[:-3], "everyone", "gap", "stands_out", *COLUMNS[-3:]),
         choice,
         question="Which questions cost which agent the most?",
-        caveat="Agents get different tickets and graders: a gap may be theirs, not the agent's.",
+        caveat="Agents get different tickets and graders: a gap may be theirs, not the agent's."
+        + _unnamed(len(with_one), table["person_id"].n_unique(), "agents"),
     )
 
 
-def _against_everyone(table: pl.DataFrame, answers: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
-    """Adds everyone's failure rate, the gap to it, and whether the gap is more than chance."""
+def _unnamed(number: int, everyone: int, what: str) -> str:
+    """That some stand out on no question, because nobody can tell them from their grader."""
+    if not number:
+        return ""
+    return (
+        f" {number} of {everyone} {what} have most of their grades from one grader, whose view of a question cannot be "
+        "told from theirs: none of those stands out."
+    )
+
+
+def _against_everyone(
+    table: pl.DataFrame, answers: pl.DataFrame, with_one: pl.Series, *, confidence: float
+) -> pl.DataFrame:
+    """Adds everyone's failure rate, the gap to it, and whether the gap is more than chance.
+
+    Args:
+        with_one: those (ids) whose grades come mostly from one grader, of whom none is named.
+    """
     everyone = _by(answers, []).select("rubric_id", "question_id", everyone=100 * pl.col("short") / pl.col("n"))
     table = table.join(everyone, on=["rubric_id", "question_id"], how="left", maintain_order="left").with_columns(
         everyone=pl.col("everyone").fill_nan(None), gap=pl.col("failure_rate") - pl.col("everyone").fill_nan(None)
     )
     gap, everyone_of = table["gap"], table["everyone"]
     doubt = doubt_of_zero(gap, table["lo"] - everyone_of, table["hi"] - everyone_of, confidence=confidence)
-    flagged = benjamini_hochberg(np.where(table["reliable"].to_numpy(), doubt, np.nan), rate=1 - confidence)
+    tested = table["reliable"] & ~table[with_one.name].is_in(with_one.implode())
+    flagged = benjamini_hochberg(np.where(tested.to_numpy(), doubt, np.nan), rate=1 - confidence)
     return table.with_columns(
         stands_out=pl.when(pl.Series(flagged) & (pl.col("gap") > 0))
         .then(pl.lit("above"))
