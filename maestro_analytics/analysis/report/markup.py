@@ -13,9 +13,6 @@ from maestro_analytics.text import clean
 LONG_ROWS = 50
 """A table with more rows scrolls in a box of its own."""
 
-PRINTED_WHOLE = 400
-"""Of a table with more rows only the first ones are printed."""
-
 
 def document(title: str, lines: Iterable[str], body: str, *, up: str = "", searched: bool = False) -> str:
     """A whole page.
@@ -83,7 +80,7 @@ def table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *,
         for row in rows
     ]
     mark = " data-searched" if searched else ""
-    long, trimmed = len(lines) > LONG_ROWS, len(lines) > PRINTED_WHOLE
+    long, trimmed = len(lines) > LONG_ROWS, len(lines) > html.TRIMMED_ROWS
     note = html.printed_note(len(lines)) if trimmed else ""
     return (
         f'<div class="scroll{" long" if long else ""}{" trimmed" if trimmed else ""}" tabindex="0" role="group" '

@@ -227,7 +227,7 @@ def _index(cards: Scorecards, teams: list[Team], found: list[Scorecard], *, as_o
         ),
     )
     box = (
-        '<p hidden><label>Find an agent or team <input type="search"></label> '
+        '<p class="find" hidden><label>Find an agent or team <input type="search"></label> '
         '<span data-found role="status"></span></p>'
     )
     body += article("Teams", "", listed if teams else nothing("The data has no teams."), mark="teams")
