@@ -79,7 +79,7 @@ def test_a_fault_of_raw_exports_is_told_and_repaired_by_the_next_run(vendor, fau
     assert bring_up_to_date(settings, sandbox, kinds=("raw",)).status == "complete"
     assert_holds_the_truth(settings, sandbox, RAW_TABLES)
     with Master.open(settings.data) as master:
-        replay(master)
+        list(replay(master))
         master.publish()
     assert_holds_the_truth(settings, sandbox, RAW_TABLES)
 
