@@ -19,7 +19,7 @@ from typing import Any
 
 from maestro_analytics import account, coaching, push
 from maestro_analytics.api import Transport
-from maestro_analytics.api.clock import Clock
+from maestro_analytics.api.clock import Clock, set_after
 from maestro_analytics.errors import (
     AnotherRefresh,
     Cancelled,
@@ -128,6 +128,7 @@ def refresh(
     again: bool = False,
     settings: Settings | None = None,
     wait_seconds: float = 0.0,
+    deadline_seconds: float | None = None,
     on_event: OnEvent | None = None,
 ) -> RefreshReport:
     """Bring the database up to date and publish it, from a notebook or a scheduler.
@@ -138,6 +139,7 @@ def refresh(
         again: fetch covered time too.
         settings: default: from the environment.
         wait_seconds: how long to wait for another refresh of the folder to end.
+        deadline_seconds: end after this time, with what has landed by then; None for no limit.
         on_event: called for each event; default: progress on standard error, or in the notebook.
 
     Returns:
@@ -159,6 +161,7 @@ def refresh(
             kinds=only,
             again=again,
             wait_seconds=wait_seconds,
+            deadline_seconds=deadline_seconds,
             on_event=show,
         )
     for error in report.errors:
@@ -195,6 +198,7 @@ def run(
     adopt: bool = False,
     forget: bool = False,
     wait_seconds: float = 0.0,
+    deadline_seconds: float | None = None,
     pace: PollPace | None = None,
     stop: Event | None = None,
     on_event: OnEvent | None = None,
@@ -209,6 +213,7 @@ def run(
         adopt: take over a folder whose account now answers under another host.
         forget: forget how far back earlier runs went.
         wait_seconds: how long to wait for another run to end.
+        deadline_seconds: end the run after this time; what is missing then is an error of the report.
         pace: when exports are polled; default as `run_exports` has it.
         stop: set it, and the run ends after what it is landing.
         on_event: called for each event, one at a time.
@@ -226,10 +231,16 @@ def run(
     with (
         Transport(settings, clock=clock) as transport,
         _open_master(settings, wait_seconds, clock or Clock(), stop) as master,
+        set_after(stop, deadline_seconds) as is_late,
     ):
-        return _Run(settings, transport, master, stop, pace, one_at_a_time(on_event)).run(
+        report = _Run(settings, transport, master, stop, pace, one_at_a_time(on_event)).run(
             since=since, until=until, kinds=kinds, again=again, adopt=adopt, forget=forget
         )
+    if report.interrupted and is_late.is_set():
+        report.interrupted = False
+        late = f"the run was ended after {deadline_seconds:g} s, its deadline. The next one fetches what is missing."
+        report.errors.append(MaestroError(late))
+    return report
 
 
 def _open_master(settings: Settings, wait_seconds: float, clock: Clock, stop: Event) -> Master:

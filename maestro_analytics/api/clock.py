@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event, Timer
 
 from maestro_analytics.errors import Cancelled
 
@@ -36,3 +38,22 @@ def raise_if_set(stop: Event | None) -> None:
     """Raise `Cancelled` if `stop` is set."""
     if stop is not None and stop.is_set():
         raise Cancelled
+
+
+@contextmanager
+def set_after(stop: Event, seconds: float | None) -> Iterator[Event]:
+    """Set `stop` after so many seconds, and before it the event that this yields; never if `seconds` is None."""
+    is_late = Event()
+
+    def end() -> None:
+        is_late.set()
+        stop.set()
+
+    timer = Timer(seconds or 0.0, end)
+    timer.daemon = True
+    if seconds is not None:
+        timer.start()
+    try:
+        yield is_late
+    finally:
+        timer.cancel()

@@ -60,6 +60,9 @@ def refresh(
     wait: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="Wait so long for another refresh to end.")
     ] = 0.0,
+    deadline: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=1, help="End after this time, with what has landed by then.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing unless something is wrong.")] = False,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over a folder whose account now answers under another host.")
@@ -103,6 +106,7 @@ def refresh(
             adopt=adopt,
             forget=forget,
             wait_seconds=wait,
+            deadline_seconds=deadline,
             pace=PollPace(first_seconds=0.1) if sandbox else None,
         )
     code = _exit_code(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import re
 import zipfile
 import zlib
@@ -49,10 +50,10 @@ def damage(path: Path) -> str:
                 with archive.open(member) as stream:
                     while stream.read(1 << 20):
                         pass
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         return f"the zip is damaged ({type(error).__name__})"
-    except (NotImplementedError, RuntimeError):
-        # An unknown compression method, or encryption: the reader reports it, with the file kept.
+    except Exception:
+        # Encrypted, packed in an unknown way, a name that is not UTF-8: the reader says so, with the file kept.
         return ""
     return ""
 

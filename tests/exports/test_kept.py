@@ -11,9 +11,9 @@ from maestro_analytics.exports.archive import damage, ending
 TEXT = b"gradable_id,comment\n" + b"1,fine\n" * 2_000
 
 
-def zipped(**members):
+def zipped(method=zipfile.ZIP_DEFLATED, **members):
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return buffer.getvalue()
@@ -43,11 +43,20 @@ def test_a_zip_that_breaks_off_anywhere_is_damaged(file, left):
     assert "zip is damaged" in damage(file(zipped(a=TEXT, b=TEXT)[:left]))
 
 
-def test_a_zip_with_one_wrong_byte_in_a_member_is_damaged(file):
-    content = bytearray(zipped(a=TEXT))
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_with_one_wrong_byte_in_a_member_is_damaged(file, method):
+    content = bytearray(zipped(method, a=TEXT))
     content[60] ^= 0xFF
 
     assert "zip is damaged" in damage(file(bytes(content)))
+
+
+def test_a_zip_with_a_name_that_is_not_utf8_is_kept_for_the_reader_to_refuse(file):
+    content = bytearray(zipped(aa=TEXT).replace(b"aa", b"\xff\xfe"))
+    for at in (6, content.index(b"PK\x01\x02") + 8):
+        content[at + 1] |= 0x08
+
+    assert "" == damage(file(bytes(content)))
 
 
 @pytest.mark.parametrize(

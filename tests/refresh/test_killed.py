@@ -1,6 +1,7 @@
 """`kill -9` in the course of a real refresh: a rerun finishes it, and asks for nothing twice."""
 
 import json
+import signal
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -41,7 +42,7 @@ def test_a_run_that_was_killed_is_finished_by_the_next(tmp_path, line):
 
 
 def test_runs_that_are_killed_again_and_again_lose_and_double_nothing(tmp_path):
-    """14 runs in one folder, each killed after a random line of progress, while the contact centre goes on living."""
+    """14 runs in one folder, each ended after a random line of progress by one signal or the other."""
     rng = Random(20260320)
     begin = NOW - timedelta(days=15)
     with Sandbox(seed=5, agents=3, days=14, now=begin, requests_per_second=None, requests_per_minute=None) as sandbox:
@@ -54,7 +55,7 @@ def test_runs_that_are_killed_again_and_again_lose_and_double_nothing(tmp_path):
                 for number, _ in enumerate(going.stderr, start=1):
                     if number == last_line:
                         break
-                going.kill()
+                going.send_signal(rng.choice([signal.SIGKILL, signal.SIGTERM]))
                 going.communicate()
         done = run(tmp_path, "refresh", "--since", since, "--until", until, "--json", sandbox=sandbox)
         assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """Each fault of the vendor: the run tells it or absorbs it, and once it is repaired the next run holds the truth."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
@@ -149,6 +150,28 @@ def test_a_clock_that_is_a_day_ahead_stops_the_run(vendor):
     sandbox.faults.switch_off()
     assert bring_up_to_date(settings, sandbox, since=SINCE).status == "complete"
     assert_holds_the_truth(settings, sandbox)
+
+
+def test_time_that_the_vendor_had_not_reached_is_asked_for_once_the_clock_is_set(tmp_path):
+    """Our clock is 6 hours ahead: an export of the time up to now is asked for, and picked up after the repair."""
+    with centre(agents=2, days=3, now=datetime.now(UTC), running=True) as sandbox:
+        settings = settings_for(sandbox, tmp_path)
+        sandbox.faults.switch_on("clock-offset=360")
+        stop = Event()
+
+        def stop_once_asked(event):
+            if isinstance(event, Requested):
+                stop.set()
+
+        begun = {"since": sandbox.now - timedelta(days=4), "until": None, "kinds": ("raw",)}
+        bring_up_to_date(settings, sandbox, **begun, on_event=stop_once_asked, stop=stop, pace=PollPace(1e6))
+        assert len(sandbox.exports) == 1
+        sandbox.faults.switch_off()
+        picked_up = bring_up_to_date(settings, sandbox, **begun)
+        assert (picked_up.status, [gap["kind"] for gap in picked_up.gaps]) == ("partial", ["raw"])
+        assert bring_up_to_date(settings, sandbox, **begun).status == "complete"
+        last = [request for request in sandbox.received.requests if request.method == "POST"][-1]
+        assert datetime.fromisoformat(json.loads(last.body)["startDate"]) < sandbox.now - timedelta(hours=6)
 
 
 def test_a_list_that_grows_while_it_is_read_is_whole(tmp_path):

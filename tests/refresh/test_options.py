@@ -55,6 +55,15 @@ def test_a_run_does_not_wait_unless_asked_to(vendor):
         bring_up_to_date(settings, sandbox, kinds=("groups",))
 
 
+def test_a_run_ends_at_its_deadline_with_what_has_landed(sandbox, tmp_path):
+    sandbox.faults.switch_on("never-ends=2")
+    done = run(tmp_path, "refresh", "--only", "groups,raw", "--json", "--deadline", "2", sandbox=sandbox)
+    sandbox.faults.switch_off()
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["status"] in ("partial", "failed")) == (6, True), done.stderr
+    assert ["ended after 2 s" in error["message"] for error in report["errors"]] == [True]
+
+
 def test_forget_starts_from_since_and_not_from_earlier_runs(vendor):
     sandbox, settings = vendor
     later = NOW - timedelta(days=2)
