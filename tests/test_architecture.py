@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
 FOUNDATION = {"errors", "settings", "extras", "kinds", "moments", "text", "values", "files"}
 
 MAY_IMPORT = {
+    "__main__": {"cli"},
     "errors": set(),
     "extras": {"errors"},
     "kinds": set(),

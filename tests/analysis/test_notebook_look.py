@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from datetime import timedelta
 
 import altair as alt
@@ -14,8 +13,7 @@ from simulated_database import START, grade_rows
 from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
 from maestro_analytics.analysis.notebook_table import html_table, ordered
-
-RUN = [sys.executable, "-c", "from maestro_analytics.cli import main; main()"]
+from tests.commands import COMMAND
 
 
 def rows_of(html):
@@ -109,7 +107,7 @@ def test_a_chart_of_hardly_anything_is_shown_too(holding, themed):
 
 def lab(*arguments, folder):
     return subprocess.run(
-        [*RUN, "lab", *arguments],
+        [*COMMAND, "lab", *arguments],
         capture_output=True,
         text=True,
         cwd=folder,

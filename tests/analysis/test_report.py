@@ -21,6 +21,7 @@ from maestro_analytics.analysis import report as reports
 from maestro_analytics.analysis.notebooks import notebooks_folder
 from maestro_analytics.analysis.report.blocks import article
 from maestro_analytics.analysis.report.contents import CONTENTS
+from tests.commands import COMMAND
 
 KINDS = ("overview", "changes", "agents", "graders", "questions", "coaching", "grading")
 
@@ -79,7 +80,7 @@ def test_the_page_is_one_file_without_network(data_folder, tmp_path, run):
 def test_a_terminal_is_told_how_far_it_is_and_the_output_holds_nothing_of_it(data_folder):
     ours, theirs = pty.openpty()
     done = subprocess.run(
-        [sys.executable, "-c", "from maestro_analytics.cli import main; main()", "report", "agents", "--format", "csv"],
+        [*COMMAND, "report", "agents", "--format", "csv"],
         env=os.environ | {"MAESTRO_DATA": str(data_folder), "TERM": "xterm"},
         stdout=subprocess.PIPE,
         stderr=theirs,

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from datetime import timedelta
 from html import unescape
@@ -21,8 +20,8 @@ from maestro_analytics.analysis.report import site
 from maestro_analytics.analysis.report.ticket_links import ticket_link
 from maestro_analytics.errors import InvalidArgument, UnknownName
 from maestro_analytics.warehouse import open as open_store
+from tests.commands import COMMAND
 
-RUN = [sys.executable, "-c", "from maestro_analytics.cli import main; main()"]
 LINKS = "zendesk=https://acme.zendesk.com/agent/tickets/{gradable_id}"
 EVIL = '../../<b onmouseover="x">\u202e\x1b[31m\\:*?"|'
 
@@ -313,7 +312,7 @@ def test_a_folder_with_another_index_is_refused_and_left_alone(store, tmp_path):
 def test_a_run_that_is_killed_leaves_whole_pages_only_and_the_next_one_finishes(data_folder, tmp_path, run):
     folder = tmp_path / "site"
     process = subprocess.Popen(
-        [*RUN, "report", "site", "--output", str(folder)], env=os.environ | {"MAESTRO_DATA": str(data_folder)}
+        [*COMMAND, "report", "site", "--output", str(folder)], env=os.environ | {"MAESTRO_DATA": str(data_folder)}
     )
     until = time.monotonic() + 60
     while time.monotonic() < until and len(list(folder.glob("agents/*.html"))) < 3:

@@ -6,7 +6,6 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 
 import polars as pl
@@ -15,8 +14,8 @@ from rich.cells import cell_len
 from simulated_database import START, grade_rows, people_of, write
 
 from maestro_analytics.text import clean, table_lines, wrapped
+from tests.commands import COMMAND
 
-RUN = [sys.executable, "-c", "from maestro_analytics.cli import main; main()"]
 STEERING = "\x1b[2J\x1b]0;owned\x07\u202e\x9b31m"
 LONG = "grader.with.a.long.name@example.com"
 
@@ -27,7 +26,7 @@ def seen(*arguments, data, width):
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     process = subprocess.Popen(
-        [*RUN, *arguments],
+        [*COMMAND, *arguments],
         env=environment | {"MAESTRO_DATA": str(data), "TERM": "dumb"},
         stdin=theirs,
         stdout=theirs,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.commands import COMMAND
 from tests.warehouse.data_folder import ANSWER, SECTION, TOTAL, DataFolder, csv_text
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -58,9 +58,6 @@ def run(data_folder: Path) -> Run:
     def command(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[bytes]:
         root = str(Path(__file__).parents[2])
         given = {"MAESTRO_DATA": str(data_folder), "COLUMNS": "200", "PYTHONPATH": root, **environment}
-        code = "from maestro_analytics.cli import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", code, *words], capture_output=True, env=given, cwd=cwd, check=False
-        )
+        return subprocess.run([*COMMAND, *words], capture_output=True, env=given, cwd=cwd, check=False)
 
     return command

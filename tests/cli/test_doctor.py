@@ -8,7 +8,7 @@ import pytest
 from maestro_analytics.cli import doctor
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.settings import Settings
-from tests.refresh.commands import run
+from tests.commands import run
 
 
 def findings(done):

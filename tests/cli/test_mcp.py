@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import anyio
@@ -11,9 +10,9 @@ from mcp import Client, StdioServerParameters
 
 from maestro_analytics.assistant.server import answers
 from tests.cli.conftest import FORMULA
+from tests.commands import COMMAND
 
 ROOT = Path(__file__).parents[2]
-COMMAND = ["-c", "from maestro_analytics.cli import main; main()", "mcp"]
 
 CALLS = {
     "ranking": ("agent_ranking", {"min_n": 20, "team": "Team 0"}),
@@ -45,7 +44,7 @@ def spoken(data_folder, tmp_path_factory):
     """Everything asked in one session: the server's instructions, its tools, and the result of each of `CALLS`."""
     folder = tmp_path_factory.mktemp("assistant")
     environment = {"MAESTRO_DATA": str(data_folder), "PYTHONPATH": str(ROOT)}
-    parameters = StdioServerParameters(command=sys.executable, args=COMMAND, env=environment, cwd=folder)
+    parameters = StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "mcp"], env=environment, cwd=folder)
 
     async def session():
         async with Client(parameters) as client:
@@ -177,7 +176,7 @@ def test_standard_output_carries_the_protocol_only(data_folder, tmp_path):
         "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
     }
     done = subprocess.run(
-        [sys.executable, *COMMAND],
+        [*COMMAND, "mcp"],
         input=json.dumps(hello) + "\nnot json\n",
         capture_output=True,
         text=True,

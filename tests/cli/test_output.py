@@ -2,14 +2,12 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 
 import maestro_analytics
 from maestro_analytics.pipeline import RefreshReport
-
-COMMAND = [sys.executable, "-c", "from maestro_analytics.cli import main; main()"]
+from tests.commands import COMMAND
 
 
 def run(*words, **environment):

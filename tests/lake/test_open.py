@@ -12,6 +12,7 @@ import pytest
 import maestro_analytics as ma
 from maestro_analytics.errors import InvalidArgument, LakeError, MaestroError, NotALake, UnknownName
 from maestro_analytics.lake import open_lake, write_lake
+from tests.commands import COMMAND
 
 COUNT = "select count(*) from todos"
 
@@ -195,9 +196,8 @@ def test_a_machine_without_java_says_so(source, tmp_path):
         if found := shutil.which(tool):
             (tools / tool).symlink_to(found)
     environment = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"} | {"PATH": str(tools)}
-    code = "from maestro_analytics.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code, "lake", "sql", "select 1", "--at", str(tmp_path / "lake"), "--spark"],
+        [*COMMAND, "lake", "sql", "select 1", "--at", str(tmp_path / "lake"), "--spark"],
         capture_output=True,
         text=True,
         env=environment,

@@ -12,7 +12,7 @@ from maestro_analytics.land_files import LandReport
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Master
 from maestro_analytics.warehouse.replay import replay
-from tests.refresh.commands import run
+from tests.commands import run
 from tests.warehouse.data_folder import (
     KEY,
     SURVEY,

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 
 import polars as pl
 import pytest
@@ -12,11 +11,11 @@ from maestro_analytics.errors import AnotherRefresh
 from maestro_analytics.push import push_file
 from maestro_analytics.push.entries import Kind
 from maestro_analytics.push.ledger import FILE_NAME, read_ledger
+from tests.commands import COMMAND
 from tests.push.conftest import command_environment
 
 NO_DATABASE = "warning: no published database to know the agents from: the vendor alone judges them\n"
 UNHURRIED_BY_LIMITS = {"MAESTRO_REQUESTS_PER_SECOND": "1000", "MAESTRO_REQUESTS_PER_MINUTE": "60000"}
-COMMAND = [sys.executable, "-c", "from maestro_analytics.cli import main; main()", "push", "file"]
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def start(settings, tmp_path):
 
     def start(*arguments):
         process = subprocess.Popen(
-            [*COMMAND, *arguments, "--kind", "agent", "--json"],
+            [*COMMAND, "push", "file", *arguments, "--kind", "agent", "--json"],
             cwd=tmp_path,
             env=command_environment(settings) | UNHURRIED_BY_LIMITS,
             stdout=subprocess.PIPE,

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -14,10 +13,11 @@ from maestro_analytics.push.entries import Kind
 from maestro_analytics.push.ledger import read_ledger
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.settings import Settings
+from tests.commands import COMMAND
 from tests.push.conftest import command_environment
 from tests.push.test_sandbox_faults import agents_of
 
-REFRESH = [sys.executable, "-c", "from maestro_analytics.cli import main; main()", "refresh", "--json"]
+REFRESH = [*COMMAND, "refresh", "--json"]
 
 
 def values(agents, count):

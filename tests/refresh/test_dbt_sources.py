@@ -11,7 +11,7 @@ import yaml
 
 import maestro_analytics as ma
 from maestro_analytics.warehouse.dbt_sources import LEADS_TO, dbt_sources
-from tests.refresh.commands import run
+from tests.commands import run
 
 PROFILE = """
 qa:

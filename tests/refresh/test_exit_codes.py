@@ -9,7 +9,7 @@ import pytest
 
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.warehouse import Master
-from tests.refresh.commands import run, start
+from tests.commands import run, start
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SHORT = (NOW - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")

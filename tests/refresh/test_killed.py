@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from maestro_analytics.sandbox import Sandbox
-from tests.refresh.commands import run, start
+from tests.commands import run, start
 from tests.refresh.conftest import assert_holds_the_truth, settings_for
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)

@@ -10,7 +10,7 @@ from maestro_analytics.errors import AnotherRefresh, SettingsError
 from maestro_analytics.pipeline import plan
 from maestro_analytics.sandbox import Sandbox
 from maestro_analytics.warehouse import Master
-from tests.refresh.commands import run
+from tests.commands import run
 from tests.refresh.conftest import (
     NOW,
     TRUE_TABLES,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from maestro_analytics.sandbox import FAULTS
+from tests.commands import COMMAND
 
 README = (Path(__file__).parents[2] / "maestro_analytics/sandbox/README.md").read_text(encoding="utf-8")
 
@@ -30,10 +31,7 @@ def test_the_session_of_the_readme_works_as_printed(tmp_path):
     assert last == "kill %1"
     assert variables == "URL={} TOKEN={}".format(*line.split())
     options = serve.removesuffix(" &").replace("--port 8765", "--port 0").split()[1:]
-    program = "from maestro_analytics.cli import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", program, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as server:
+    with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         url, token = server.stdout.readline().split()
         assert token == line.split()[1]
         environment = os.environ | {"URL": url, "TOKEN": token}

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from maestro_analytics.sandbox import FAULTS, Sandbox
+from tests.commands import COMMAND
 
 SANDBOX = Path(__file__).parents[2] / "maestro_analytics" / "sandbox"
 
@@ -22,7 +23,7 @@ def serve():
 
     def start(*options):
         process = subprocess.Popen(
-            [sys.executable, "-c", "from maestro_analytics.cli import main; main()", "sandbox", "serve", *options],
+            [*COMMAND, "sandbox", "serve", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -38,7 +39,7 @@ def serve():
 
 def run(*options):
     return subprocess.run(
-        [sys.executable, "-c", "from maestro_analytics.cli import main; main()", "sandbox", *options],
+        [*COMMAND, "sandbox", *options],
         capture_output=True,
         text=True,
         timeout=60,

@@ -13,7 +13,7 @@ import pytest
 from maestro_analytics.push.ledger import DDL
 from maestro_analytics.warehouse.erase import agent, erase, nearest_people, ticket
 from maestro_analytics.warehouse.replay import replay
-from tests.refresh.commands import run
+from tests.commands import run
 from tests.warehouse.data_folder import ANSWER, NOTE, SECTION, SURVEY, TOTAL, DataFolder, csv_text, everything, raw_zip
 
 GONE = {"agent_id": "8800417", "agent_name": "Marla Quist", "agent_email": "marla.quist@example.com"}

@@ -3,9 +3,7 @@
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +11,7 @@ from maestro_analytics.errors import MaestroError, UnreadableFile
 from maestro_analytics.warehouse.prune import prune
 from maestro_analytics.warehouse.refused import delayed_windows, keep_once
 from maestro_analytics.warehouse.replay import replay, retry_quarantine
+from tests.commands import COMMAND
 from tests.warehouse.data_folder import (
     ANSWER,
     NOTE,
@@ -279,7 +278,7 @@ def test_of_a_window_that_is_refused_each_hour_one_file_is_kept_and_it_is_asked_
 
 def command(data: DataFolder, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(Path(sys.executable).with_name("maestro-analytics")), *options, "--json"],
+        [*COMMAND, *options, "--json"],
         env=os.environ | {"MAESTRO_DATA": str(data.folder)},
         capture_output=True,
         text=True,

@@ -3,12 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
+from tests.commands import COMMAND
 from tests.warehouse.data_folder import TOTAL
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -16,7 +15,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 def status(data, *options: str) -> tuple[int, dict]:
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("maestro-analytics")), "status", "--json", *options],
+        [*COMMAND, "status", "--json", *options],
         env=os.environ | {"MAESTRO_DATA": str(data.folder)},
         capture_output=True,
         text=True,

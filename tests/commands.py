@@ -10,6 +10,8 @@ from typing import Any
 
 from maestro_analytics.sandbox import Sandbox
 
+COMMAND = [sys.executable, "-m", "maestro_analytics"]
+
 
 def environment(folder: Path, sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
     """The environment of a command that works below `folder`; warnings are errors in it."""
@@ -26,14 +28,10 @@ def environment(folder: Path, sandbox: Sandbox | None = None, **more: str) -> di
     return kept | given | more
 
 
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-c", "from maestro_analytics.cli import main; main()", *words]
-
-
 def run(folder: Path, *words: str, sandbox: Sandbox | None = None, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        command(*words),
+        [*COMMAND, *words],
         env=environment(folder, sandbox, **more),
         capture_output=True,
         text=True,
@@ -45,7 +43,7 @@ def run(folder: Path, *words: str, sandbox: Sandbox | None = None, **more: str) 
 def start(folder: Path, *words: str, sandbox: Sandbox, **more: str) -> subprocess.Popen[Any]:
     """Start a command, to be stopped in its course."""
     return subprocess.Popen(
-        command(*words),
+        [*COMMAND, *words],
         env=environment(folder, sandbox, **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,0 +1,5 @@
+"""`python -m maestro_analytics`: the command line."""
+
+from maestro_analytics.cli import main
+
+main()
