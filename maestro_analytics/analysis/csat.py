@@ -58,7 +58,7 @@ def csat_link(
             ("within agent and helpdesk", _within(score, csat, tickets, person, stratum, weights)),
         ):
             known = bool(np.isfinite(draws[0]))
-            lo, hi = intervals.percentile_interval(draws[1:], confidence=confidence)
+            lo, hi = _interval(draws[0], draws[1:], persons, confidence=confidence)
             if persons < FEWEST_AGENTS:
                 lo = hi = float("nan")
             number = int(tickets.sum())
@@ -76,7 +76,7 @@ def csat_link(
                     "rho": float(draws[0]) if known else None,
                     "lo": lo if known and np.isfinite(lo) else None,
                     "hi": hi if known and np.isfinite(hi) else None,
-                    "method": "Spearman, bootstrap over agents",
+                    "method": "Spearman, Fisher's z, bootstrap over agents",
                     "reliable": not reason,
                     "reason": reason,
                 }
@@ -99,6 +99,18 @@ def csat_link(
         question="Do tickets with better grades have happier customers? Rank correlation, -1 to 1.",
         caveat="Few customers answer, and those who do are not the average; CSAT is not a score of an agent.",
     )
+
+
+def _interval(rho: float, draws: Floats, persons: int, *, confidence: float) -> tuple[float, float]:
+    """Fisher's z with the spread of the draws, and t of as many agents: percentiles of draws of 30 covered .905."""
+    from scipy import special
+
+    known = draws[np.abs(draws) < 1]
+    if len(known) < 0.9 * len(draws) or not abs(rho) < 1:
+        return float("nan"), float("nan")
+    error = float(np.arctanh(known).std()) * (persons / max(persons - 1, 1)) ** 0.5
+    reach = float(special.stdtrit(max(persons - 1, 1), 0.5 + confidence / 2)) * error
+    return float(np.tanh(np.arctanh(rho) - reach)), float(np.tanh(np.arctanh(rho) + reach))
 
 
 def _codes(values: pl.Series) -> Codes:

@@ -109,12 +109,14 @@ def _clustered(curve: pl.DataFrame, rows: pl.DataFrame, happened: str, cluster: 
     influence -= hazard[chosen + 1] * (ended[:, -1:] - ended[:, so_far])
     alone = summed(stretch, own**2, stretches).cumsum()[so_far]
     alone += hazard[chosen + 1] ** 2 * (len(codes) - ended.sum(0)[so_far])
-    spread = (influence**2).sum(0) * clusters / (clusters - 1)
+    # As for a mean over clusters: a heavy cluster pulls the curve towards itself, and counts as fewer.
+    share = np.bincount(codes) / len(codes)
+    spread = ((influence / (1 - share[:, None])) ** 2).sum(0) * (clusters - 1) / clusters
     ratios = np.where(alone > 0, np.maximum(spread / np.where(alone > 0, alone, 1.0), 1.0), 1.0)
     ratio = np.interp(np.arange(len(days)), chosen, ratios)
     return curve.with_columns(
         greenwood=pl.col("greenwood") * pl.Series(ratio),
-        reach=pl.lit(float(special.stdtrit(clusters - 1, 0.5 + confidence / 2))),
+        reach=pl.lit(float(special.stdtrit(max(1 / (share**2).sum() - 1, 1.0), 0.5 + confidence / 2))),
     )
 
 
