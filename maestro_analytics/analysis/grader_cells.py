@@ -13,7 +13,7 @@ import polars as pl
 from maestro_analytics.analysis.filters import Choice, Store
 from maestro_analytics.analysis.statistics import day_clusters, mixed
 from maestro_analytics.analysis.statistics.absorbed import Cells
-from maestro_analytics.analysis.statistics.codes import Codes, crossed, renumbered
+from maestro_analytics.analysis.statistics.codes import Codes, crossed, renumbered, summed
 from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.summaries import nullable
 
@@ -203,6 +203,9 @@ def _compared(
         design[repeats["person"].to_numpy()] = repeats["ticket_design"].to_numpy()
         divisor = design[cells.person]
         effective = (effective[0] / divisor, effective[1] / divisor, effective[2] / divisor)
+    if _mostly_of_one(crossed(agent, len(people), grader, int(grader.max()) + 1, cells.n)).any():
+        divisor = _likings(effective, agent, grader, rubric, renumbered(cells.month))
+        effective = (effective[0] / divisor, effective[1] / divisor, effective[2] / divisor)
     effects = mixed.agent_effects(
         Cells(*effective, agent=agent, grader=grader, other=[rubric, renumbered(cells.month)]),
         confidence=confidence,
@@ -233,6 +236,26 @@ def _compared(
     # Said beside a ranking only, which is what draws are for.
     with_one = _with_one_grader(agent, grader, effective[0]) if draws else 0
     return Compared(agents, effects.between_sd, effects.grader_sd, effects.within_sd, with_one)
+
+
+def _likings(sums: tuple[Floats, Floats, Floats], agent: Codes, grader: Codes, rubric: Codes, month: Codes) -> Floats:
+    """By how much each cell counts for less because grades of one grader and agent are alike."""
+    n, total, squares = sums
+    unit = renumbered(rubric * (int(month.max()) + 1) + month)
+    units = int(unit.max()) + 1
+    usual = (summed(unit, total, units) / summed(unit, n, units))[unit]
+    graders = int(grader.max()) + 1
+    pair = agent * graders + grader
+    found, of_pair = np.flatnonzero(np.bincount(pair)), renumbered(pair)
+    count = summed(of_pair, n, len(found))
+    cells = Cells(
+        count,
+        summed(of_pair, total - n * usual, len(found)),
+        summed(of_pair, squares - 2 * usual * total + n * usual**2, len(found)),
+        found // graders,
+        found % graders,
+    )
+    return 1 + mixed.liking_correlation(cells) * np.maximum(count[of_pair] - 1, 0)
 
 
 def _with_one_grader(agent: Codes, grader: Codes, n: Floats) -> int:

@@ -347,12 +347,14 @@ def scenarios() -> Iterator[Scenario]:
         "nested, 120 grades": nested | {"grades": 120},
         "trend, leavers": {"trend": 12.0, "leavers": True, "severity_sd": 2.0}, "pile": {"noise": "pile"},
         "nested, pile, 1 to 200 grades": nested | {"grades": (1, 200), "noise": "pile"},
-        "days alike": {"mood_sd": 4.0, "mood_memory": 0.8},
+        "days alike": {"mood_sd": 4.0, "mood_memory": 0.8}, "nested, likings": nested | {"halo_sd": 3.0},
     }.items():  # fmt: skip
         yield Scenario("agent_ranking", f"equal agents: {name}", ranking(kind, equal=True), few)
     differ = {"flagged": (0.0, 24.0), "wrong": (0.0, 0.1), "rank covered": COVER, "shrunk covered": COVER}
     kind = nested | {"grades": 120, "quality_sd": 3.0}
     yield Scenario("agent_ranking", "agents differ, nested, 120 grades", ranking(kind, equal=False), differ)
+    yield Scenario("agent_ranking", "the same, with likings of graders for agents",
+                   ranking(kind | {"halo_sd": 3.0}, equal=False), differ)  # fmt: skip
     kind = {"quality_sd": 3.0, "split": True, "grades": 60}
     yield Scenario("agent_ranking", "better half has its own rubric", ranking(kind, equal=False), differ)
     yield Scenario("agent_ranking", "5 to 20 grades", ranking_of_few,

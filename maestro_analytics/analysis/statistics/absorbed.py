@@ -46,19 +46,24 @@ class Cells:
 
 
 class Equations:
-    """Sums of a component's cells; the first columns are graders, then the fixed factors without their first level."""
+    """Sums of a component's cells; the first columns are graders, then the fixed factors without their first level.
 
-    def __init__(self, cells: Cells) -> None:
+    Args:
+        values: how many grades there are, where cells count for fewer because their grades are alike.
+    """
+
+    def __init__(self, cells: Cells, *, values: float | None = None) -> None:
         self.agents = int(cells.agent.max()) + 1
         graders = int(cells.grader.max()) + 1
         self.graders = graders if graders > 1 else 0
-        self.values = float(cells.n.sum())
-        self.shift = float(cells.total.sum() / self.values)
+        counted = float(cells.n.sum())
+        self.values = counted if values is None else values
+        self.shift = float(cells.total.sum() / counted)
         total = cells.total - self.shift * cells.n
         self.sum_squares = float((cells.squares - 2 * self.shift * cells.total + self.shift**2 * cells.n).sum())
         # A factor of one level has no column. Of the others the first level is left out, but not of graders.
         factors = [(code, int(code.max()) + 1, 1) for code in cells.other if code.max() > 0]
-        shares = [summed(code, cells.n, levels)[1:] / self.values for code, levels, _ in factors]
+        shares = [summed(code, cells.n, levels)[1:] / counted for code, levels, _ in factors]
         if self.graders:
             factors.insert(0, (cells.grader, graders, 0))
         self.n = summed(cells.agent, cells.n, self.agents)
@@ -250,6 +255,25 @@ def posterior(made: Equations, *, grader_scale: float = GRADER_SCALE) -> list[Sp
     Args:
         grader_scale: scale of the half-Cauchy prior of the spread of graders, in units of the noise; inf: flat.
     """
+    agent_ratio, absorbed, grader_ratio, evidence = _searched(made, grader_scale)
+    share = np.exp(evidence - evidence.max())
+    share[share <= LEAST_WEIGHT * share.sum()] = 0
+    share /= share.sum()
+    return [
+        Spread(float(ratio), each, grader_ratio[weights > 0], weights[weights > 0])
+        for ratio, each, weights in zip(agent_ratio, absorbed, share, strict=True)
+        if weights.any()
+    ]
+
+
+def log_evidence(made: Equations) -> float:
+    """Log of the likelihood integrated over all spreads, up to what is the same for all equations of these grades."""
+    evidence = _searched(made, GRADER_SCALE)[3]
+    return float(evidence.max() + np.log(np.exp(evidence - evidence.max()).sum()))
+
+
+def _searched(made: Equations, grader_scale: float) -> tuple[Floats, list[Absorbed], Floats, Floats]:
+    """Grids of spreads where they matter: of agents with their equations, of graders, and the log of the evidence."""
     means = made.total / made.n
     within = made.sum_squares - float((made.total**2 / made.n).sum())
     noise = max(within / max(made.values - made.agents, 1), 1e-3 * made.sum_squares / made.values)
@@ -264,14 +288,7 @@ def posterior(made: Equations, *, grader_scale: float = GRADER_SCALE) -> list[Sp
         matters = evidence > evidence.max() - NEGLIGIBLE
         agent_range = _narrowed(agent_range, AGENT_GRID, matters.any(1))
         grader_range = _narrowed(grader_range, GRADER_GRID, matters.any(0)) if made.graders else grader_range
-    share = np.exp(evidence - evidence.max())
-    share[share <= LEAST_WEIGHT * share.sum()] = 0
-    share /= share.sum()
-    return [
-        Spread(float(ratio), each, grader_ratio[weights > 0], weights[weights > 0])
-        for ratio, each, weights in zip(agent_ratio, absorbed, share, strict=True)
-        if weights.any()
-    ]
+    return agent_ratio, absorbed, grader_ratio, evidence
 
 
 def _grid(low: float, high: float, points: int) -> tuple[Floats, Floats]:

@@ -17,12 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from maestro_analytics.analysis.statistics.absorbed import Absorbed, Cells, Equations, Spread, posterior, quadratic
+from maestro_analytics.analysis.statistics.absorbed import (
+    Absorbed,
+    Cells,
+    Equations,
+    Spread,
+    log_evidence,
+    posterior,
+    quadratic,
+)
 from maestro_analytics.analysis.statistics.codes import Codes
+from maestro_analytics.analysis.statistics.day_clusters import day_weighted
 from maestro_analytics.analysis.statistics.intervals import Floats, mixture_quantiles
 from maestro_analytics.analysis.statistics.one_thread import one_thread
 from maestro_analytics.analysis.statistics.shrinkage import rank_ends
 
+LIKINGS = np.linspace(0, 0.4, 9) ** 2
+"""Correlations among which the data choose, evenly spaced by the spread of likings."""
 UNKNOWN = (np.nan, np.nan, np.nan)
 FEWEST_REPEATS = 3
 """Without a few second grades of the same agents nothing says how much single grades vary."""
@@ -141,6 +152,31 @@ def random_grader_effects(cells: Cells, component: Codes, *, confidence: float =
         effect[members] = share @ mean
         lo[members], hi[members] = mixture_quantiles(share, mean, error, np.array([tail, 1 - tail]), made.freedom)
     return effect, lo, hi
+
+
+@one_thread()
+def liking_correlation(cells: Cells) -> float:
+    """How alike the grades are that one grader gives one agent, beyond how good the one and how strict the other is.
+
+    Args:
+        cells: of equal agent and grader, rubrics and months taken out of the sums.
+
+    Where one grader gives most of an agent's grades, what that grader makes of the agent cannot be told from how good
+    the agent is; of graders who see several agents the data say how much such likings differ. The correlation is the
+    mean of its posterior (flat prior on the spread of likings), by the restricted likelihood of all grades.
+    """
+    values = float(cells.n.sum())
+    chance = np.empty(len(LIKINGS))
+    for at, alike in enumerate(LIKINGS):
+        made = Equations(
+            Cells(*day_weighted(cells.n, cells.total, cells.squares, alike), cells.agent, cells.grader), values=values
+        )
+        if made.freedom < FEWEST_REPEATS or made.sum_squares <= 0:
+            return 0.0
+        known = np.log1p((cells.n - 1) * alike) + (cells.n - 1) * np.log1p(-alike)
+        chance[at] = log_evidence(made) - 0.5 * float(known.sum())
+    share = np.exp(chance - chance.max())
+    return float(share @ LIKINGS / share.sum())
 
 
 def comparable(cells: Cells) -> tuple[Codes, Codes]:
