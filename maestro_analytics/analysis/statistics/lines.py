@@ -15,12 +15,13 @@ import numpy as np
 
 from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.one_thread import one_thread
 
 DECAYS = (0.0, 0.3, 0.5, 0.65, 0.75, 0.82, 0.88, 0.92, 0.95)
 """Correlations of a mood with that of the period before, among which the data choose."""
 SHARES = (0.2, 0.4, 0.6, 0.8, 0.95)
 """Shares of a mood in the variance of a period's mean."""
-MOST_SERIES, MOST_PERIODS = 30, 104
+MOST_SERIES, MOST_PERIODS = 20, 52
 """How fast moods pass is told by so many of the longest series and their newest periods: more change nothing."""
 
 
@@ -40,6 +41,7 @@ class Series:
         return np.column_stack([root, root * (x - x.mean())]), root * self.y[-periods:]
 
 
+@one_thread()
 def slopes(series: Sequence[Series]) -> tuple[Floats, Floats, Floats]:
     """Slope, standard error and degrees of freedom of each series."""
     alike = _correlations(series)
@@ -82,13 +84,13 @@ def _likelihood(each: Series) -> Floats:
     for row, decay in enumerate(DECAYS):
         values, vectors = np.linalg.eigh(float(decay) ** distance)
         turned, seen = vectors.T @ design, vectors.T @ means
-        for column, share in enumerate(SHARES):
-            precision = 1 / (1 - share + share * np.clip(values, 0, None))
-            weighted = turned * precision[:, None]
-            normal = turned.T @ weighted
-            right = weighted.T @ seen
-            rest = float(seen @ (precision * seen) - right @ np.linalg.solve(normal, right))
-            rest = max(rest, 1e-12 * float(seen @ (precision * seen)) + 1e-300)
-            determinant = float(np.linalg.slogdet(normal)[1])
-            found[row, column] = 0.5 * (float(np.log(precision).sum()) - determinant - freedom * np.log(rest))
+        # One row for each share of a mood.
+        precision = 1 / (1 - np.array(SHARES)[:, None] + np.outer(SHARES, np.clip(values, 0, None)))
+        one, line = turned.T
+        a, b, c = precision @ one**2, precision @ (one * line), precision @ line**2
+        d, e, whole = precision @ (one * seen), precision @ (line * seen), precision @ seen**2
+        determinant = a * c - b**2
+        rest = whole - (c * d**2 - 2 * b * d * e + a * e**2) / determinant
+        rest = np.maximum(rest, 1e-12 * whole + 1e-300)
+        found[row] = 0.5 * (np.log(precision).sum(1) - np.log(determinant) - freedom * np.log(rest))
     return found
