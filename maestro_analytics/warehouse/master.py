@@ -91,6 +91,10 @@ class Master:
             MaestroError: the master cannot be opened.
         """
         folder = data_folder.absolute()
+        if "?" in str(folder):
+            raise SettingsError(
+                f"the data folder {folder} has a ? in its path, which DuckDB cannot open: set MAESTRO_DATA to another."
+            )
         inner = folder / "master"
         lock = FolderLock(folder, inner)
         try:

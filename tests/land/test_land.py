@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import maestro_analytics as ma
-from maestro_analytics.errors import InvalidArgument
+from maestro_analytics.errors import InvalidArgument, SettingsError
 from maestro_analytics.land_files import LandReport
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Master
@@ -64,6 +64,22 @@ def test_a_zip_lands_as_an_export_does_without_a_token(tmp_path):
     (kept,) = (tmp_path / "data" / "exports").glob("raw-*.zip")
     assert kept.read_bytes() == content
     assert rows(tmp_path, "from state.coverage") == []
+
+
+@pytest.mark.parametrize("name", ["source=all/agent_id=x", "QA [prod] a*b; it's {1,2}"])
+def test_a_data_folder_of_any_name_gives_the_values_of_the_files(tmp_path, name):
+    land(tmp_path / name, written(tmp_path / name, "a.zip", raw_zip(**whole_grade(), csat=[SURVEY])))
+    with Master.open(tmp_path / name / "data") as master:
+        list(replay(master))
+        master.publish()
+    assert rows(tmp_path / name, "select grade_key, source, agent_id, csat_score from grades") == [
+        (KEY, "zendesk", "0072999", 4.0)
+    ]
+
+
+def test_a_data_folder_that_duckdb_cannot_open_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="MAESTRO_DATA"):
+        land(tmp_path / "wh?t", written(tmp_path, "a.zip", raw_zip(**whole_grade())))
 
 
 def test_the_same_bytes_change_nothing_also_under_another_name(tmp_path):
