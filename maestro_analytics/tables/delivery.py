@@ -67,6 +67,7 @@ class StagedTable:
         rows_read: rows that the files held.
         rows_live: rows in `files`.
         rows_flagged: rows in `flagged_files`.
+        has_deleted_flag: whether a file had the column that says which rows are deleted.
         rows_repeated: rows identical in every column to one in `files` that has the same row key.
         refusals: the rows refused.
         named_keys: grade keys of refused rows, where they could be read: the delivery names these grades too.
@@ -81,6 +82,7 @@ class StagedTable:
     rows_read: int = 0
     rows_live: int = 0
     rows_flagged: int = 0
+    has_deleted_flag: bool = False
     rows_repeated: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     named_keys: list[str] = field(default_factory=list)

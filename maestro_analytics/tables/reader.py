@@ -365,6 +365,7 @@ def _collect(table: Table, files: list[_File]) -> StagedTable:
         staged.rows_read += file.count.read
         staged.rows_live += sum(len(rows.numbers) for rows in file.staged)
         staged.rows_flagged += file.rows_flagged
+        staged.has_deleted_flag |= file.columns.has_deleted_flag
         staged.named_keys.extend(file.named_keys)
         staged.rows_repeated += file.rows_repeated
     for file in files:

@@ -143,3 +143,12 @@ def test_a_deletion_is_dated_by_its_export_and_not_by_the_clock(data):
     data.land_rows(week=4, total_scores=[TOTAL | GONE])
 
     assert data.column("select deleted_at from state.deletions") == [datetime(2026, 2, 6, tzinfo=UTC)]
+
+
+def test_a_file_without_the_flag_is_told_of_where_the_vendor_marked_deleted_grades_before(data):
+    assert data.land_rows(total_scores=[TOTAL]).warnings == []
+    data.land_rows(week=1, total_scores=[TOTAL | {"is_deleted": "true"}])
+    assert data.land_rows(week=2, total_scores=[TOTAL | {"is_deleted": ""}]).warnings == []
+    data.land_rows(week=3, total_scores=[TOTAL | {"is_deleted": "true"}])
+    (warning,) = data.land_rows(week=4, total_scores=[TOTAL | {"gradable_id": "2"}]).warnings
+    assert "total_scores lacks is_deleted" in warning

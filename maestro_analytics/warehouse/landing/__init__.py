@@ -22,7 +22,7 @@ from maestro_analytics.tables.delivery import (
     refusals_frame,
 )
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.tables.schemas import CSAT, GRADE_TABLES, KINDS, TABLES_BY_NAME, TOTAL_SCORES
+from maestro_analytics.tables.schemas import CSAT, DELETED_FLAG, GRADE_TABLES, KINDS, TABLES_BY_NAME, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import little_memory, scalar, transaction
 from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, Source
@@ -86,6 +86,7 @@ def land(
             landed.warnings += add_columns(connection, staged.table.name, staged.unknown, source)
         steps.reached("columns grown")
         if export.kind == RAW.name:
+            landed.warnings += _flag_warning(connection, delivery)
             find_sources(connection, delivery)
             classify_grades(connection, delivery, source)
             missing = unreplaced_tables(connection, delivery)
@@ -144,6 +145,18 @@ def land(
 
 def _is_doubted(connection: duckdb.DuckDBPyConnection, source: Source) -> bool:
     return bool(scalar(connection, "select count(*) from state.doubted_snapshots where export_seq = ?", [source.seq]))
+
+
+def _flag_warning(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> list[str]:
+    """A warning if the vendor marked deleted grades before, and these total scores do not say which are deleted."""
+    totals = delivery.tables.get(TOTAL_SCORES.name)
+    if totals is None or totals.has_deleted_flag or not totals.rows_live:
+        return []
+    if not scalar(connection, "select count(*) from state.deletions where reason is null"):
+        return []
+    return [
+        f"{TOTAL_SCORES.name} lacks {DELETED_FLAG}, which earlier exports had: a grade that was deleted counts as live"
+    ]
 
 
 def _missing_files(missing: Sequence[str], delivery: Delivery) -> list[RefusedFile]:
