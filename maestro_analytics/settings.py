@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -203,9 +204,10 @@ def _ticket_address(source: str, address: str) -> str:
 
 def default_cache() -> Path:
     """The user's cache folder; below the folder for temporary files where the user has no home folder."""
-    folder = user_cache_path("maestro-analytics")
-    if folder.is_absolute():
-        return folder
+    with suppress(RuntimeError):  # newer versions of platformdirs raise it, older ones return a relative path
+        folder = user_cache_path("maestro-analytics")
+        if folder.is_absolute():
+            return folder
     return Path(tempfile.gettempdir()) / f"maestro-analytics-{os.getuid()}"
 
 

@@ -114,6 +114,19 @@ def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
     assert Settings(_env_file=None, data="~/qa").data == tmp_path / "qa"
 
 
+def test_a_user_without_a_home_folder_has_a_cache_folder_and_is_told_of_a_tilde(monkeypatch):
+    def no_entry(uid):
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert Settings(_env_file=None).cache.is_absolute()
+    monkeypatch.setenv("MAESTRO_DATA", "~/qa")
+    with pytest.raises(SettingsError, match="no home folder"):
+        Settings.from_environment()
+
+
 def test_an_empty_token_file_is_named(monkeypatch, tmp_path):
     (tmp_path / "token").write_text("\n", encoding="utf-8")
     monkeypatch.setenv("MAESTRO_API_TOKEN_FILE", str(tmp_path / "token"))

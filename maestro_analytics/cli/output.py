@@ -90,11 +90,14 @@ def emit_json(payload: Mapping[str, Any], *, exit_code: int = 0) -> None:
 def use_utf8() -> None:
     """Write UTF-8 to files and pipes; on a terminal, replace what its encoding lacks.
 
-    The encoding of a cron job (ASCII) or a Windows console (cp1252) cannot hold every name.
+    The encoding of a cron job (ASCII) or a Windows console (cp1252) cannot hold every name. A stream that is closed
+    becomes one to nowhere: a database would get its number otherwise, and what a library prints.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):
-        # A process without a console has no streams.
-        if stream is None or not hasattr(stream, "reconfigure"):
+        if not hasattr(stream, "reconfigure"):
             continue
         if stream.isatty():
             stream.reconfigure(errors="replace")

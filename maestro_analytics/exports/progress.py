@@ -41,12 +41,14 @@ def progress(
     """A function that shows the events of a run.
 
     Args:
-        stream: where; standard error when None.
+        stream: where; standard error when None. A process without one is shown nothing.
         bars: bars or plain lines; None asks whether `stream` is a terminal. A notebook gets plain lines.
         now: the time that plain lines are stamped with.
     """
     stream = stream or sys.stderr
-    if stream.isatty() if bars is None else bars:
+    if stream is None:
+        yield lambda event: None
+    elif stream.isatty() if bars is None else bars:
         with _bars(stream) as shown:
             yield shown
     else:

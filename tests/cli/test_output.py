@@ -2,10 +2,12 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
 
 import maestro_analytics
+from maestro_analytics.cli.output import use_utf8
 from maestro_analytics.pipeline import RefreshReport
 from tests.commands import COMMAND
 
@@ -58,3 +60,16 @@ def test_a_closed_pipe_ends_a_command_without_an_error_message(tmp_path):
 def test_output_to_a_file_is_utf_8_whatever_the_locale(tmp_path):
     done = run("sandbox", "faults", PYTHONIOENCODING="ascii", LANG="C")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+def test_a_command_whose_streams_are_closed_runs(tmp_path):
+    script = " ".join(f"'{word}'" for word in COMMAND) + " status >&- 2>&-; echo $?"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env={"MAESTRO_DATA": str(tmp_path)})
+    assert (done.stdout, done.stderr) == ("3\n", "")
+
+
+def test_a_stream_that_is_closed_becomes_one_to_nowhere(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    use_utf8()
+    assert not sys.stdout.isatty()
+    sys.stdout.close()

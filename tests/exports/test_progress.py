@@ -87,3 +87,9 @@ def test_a_run_with_nothing_to_do_says_so():
         show(Planned({"raw": 0.0}, resumed=0))
 
     assert "nothing to ask for" in stream.getvalue()
+
+
+def test_a_process_without_standard_error_is_shown_nothing(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    with progress() as show:
+        show(Noticed("landed"))

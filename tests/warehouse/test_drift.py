@@ -27,6 +27,7 @@ def test_an_unknown_column_is_kept_and_noted(data):
         ("total_scores", "channel", "channel", 1, "id_1", START + timedelta(days=8))
     ]
     assert any("channel" in warning for warning in landed.warnings)
+    assert data.land_rows(week=1, total_scores=[TOTAL | {"channel": "mail"}]).warnings == []
 
 
 def test_the_history_grows_with_its_table(data):
