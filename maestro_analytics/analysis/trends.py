@@ -6,6 +6,7 @@ from typing import Any, Literal, Unpack
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
@@ -83,7 +84,8 @@ def control_chart(
     from period to period than that.
 
     Args:
-        false_alarms: chance that a group whose scores do not change has any signal in the whole chart.
+        false_alarms: chance that a group whose scores do not change has any point outside its limits; and of the groups
+            with a signal the share that is expected to be wrong (Benjamini-Hochberg over all groups of the chart).
 
     Columns
         group, period
@@ -91,7 +93,8 @@ def control_chart(
         value, centre, lo, hi   Float64  mean of the period, of the group, and the limits for so many grades, percent
         moving_range            Float64  distance from the period before
         sigma_z                 Float64  by how much the limits are widened; 1: not at all
-        signal                  String   "outside the limits" or ""; none for unreliable rows
+        signal                  String   "outside the limits" or ""; none for unreliable rows, nor where among so many
+                                         groups a point outside the limits is no more than chance
         points                  Int64    periods of the group
         finished                Boolean  false for the newest period, unless `until` says that it has ended
         method, reliable, reason         reliable: at least 12 periods, and the period has ended
@@ -103,7 +106,13 @@ def control_chart(
     table = summed(frame, ["group", "period"]).filter(pl.col("n") > 0).sort("group", "period")
     counts, scores = _score_counts(store, choice, table, by=by)
     chart = process.sampled(
-        table["total"], table["n"], counts, scores, series=_codes(table["group"]), false_alarms=false_alarms
+        table["total"],
+        table["n"],
+        counts,
+        scores,
+        series=_codes(table["group"]),
+        false_alarms=false_alarms,
+        judged=_judged(table, choice, every=every),
     )
     charted = charted_rows(table, chart, scale=1.0, method=f"limits from own grades, {_alarms(false_alarms)}")
     charted = _limits_on_scale(charted, highest=frame["highest"].max())
@@ -135,7 +144,13 @@ def pass_rate_chart(
     frame = _asked(store, "score_trend", choice, every=every, threshold=threshold)
     frame = _by_rubric(frame) if by == "rubric" else _placed(store, choice, frame, by=by)
     table = summed(frame, ["group", "period"], "passed").filter(pl.col("n") > 0).sort("group", "period")
-    chart = process.binomial_p(table["passed"], table["n"], series=_codes(table["group"]), false_alarms=false_alarms)
+    chart = process.binomial_p(
+        table["passed"],
+        table["n"],
+        series=_codes(table["group"]),
+        false_alarms=false_alarms,
+        judged=_judged(table, choice, every=every),
+    )
     charted = charted_rows(table, chart, scale=100.0, method=f"Laney p', binomial, {_alarms(false_alarms)}")
     charted = _limits_on_scale(charted, highest=100.0)
     charted = without_unfinished(charted, choice, every=every)
@@ -158,6 +173,12 @@ def _limits_on_scale(charted: pl.DataFrame, *, highest: Any) -> pl.DataFrame:
         .then(pl.lit("no limits: all grades are equal"))
         .otherwise("reason"),
     ).with_columns(reliable=pl.col("reason") == "")
+
+
+def _judged(table: pl.DataFrame, choice: Choice, *, every: Every) -> npt.NDArray[np.bool_]:
+    """Which periods may have a signal: those that have ended, of groups with enough of them."""
+    enough = table.select(pl.len().over("group") >= FEWEST_POINTS).to_series()
+    return (enough & finished(table, choice, every=every)).to_numpy()
 
 
 def _alarms(rate: float) -> str:
@@ -273,12 +294,16 @@ CHARTED = (
 
 def _control_answer(table: pl.DataFrame, choice: Choice, question: str, false_alarms: float) -> Answer:
     groups = table["group"].n_unique()
+    beyond = (pl.col("value") < pl.col("lo")) | (pl.col("value") > pl.col("hi"))
+    named = table.filter(pl.col("signal") != "")["group"].unique()
+    others = table.filter(beyond & pl.col("reliable") & ~pl.col("group").is_in(named.implode()))["group"].n_unique()
+    more = f" {others} more have a point outside their limits, which is no more than chance." if others else ""
     return Answer.of(
         table,
         choice,
         question=question,
-        caveat=f"If nothing changed in any group, about {false_alarms * groups:.1f} of {groups} groups would have a "
-        "signal by chance: ask what happened before you ask who.",
+        caveat=f"At most {100 * false_alarms:g} % of the groups with a signal are expected to have it by chance "
+        f"(Benjamini-Hochberg, {groups} groups).{more} Ask what happened before you ask who.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,6 +94,7 @@ def sampled(
     *,
     series: npt.NDArray[np.int64],
     false_alarms: float = 0.05,
+    judged: npt.NDArray[np.bool_] | None = None,
 ) -> ControlChart:
     """Chart of means of `n` values with limits from the series' own values, however skewed they are.
 
@@ -105,6 +107,8 @@ def sampled(
         total, n: sum and number of values of each point, one series after another in order of time.
         counts: shape (series, scores): how often the series has each of the equally spaced `scores`.
         series: number from 0 of each point's series.
+        judged: which points may have a signal; all, when not given. Of the series with a signal at most a share
+            `false_alarms` is expected to be wrong.
     """
     s, count = (np.asarray(values, dtype=float) for values in (total, n))
     each = _Series(len(s), series)
@@ -117,12 +121,16 @@ def sampled(
     sd = np.sqrt(np.maximum(frequency @ scores**2 - own**2, 0))[series]
     z = np.divide(value - centre, sd / np.sqrt(count), out=np.zeros_like(s), where=sd > 0)
     sigma_z = np.fmax(1.0, each.mean_move(each.moves(z)) / 1.128)
-    low, high = _quantiles_of_means(frequency, scores, series, count, false_alarms / each.points / 2)
     step = (scores[1] - scores[0]) / 2 if len(scores) > 1 else 0.0
-    # The values of all that were added move the mean a little: what is usual of the mixture is usual of the series.
-    lower = np.minimum(centre + sigma_z * (low - own[series] - step), low - step)
-    upper = np.maximum(centre + sigma_z * (high - own[series] + step), high + step)
-    outside = (value < lower - 1e-9) | (value > upper + 1e-9)
+
+    def limits(rate: float, at: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        who = series[at]
+        low, high = _quantiles_of_means(frequency, scores, who, count[at], rate / each.points[at] / 2)
+        # The values of all that were added move the mean a little: what is usual of the mixture is usual of the series.
+        lower = np.minimum(centre[at] + sigma_z[at] * (low - own[who] - step), low - step)
+        return lower, np.maximum(centre[at] + sigma_z[at] * (high - own[who] + step), high + step)
+
+    lower, upper = limits(false_alarms, np.arange(len(s)))
     return ControlChart(
         value=value,
         centre=centre,
@@ -132,8 +140,41 @@ def sampled(
         moving_range_limit=np.full(len(s), np.nan),
         sigma_z=sigma_z,
         points=each.points,
-        signal=np.where(outside, OUTSIDE, ""),
+        signal=_discovered(value, series, (lower, upper), limits, false_alarms, judged),
     )
+
+
+def _discovered(
+    value: Floats,
+    series: npt.NDArray[np.int64],
+    own: tuple[Floats, Floats],
+    limits: Callable[[float, npt.NDArray[np.int64]], tuple[Floats, Floats]],
+    rate: float,
+    judged: npt.NDArray[np.bool_] | None,
+) -> npt.NDArray[np.str_]:
+    """The signals of points outside their own limits, of the series that Benjamini and Hochberg's rule keeps.
+
+    Of k series with a signal each must have one at limits for a share k / (number of series) of the rate as well:
+    limits are widened until no further series falls out. A single series is judged by its own limits.
+
+    Args:
+        limits: lower and upper limits of some points for another rate.
+    """
+
+    def beyond(at: npt.NDArray[np.int64], ends: tuple[Floats, Floats]) -> npt.NDArray[np.int64]:
+        return at[(value[at] < ends[0] - 1e-9) | (value[at] > ends[1] + 1e-9)]
+
+    candidates = np.arange(len(value)) if judged is None else np.flatnonzero(judged)
+    charts = len(np.unique(series[candidates]))
+    outside = found = beyond(candidates, (own[0][candidates], own[1][candidates]))
+    while len(found):
+        named = len(np.unique(series[found]))
+        found = beyond(found, limits(rate * named / charts, found))
+        if len(np.unique(series[found])) == named:
+            break
+    signal = np.full(len(value), "", dtype=f"<U{len(OUTSIDE)}")
+    signal[outside[np.isin(series[outside], series[found])]] = OUTSIDE
+    return signal
 
 
 FROM_ALL = 5.0
@@ -178,21 +219,33 @@ def _quantiles_of_means(
 
 
 def binomial_p(
-    successes: Numbers, trials: Numbers, *, series: npt.NDArray[np.int64], false_alarms: float = 0.05
+    successes: Numbers,
+    trials: Numbers,
+    *,
+    series: npt.NDArray[np.int64],
+    false_alarms: float = 0.05,
+    judged: npt.NDArray[np.bool_] | None = None,
 ) -> ControlChart:
-    """Laney's p' chart with exact binomial limits: a stable series has a point outside with chance `false_alarms`."""
+    """Laney's p' chart with exact binomial limits: a stable series has a point outside with chance `false_alarms`.
+
+    `judged` and signals as in `sampled`.
+    """
     from scipy import stats
 
     chart = laney_p(successes, trials, series=series)
     k, n = (np.asarray(values, dtype=float) for values in (successes, trials))
     if not len(k):
         return chart
-    tail = false_alarms / chart.points / 2
-    low, high = (stats.binom.ppf(q, n, chart.centre) / n for q in (tail, 1 - tail))
-    lower = np.clip(chart.centre + chart.sigma_z * (low - chart.centre), 0, 1)
-    upper = np.clip(chart.centre + chart.sigma_z * (high - chart.centre), 0, 1)
-    outside = (k / n < lower - 1e-9) | (k / n > upper + 1e-9)
-    return replace(chart, lower=lower, upper=upper, signal=np.where(outside, OUTSIDE, ""))
+
+    def limits(rate: float, at: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        tail, centre = rate / chart.points[at] / 2, chart.centre[at]
+        low, high = (stats.binom.ppf(q, n[at], centre) / n[at] for q in (tail, 1 - tail))
+        lower = np.clip(centre + chart.sigma_z[at] * (low - centre), 0, 1)
+        return lower, np.clip(centre + chart.sigma_z[at] * (high - centre), 0, 1)
+
+    lower, upper = limits(false_alarms, np.arange(len(k)))
+    signal = _discovered(k / n, series, (lower, upper), limits, false_alarms, judged)
+    return replace(chart, lower=lower, upper=upper, signal=signal)
 
 
 def laney_p(successes: Numbers, trials: Numbers, *, series: Numbers | None = None) -> ControlChart:
