@@ -116,7 +116,9 @@ def main() -> None:
     except (OSError, errors.MaestroError, MemoryError) as error:
         _end(error, exit_code(error))
     except Exception as error:
-        if (fault := disk_fault(error)) is not None:
+        from maestro_analytics.settings import DataFolder
+
+        if (fault := disk_fault(error, folder=DataFolder().data.absolute())) is not None:
             _end(fault, exit_code(fault))
         traceback.print_exc()
         _end(error, exit_codes.BUG, said=True)

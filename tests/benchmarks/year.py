@@ -9,6 +9,16 @@ Each run lands a raw export of the time since the last run and an hour before it
 and the agent groups, in which one row is always bad. A night has fewer grades than a day, and of 50 grades one is
 changed on the day after. The database is published once a day, to save time. After a quarter, a half and all of the
 days, everything is replayed.
+
+Measured with --every 6 on 2 cores that others kept busy (load 9, so that the minutes are two to three times those of a
+quiet machine):
+
+    91 days     729 files    6.9 MiB   database 29.3 MiB   1 refused row   replay  3.8 minutes
+    182 days  1,457 files   13.5 MiB   database 44.8 MiB   1 refused row   replay 10.9 minutes
+
+Files and bytes grow with the data and nothing else: two files a run, and one of the agent groups. A replay reads and
+lands each file as a refresh does, 0.1 s on a quiet machine and more the longer the tables are, so that a year of hourly
+runs (17,521 files) takes about an hour. What shortens it is fewer files: `reconcile` by week and then `prune`.
 """
 
 from __future__ import annotations
