@@ -124,6 +124,31 @@ def sources(rng: np.random.Generator, store: MemoryStore) -> Measures:
     return {source: found[source] - sd for source, sd in truth.items()}
 
 
+def questions_of_main_graders(rng: np.random.Generator, store: MemoryStore) -> Measures:
+    """Equal agents, each graded mostly by one grader; graders see each question differently: who is named on one."""
+    made = centres.make(rng, grades=80, nested=0.8, severity_sd=4.0)
+    frames = tables(made, teams=6)
+    fails = np.clip(0.2 + rng.normal(0, 0.08, (6, 8)), 0.02, 0.6)
+    answers = [
+        frames["total_scores"]
+        .drop("rubric_score", "max_rubric_score")
+        .with_columns(
+            section_id=pl.lit("s"),
+            question_id=pl.lit(f"q{question}"),
+            question=pl.lit("?"),
+            question_score=pl.Series(np.where(rng.random(len(made.score)) < fails[made.grader, question], 0.0, 10.0)),
+            max_question_score=pl.lit(10.0),
+        )
+        for question in range(8)
+    ]
+    sections = frames["total_scores"].drop("rubric_score", "max_rubric_score").with_columns(
+        section_id=pl.lit("s"), section_score=pl.lit(5.0), max_section_score=pl.lit(80.0)
+    )  # fmt: skip
+    store.fill(**frames, section_scores=sections, individual_answers=pl.concat(answers))
+    found = {"agents": analysis.points_lost_by_agent(store), "teams": analysis.points_lost_by_team(store)}
+    return {f"{what} named": float((table["stands_out"] != "").sum()) for what, table in found.items()}
+
+
 def further() -> Iterator[Scenario]:
     """All of them, in the order of the table."""
     alike = {f"{by}: covered": COVER for by in ("agent", "team", "grader")}
@@ -133,6 +158,8 @@ def further() -> Iterator[Scenario]:
         "days alike": {"mood_sd": 4.0, "mood_memory": 0.8},
     }.items():  # fmt: skip
         yield Scenario("changes", f"nothing changed: {name}", nothing_changed(kind), alike)
+    yield Scenario("points_lost_by_agent, points_lost_by_team", "equal, main graders", questions_of_main_graders,
+                   {"agents named": (0.0, 0.1), "teams named": (0.0, 0.1)})  # fmt: skip
     yield Scenario("grader_pairs", "errors clustered by agent", pairs_of_graders, {SHARE_COVERED: COVER})
     yield Scenario("csat_link", "agents differ", surveys, {SHARE_COVERED: (0.90, 1.0)})
     yield Scenario("power", "20 coached, 20 not", pilot, {"found": (0.75, 0.85)})

@@ -199,7 +199,7 @@ def _busiest(frame: pl.DataFrame, show: int, *, first: pl.Expr | None = None) ->
     """The `show` groups with most grades (those where `first` holds before the others), as labelled panels."""
     ranked = (
         frame.group_by("group")
-        .agg(pl.col("n").sum(), first=(first if first is not None else pl.lit(0)).sum())
+        .agg(pl.col("n").sum(), first=(first if first is not None else pl.lit(value=False)).any())
         .sort(["first", "n", "group"], descending=[True, True, False])
     )
     kept = told_apart(ranked.head(show), "group", "group", to="panel", most=30).with_columns(panel=with_n("panel"))
