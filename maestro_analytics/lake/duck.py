@@ -64,15 +64,7 @@ class DuckEngine:
 
     def query(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
         """The rows of a query; `variables` are those that it reads with `getvariable`."""
-        set_ones = []
-        try:
-            for name, value in (variables or {}).items():
-                self._connection.execute(f"set variable {quoted(name)} = $value", {"value": value})
-                set_ones.append(name)
-            return frame(self._connection, query, params)
-        finally:
-            for name in set_ones:
-                self._connection.execute(f"reset variable {quoted(name)}")
+        return frame(self._connection, query, params, variables=variables)
 
     def close(self) -> None:
         self._connection.close()

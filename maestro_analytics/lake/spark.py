@@ -90,17 +90,16 @@ class SparkEngine:
 
     def register(self, name: str, files: Files) -> None:
         """Register the files of a table under `name`."""
+        self.register_empty(name, files.columns)
         if files.names:
             # with a schema given, columns are found by name and those that a file lacks are null
             frame = self._session.read.schema(_schema(files.columns)).parquet(*files.for_spark())
-        else:
-            frame = self._session.createDataFrame([], _schema(files.columns))
-        self._know(name, frame)
-        self._shape.register_empty(name, files.columns)
+            frame.createOrReplaceTempView(name)
 
     def register_empty(self, name: str, columns: Mapping[str, str]) -> None:
         """Register a table without rows under `name`."""
-        self._know(name, self._session.createDataFrame([], _schema(columns)))
+        self._session.createDataFrame([], _schema(columns)).createOrReplaceTempView(name)
+        self._tables.add(name)
         self._shape.register_empty(name, columns)
 
     def create_view(self, name: str, select: str) -> None:
@@ -130,10 +129,6 @@ class SparkEngine:
                 step._jdf.queryExecution().analyzed().rdd().unpersist(False)
         frame.columns = list(expected)
         return frame.cast(expected)
-
-    def _know(self, name: str, frame: DataFrame) -> None:
-        frame.createOrReplaceTempView(name)
-        self._tables.add(name)
 
     def close(self) -> None:
         """Drop the tables and views; the Spark application keeps running."""

@@ -121,17 +121,31 @@ def configure_session(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyC
 
 
 def frame(
-    connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None, *, limit: int | None = None
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    params: Parameters = None,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    limit: int | None = None,
 ) -> pl.DataFrame:
     """The rows of a query, all fetched: a half-fetched result blocks the next call, and a relation runs again.
 
     Args:
+        variables: those that the query reads with `getvariable`; set for this query only.
         limit: no more rows than this are fetched; None for all.
     """
-    relation = connection.sql(query, params=params)
-    if relation is None:
-        return pl.DataFrame()
-    return to_polars(relation if limit is None else relation.limit(limit))
+    variables = variables or {}
+    try:
+        for name, value in variables.items():
+            # SET VARIABLE takes a named parameter, so no value becomes part of the SQL text.
+            connection.execute(f"set variable {quoted(name)} = $value", {"value": value})
+        relation = connection.sql(query, params=params)
+        if relation is None:
+            return pl.DataFrame()
+        return to_polars(relation if limit is None else relation.limit(limit))
+    finally:
+        for name in variables:
+            connection.execute(f"reset variable {quoted(name)}")
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> Any:

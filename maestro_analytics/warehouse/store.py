@@ -66,14 +66,7 @@ class Store:
         """
         text, wanted = query_with_variables(name, variables)
         with self._turn:
-            try:
-                for given, value in wanted.items():
-                    # SET VARIABLE takes a named parameter, so no value becomes part of the SQL text.
-                    self._session.execute(f"set variable {given} = $value", {"value": value})
-                return frame(self._session, text)
-            finally:
-                for given in wanted:
-                    self._session.execute(f"reset variable {given}")
+            return frame(self._session, text, variables=wanted)
 
     def reload(self) -> bool:
         """Open the newest published file; returns whether it differs from the one that was open.
