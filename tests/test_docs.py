@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from maestro_analytics.cli import application
+from maestro_analytics.cli import MODULES, application
 
 PROGRAM = application()
 
@@ -40,6 +40,12 @@ CONTRACT = {
 
 def test_the_commands_are_those_of_the_contract():
     assert {words[0] for words in command_paths()} == CONTRACT
+
+
+def test_each_command_is_found_in_its_module_alone():
+    assert set(MODULES) == CONTRACT
+    for name in MODULES:
+        assert name in typer.main.get_command(application(name)).commands
 
 
 @pytest.mark.parametrize("words", command_paths(), ids=" ".join)

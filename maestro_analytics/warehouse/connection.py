@@ -142,7 +142,7 @@ def frame(
         relation = connection.sql(query, params=params)
         if relation is None:
             return pl.DataFrame()
-        return to_polars(relation if limit is None else relation.limit(limit))
+        return to_polars(connection, relation if limit is None else relation.limit(limit))
     finally:
         for name in variables:
             connection.execute(f"reset variable {quoted(name)}")

@@ -7,8 +7,10 @@ keeps its type.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -30,38 +32,17 @@ NESTED = {"list", "array", "struct", "tuple", "map"}
 TEXT_IN_NESTED = {"time_ns", "timestamp_ns", "timestamptz_ns"}
 """Inside lists and structures, Python would lose their nanoseconds."""
 
-ODD_VALUES = {
-    "date": "not {} between date '0001-01-01' and date '9999-12-31'",
-    "timestamp": "not {} between timestamp '0001-01-01' and timestamp '9999-12-31 23:59:59.999999'",
-    "timestamp_s": "not {} between '0001-01-01'::timestamp_s and '9999-12-31 23:59:59'::timestamp_s",
-    "timestamp_ms": "not {} between '0001-01-01'::timestamp_ms and '9999-12-31 23:59:59.999'::timestamp_ms",
-    "timestamp with time zone": (
-        "not {} between timestamptz '0001-01-01 00:00:00Z' and timestamptz '9999-12-31 23:59:59.999999Z'"
-    ),
-    "timestamp_ns": "not isfinite({})",
-    "timestamptz_ns": "not isfinite({}::timestamptz)",
-    "time": "{} = time '24:00:00'",
-    "time_ns": "{} = '24:00:00'::time_ns",
-    "hugeint": "not {} between 1 - 1e38::hugeint and 1e38::hugeint - 1",
-}
-"""Type -> the SQL condition of a value that polars or Python does not have."""
+WITH_ODD_VALUES = {"decimal", *(name for name in HELD if name.startswith(("date", "time")))}
+"""Types with values that polars or Python does not have; see `_has_odd_values`. A HUGEINT arrives as a decimal."""
+
+EPOCH = datetime(1970, 1, 1)
+FIRST, LAST = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)
+SECONDS_OF_A_DAY = 86_400
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+MOST_DIGITS = 38
 
 
-class _Rows:
-    """A relation as polars reads it, without pyarrow, which takes 0.1 s to import.
-
-    polars keeps the class of what it read until the process ends; if that is a class of DuckDB, DuckDB then reports
-    leaks on standard error.
-    """
-
-    def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
-        self._relation = relation
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._relation.__arrow_c_stream__(requested_schema)
-
-
-def to_polars(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+def to_polars(connection: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     """All rows of `relation`, which is run once. Columns of the same name are numbered: a, a_1, a_2.
 
     An INTERVAL column is a Duration, or text where an interval has months, whose length is not fixed.
@@ -70,13 +51,19 @@ def to_polars(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     kinds = list(relation.types)
     spans = [name for name, kind in zip(names, kinds, strict=True) if kind.id == "interval"]
     held = [_span(at) if kind.id == "interval" else _cast(at, kind) for at, kind in enumerate(kinds, 1)]
-    # Materialized, so that the query runs once, and its errors are DuckDB's.
-    result = _projected(relation, names, held).materialize()
-    odd = _columns_with_odd_values(result)
-    held = [
-        _cast(at, kind, also_text=ODD_VALUES) if at in odd else None for at, kind in enumerate(list(result.types), 1)
-    ]
-    frame = pl.DataFrame(_Rows(_projected(result, names, held)))
+    # Through pyarrow, though it takes 0.1 s to import: what polars reads from DuckDB itself must be materialized, so
+    # that it runs once and fails as a query fails, and 4 million answers then take 3.7 GB and not 2.4.
+    table = _projected(relation, names, held).to_arrow_table().rename_columns(names)
+    odd = [any(map(_has_odd_values, _leaves(column))) for column in table.columns]
+    if any(odd):
+        # Read from the result: the query itself must not run twice.
+        arrived = connection.from_arrow(table)
+        held = [
+            _cast(at, kind, also_text=WITH_ODD_VALUES) if is_odd else None
+            for at, (kind, is_odd) in enumerate(zip(arrived.types, odd, strict=True), 1)
+        ]
+        table = _projected(arrived, names, held).to_arrow_table()
+    frame = cast(pl.DataFrame, pl.from_arrow(table))
     return frame.with_columns(_duration(frame[name]) for name in spans)
 
 
@@ -96,7 +83,7 @@ def _projected(
     relation: duckdb.DuckDBPyRelation, names: Sequence[str], replaced: Sequence[str | None]
 ) -> duckdb.DuckDBPyRelation:
     """`relation` with an expression in the place of each column that is not None in `replaced`."""
-    if not any(replaced) and names == relation.columns:
+    if not any(replaced):
         return relation
     # By position (#1), because two columns may have one name.
     columns = (
@@ -105,17 +92,17 @@ def _projected(
     return relation.project(", ".join(columns))
 
 
-def _cast(at: int, kind: Any, *, also_text: Collection[str] = ()) -> str | None:
+def _cast(at: int, kind: Any, *, also_text: AbstractSet[str] = frozenset()) -> str | None:
     """Column `at` cast to a type that polars holds; None where it has one."""
     wanted = _held_type(kind, also_text)
     return None if wanted == str(kind) else f"cast(#{at} as {wanted})"
 
 
-def _held_type(kind: Any, also_text: Collection[str]) -> str:
+def _held_type(kind: Any, also_text: AbstractSet[str]) -> str:
     """The SQL name of the nearest type that polars holds; lists, arrays, structures and maps stay what they are."""
     if kind.id not in NESTED:
         return "VARCHAR" if kind.id not in HELD or kind.id in also_text else str(kind)
-    also_text = {*also_text, *TEXT_IN_NESTED}
+    also_text = also_text | TEXT_IN_NESTED
     if kind.id == "array":
         (_, child), (_, size) = kind.children
         return f"{_held_type(child, also_text)}[{size}]"
@@ -145,30 +132,47 @@ def _duration(parts: pl.Series) -> pl.Series:
     return us.cast(pl.Duration("us")).alias(parts.name)
 
 
-def _columns_with_odd_values(result: duckdb.DuckDBPyRelation) -> set[int]:
-    """The positions of columns with a value that polars or Python does not have, also inside lists and the like."""
-    conditions = {at: _odd(kind, f"#{at}") for at, kind in enumerate(list(result.types), 1)}
-    wanted = {at: condition for at, condition in conditions.items() if condition}
-    if not wanted:
-        return set()
-    found = result.aggregate(", ".join(f"bool_or({condition})" for condition in wanted.values())).fetchall()[0]
-    return {at for at, is_odd in zip(wanted, found, strict=True) if is_odd}
+def _leaves(column: Any) -> Iterator[Any]:
+    """The arrays of plain values in a column of Arrow: its own, or those inside its lists, structures and maps."""
+    import pyarrow as pa
+
+    for array in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+        kind = array.type
+        if pa.types.is_map(kind):
+            inner = [array.keys, array.items]
+        elif pa.types.is_struct(kind):
+            inner = array.flatten()
+        elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            inner = [array.values]
+        elif pa.types.is_fixed_size_list(kind):
+            inner = [array.flatten()]
+        else:
+            yield array
+            continue
+        for each in inner:
+            yield from _leaves(each)
 
 
-def _odd(kind: Any, value: str) -> str | None:
-    """The SQL condition that `value` is odd or holds something odd; None for types without odd values."""
-    if kind.id in ("list", "array"):
-        inner = _odd(kind.children[0][1], "each")
-        return inner and f"len(list_filter({value}, lambda each: {inner})) > 0"
-    if kind.id == "map":
-        inners = [
-            (part, _odd(child, "each")) for part, (_, child) in zip(("keys", "values"), kind.children, strict=True)
-        ]
-        parts = [f"len(list_filter(map_{part}({value}), lambda each: {inner})) > 0" for part, inner in inners if inner]
-    elif kind.id in ("struct", "tuple"):
-        inner_of = (_odd(child, f"struct_extract_at({value}, {at})") for at, (_, child) in enumerate(kind.children, 1))
-        parts = [inner for inner in inner_of if inner]
+def _has_odd_values(array: Any) -> bool:
+    """Whether dates or moments are infinite or outside the years 1 to 9999, a time is 24:00 or an integer too long."""
+    import pyarrow as pa
+
+    kind = array.type
+    # Without pyarrow.compute, whose import is a tenth of what a short command takes.
+    if pa.types.is_date32(kind):
+        values, low, high = array.view(pa.int32()), (FIRST - EPOCH).days, (LAST - EPOCH).days
+    elif pa.types.is_timestamp(kind):
+        unit = PER_SECOND[kind.unit]
+        # All moments that nanoseconds can tell lie within these years, but for infinity: the ends of 64 bits.
+        most = 2**63 - 2
+        low, high = (max(-most, min(most, int((end - EPOCH).total_seconds()) * unit)) for end in (FIRST, LAST))
+        values = array.view(pa.int64())
+    elif pa.types.is_time64(kind):
+        values, low, high = array.view(pa.int64()), 0, SECONDS_OF_A_DAY * PER_SECOND[kind.unit] - 1
+    elif pa.types.is_decimal(kind) and kind.scale == 0 and kind.precision == MOST_DIGITS:
+        values, low, high = array, 1 - 10**MOST_DIGITS, 10**MOST_DIGITS - 1
     else:
-        condition = ODD_VALUES.get(kind.id)
-        return condition and condition.format(value)
-    return f"({' or '.join(parts)})" if parts else None
+        return False
+    found = cast(pl.DataFrame, pl.from_arrow(pa.table({"value": values})))["value"].to_physical()
+    lowest, highest = cast(Any, found.min()), cast(Any, found.max())
+    return lowest is not None and bool(lowest < low or highest > high)
