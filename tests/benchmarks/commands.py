@@ -11,9 +11,9 @@ Measured on 2 slow cores that others used too (load 8 to 13): processor time and
     --version 0.16 s, 0.6            status 0.72 s, 2.6 (0.80 s, 2.9)    report agents 1.28 s, 4.6 (1.49 s, 5.4)
     ma.open(), repr 0.52 s, 1.9      sql 0.68 s, 2.5 (0.75 s, 2.7)
 
-What `sql` has on top of both libraries: typer with pydantic 0.11 s, pyarrow with numpy 0.10 s, pydantic-settings 0.08 s,
-opening the file 0.05 s. Reading results without pyarrow took status and sql to 0.55 s, and 4 million answers of 25 columns
-from 2.4 to 3.7 GB: see warehouse/to_polars.py. Once open, a repr takes no time and the HTML of a notebook 0.07 s.
+What `sql` has on top of both libraries: typer with pydantic 0.11 s, pyarrow with numpy 0.10 s, pydantic-settings
+0.08 s, opening the file 0.05 s. Reading results without pyarrow took status and sql to 0.55 s, and 4 million answers of
+25 columns from 2.4 to 3.7 GB, so it was left. Once open, a repr takes no time and the HTML of a notebook 0.07 s.
 """
 
 from __future__ import annotations
