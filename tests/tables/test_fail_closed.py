@@ -262,6 +262,16 @@ def test_a_data_folder_may_have_the_characters_of_patterns_and_partitions(tmp_pa
         assert read_rows(file).select("source", "agent_id").rows() == [("zendesk", "A1")]
 
 
+@pytest.mark.parametrize("name", ["", "..", "a\0b.csv", "x" * 3000])
+def test_a_member_is_known_by_its_columns_whatever_its_name_is(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        info = zipfile.ZipInfo("placeholder")
+        info.filename = name
+        archive.writestr(info, text("total_scores", ROWS["total_scores"]))
+    with read_export(tmp_path / "x.zip", kind="raw", staging=tmp_path / "staging") as delivery:
+        assert list(delivery.tables) == ["total_scores"]
+
+
 def test_a_member_whose_name_is_not_utf8_refuses_the_file(read, tmp_path):
     read({"total_scores.csv": text("total_scores", ROWS["total_scores"])})
     content = (tmp_path / "export").read_bytes()
