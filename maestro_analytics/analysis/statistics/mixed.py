@@ -7,6 +7,9 @@ agents, half-Cauchy on that of graders, 1 / variance on the noise), so a spread 
 not give every agent the same score. Method: restricted likelihood (Patterson and Thompson 1971), Henderson's mixed
 model equations, flat prior on the spread (Gelman 2006).
 
+One solution serves all spreads of graders (`absorbed`). 10,000 agents with a million cells of 150 graders, ranks
+included: 0.5 s of processor time on one core (1.6 s with a solution for each spread), the adjusted means alone 0.3 s.
+
 Agents whom no rubric, grader or month connects cannot be compared: each component is fitted on its own.
 """
 
