@@ -15,6 +15,7 @@ quiet machine):
 
     91 days     729 files    6.9 MiB   database 29.3 MiB   1 refused row   replay  3.8 minutes
     182 days  1,457 files   13.5 MiB   database 44.8 MiB   1 refused row   replay 10.9 minutes
+    365 days  2,921 files   26.8 MiB   database 72.3 MiB   1 refused row
 
 Files and bytes grow with the data and nothing else: two files a run, and one of the agent groups. A replay reads and
 lands each file as a refresh does, 0.1 s on a quiet machine and more the longer the tables are, so that a year of hourly

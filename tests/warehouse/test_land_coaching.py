@@ -140,3 +140,12 @@ def test_the_newest_list_is_kept_compressed(data):
     assert list(KeptList(kept)) == [odd]
     assert KeptList(kept).taken_at == TAKEN.replace(microsecond=0)
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+
+
+def test_a_list_of_long_texts_lands_also_where_the_memory_for_lists_is_too_small(data, monkeypatch):
+    monkeypatch.setattr("maestro_analytics.warehouse.connection.LEAST_MEMORY", 4 << 20)
+    monkeypatch.setattr("maestro_analytics.warehouse.landing.MEMORY_PER_BYTE", 0)
+    notes = [f"{number} " * 50_000 for number in range(60)]
+    records = [{"id": str(number), "coachNotes": note} for number, note in enumerate(notes)]
+    data.master.land_coaching("coaching_points", records, taken_at=TAKEN)
+    assert data.column("select coach_notes from coaching_points order by id::int") == notes

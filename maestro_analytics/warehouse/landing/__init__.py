@@ -250,20 +250,30 @@ def land_coaching(
             keep_list(kept, complete, taken_at)
             steps.reached("list kept")
         del complete, merged  # They hold the ids of a long list.
-        with little_memory(connection, MEMORY_PER_BYTE * staged.largest_file), transaction(connection):
-            connection.execute("delete from state.quarantine where kind = ? and table_name = ?", [COACHING, table_name])
-            quarantined = quarantine(connection, staged.refusals, source)
-            rows_landed = land_list(connection, staged, source)
-            landed.row_counts[table_name] = RowCounts(
-                table_name,
-                read=staged.rows_read,
-                landed=rows_landed,
-                quarantined=quarantined,
-                repeated=staged.rows_repeated,
-            )
-            landed.row_counts[table_name].check()
-            if keep:
-                record_slices(connection, table_name, slices, taken_at)
-            steps.reached("before commit")
+
+        def replace_rows() -> None:
+            with transaction(connection):
+                connection.execute(
+                    "delete from state.quarantine where kind = ? and table_name = ?", [COACHING, table_name]
+                )
+                quarantined = quarantine(connection, staged.refusals, source)
+                rows_landed = land_list(connection, staged, source)
+                landed.row_counts[table_name] = RowCounts(
+                    table_name,
+                    read=staged.rows_read,
+                    landed=rows_landed,
+                    quarantined=quarantined,
+                    repeated=staged.rows_repeated,
+                )
+                landed.row_counts[table_name].check()
+                if keep:
+                    record_slices(connection, table_name, slices, taken_at)
+                steps.reached("before commit")
+
+        try:
+            with little_memory(connection, MEMORY_PER_BYTE * staged.largest_file):
+                replace_rows()
+        except duckdb.OutOfMemoryException:
+            replace_rows()
     steps.reached("committed")
     return landed
