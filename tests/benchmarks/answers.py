@@ -11,10 +11,11 @@ Measured on 2 quiet cores: the report's tables 6.9 to 7.5 s of clock, 13.3 s of 
 time, so that drawing in a process of its own gained half a second only: what vl-convert does is measure texts, for
 which it opens the font's file six times a letter.
 
-Of 2 million grades under a load of 8 on the same cores, by processor time, before and after spreads of graders shared
-one solution and matrices were multiplied on one thread: agent_scores 5.4 -> 1.7 times its SQL, generalizability 2.8 ->
-1.7, coaching_effect 3.1 -> 1.7, agent_ranking 2.0 -> 1.5, changes 4.8 -> 1.3, grader_severity 2.6 -> 1.2, time_to_coach
-2.8 -> 1.3 (by the clock before), coaching_timeline 2.6 -> 1.3; the report's tables 40 -> 27 s.
+Of 2 million grades under a load of 8 to 10 on 2 cores, by processor time: agent_scores 1.7 times its SQL,
+generalizability 1.7, coaching_effect 1.7, agent_ranking 1.5, control_chart 1.4, time_to_coach 1.3, coaching_timeline
+1.3, changes 1.3, grader_severity 1.2, all others below; the report's tables 27 s. With matrices multiplied on two
+threads, which wait for each other where the cores are busy, the same were 5.4, 2.8, 3.1, 2.0, 1.5, 1.5, 1.2, 4.8, 2.6
+and 40 s.
 """
 
 from __future__ import annotations
