@@ -13,7 +13,7 @@ which it opens the font's file six times a letter.
 
 Of 2 million grades under a load of 8 to 10 on 2 cores, by processor time: agent_scores 1.7 times its SQL,
 generalizability 1.7, coaching_effect 1.7, agent_ranking 1.5, control_chart 1.4, time_to_coach 1.3, coaching_timeline
-1.3, changes 1.3, grader_severity 1.2, all others below; the report's tables 27 s. With matrices multiplied on two
+1.3, changes 1.3, grader_severity 1.2; the report's tables 27 s. With matrices multiplied on two
 threads, which wait for each other where the cores are busy, the same were 5.4, 2.8, 3.1, 2.0, 1.5, 1.5, 1.2, 4.8, 2.6
 and 40 s.
 """
