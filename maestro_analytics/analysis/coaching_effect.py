@@ -284,8 +284,9 @@ def coaching_timeline(
     """How do scores move around a coaching session, beside agents of equal scores who were not coached?
 
     One row per group and week from the session: week -1 is the seven days before it, week 1 the seven after; the day of
-    the session is in none. Both groups are the ones of `coaching_effect`, matched. The controls' line is moved to where
-    it would be if they had had exactly the scores of the coached before, so that the gap after is the matched effect.
+    the session is in none. Both groups are the ones of `coaching_effect`, matched. After the session, the line of
+    the controls is moved to where it would be if they had had exactly the scores of the coached before, so that the gap
+    after is the matched effect.
 
     Columns
         group             String   "coached" or "matched controls"
@@ -293,7 +294,8 @@ def coaching_timeline(
         n, n_na           Int64    sessions (or comparisons) with and without a grade in the week
         mean, lo, hi      Float64  mean score of the week, rid of differences between rubrics, percent; clustered by
                                    agent
-        moved             Float64  points that mean, lo and hi of the controls were moved by; 0 for the coached
+        moved             Float64  points that mean, lo and hi of the controls were moved by; 0 for the coached, and
+                                   before the session
         overlapping       Int64    sessions whose person has another session by that week: their grades count up to it
         method, reliable, reason
 
@@ -307,8 +309,9 @@ def coaching_timeline(
         found, weight = matched_weights(made)
         for group, weights in (("coached", found.astype(float)), ("matched controls", weight)):
             members = made.only(weights > 0)
-            moved = 0.0 if group == "coached" else due_to_scores_before(made, found, weight)
+            due = 0.0 if group == "coached" else due_to_scores_before(made, found, weight)
             for week in (*range(-weeks, 0), *range(1, weeks + 1)):
+                moved = due if week > 0 else 0.0
                 rows.append(
                     {"group": group, "week": week, "moved": moved}
                     | _week(data, members, weights[weights > 0], week, moved=moved, confidence=confidence)

@@ -100,9 +100,9 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
         f"Dot: the average score; bar: where it may lie (95 %); up to {sessions} sessions a week. Dashed: the day of "
         "the session. What counts is the gap after it."
     )
-    moved = float(frame.filter(pl.col("group") != "coached")["moved"].first() or 0.0)  # type: ignore[arg-type]
+    moved = float(frame.filter(pl.col("group") != "coached")["moved"].last() or 0.0)  # type: ignore[arg-type]
     if abs(moved) >= 0.05:
-        detail += f" The line of those not coached is moved by {moved:+.1f} points, for other scores before."
+        detail += f" After it, the line of those not coached is moved by {moved:+.1f} points, for other scores before."
     if overlapping:
         detail += f" {overlapping} have another session nearby: grades count up to it."
     chart = alt.layer(zero, bars, line, dots).properties(width=width - 80, height=260)
