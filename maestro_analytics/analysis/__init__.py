@@ -17,6 +17,7 @@ functions that need it, for the same reason.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from maestro_analytics.analysis.agent_ranking import agent_ranking
 from maestro_analytics.analysis.agreement import grader_agreement, grader_pairs, question_agreement
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.benchmark import alignments, benchmark_bias, calibrations
@@ -31,16 +32,16 @@ from maestro_analytics.analysis.coaching_follow_up import (
     todo_completion,
 )
 from maestro_analytics.analysis.coaching_history import coaching_history
-from maestro_analytics.analysis.csat import csat_link
-from maestro_analytics.analysis.drift import grader_drift
+from maestro_analytics.analysis.csat_link import csat_link
 from maestro_analytics.analysis.filters import Filters, show_filters
 from maestro_analytics.analysis.generalizability import generalizability
+from maestro_analytics.analysis.grader_drift import grader_drift
+from maestro_analytics.analysis.grader_severity import grader_severity, grading_effort
 from maestro_analytics.analysis.grading_coverage import grading_coverage
 from maestro_analytics.analysis.points_lost import points_lost, points_lost_by_agent, points_lost_by_team
 from maestro_analytics.analysis.power import power
-from maestro_analytics.analysis.ranking import agent_ranking
 from maestro_analytics.analysis.regrades import regrades, score_mismatches, score_reconciliation
-from maestro_analytics.analysis.sampling import sampling_plan
+from maestro_analytics.analysis.sampling_plan import sampling_plan
 from maestro_analytics.analysis.scores import (
     agent_scores,
     grades,
@@ -49,7 +50,6 @@ from maestro_analytics.analysis.scores import (
     section_scores,
     team_scores,
 )
-from maestro_analytics.analysis.severity import grader_severity, grading_effort
 from maestro_analytics.analysis.tickets_to_review import answer_comments, tickets_to_review
 from maestro_analytics.analysis.trends import control_chart, pass_rate_chart, score_trend
 

@@ -14,7 +14,8 @@ import pyarrow.dataset
 
 from maestro_analytics.lake.dialect import Params, Variables
 from maestro_analytics.lake.shares import Files
-from maestro_analytics.warehouse.connection import configure_session, frame, quoted, quoted_all, text_literal
+from maestro_analytics.warehouse.connection import configure_session, frame
+from maestro_analytics.warehouse.quoting import quoted, quoted_all, text_literal
 
 ARROW_TYPES = {
     "VARCHAR": pa.string(),

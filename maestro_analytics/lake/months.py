@@ -17,7 +17,7 @@ from functools import reduce
 
 import duckdb
 
-from maestro_analytics.warehouse.connection import quoted
+from maestro_analytics.warehouse.quoting import quoted
 
 MONTH_OF = "date_graded"
 NO_MONTH = "unknown"

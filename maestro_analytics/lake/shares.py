@@ -33,7 +33,7 @@ from maestro_analytics.tables.schemas import (
     GRADE_TABLES,
     TABLES_BY_NAME,
 )
-from maestro_analytics.warehouse.connection import quoted
+from maestro_analytics.warehouse.quoting import quoted
 
 SNAPSHOTS = {table.name for table in (AGENT_GROUPS, *COACHING_TABLES)}
 OF_GRADES = {table.name for table in GRADE_TABLES}

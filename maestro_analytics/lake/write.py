@@ -28,7 +28,7 @@ from maestro_analytics.lake.place import Place, place_of
 from maestro_analytics.lake.publications import PUBLICATIONS, SHARE, Publication, PublishedTable, published_in
 from maestro_analytics.lake.source import Source, tables_of, versions_of
 from maestro_analytics.lake.target import KEPT_HOURS, MONTH, Target, columns_of
-from maestro_analytics.warehouse.connection import quoted
+from maestro_analytics.warehouse.quoting import quoted
 
 BATCH_ROWS = 100_000
 

@@ -12,7 +12,8 @@ import duckdb
 
 from maestro_analytics.tables.columns import Table
 from maestro_analytics.tables.schemas import TABLES
-from maestro_analytics.warehouse.connection import quoted, scalar, text_literal
+from maestro_analytics.warehouse.connection import scalar
+from maestro_analytics.warehouse.quoting import quoted, text_literal
 from maestro_analytics.warehouse.sql_files import (
     create_views,
     described_names,

@@ -11,9 +11,7 @@ import duckdb
 import polars as pl
 
 from maestro_analytics.errors import UnreadableFile
-from maestro_analytics.warehouse.quoting import quoted as quoted
-from maestro_analytics.warehouse.quoting import quoted_all as quoted_all
-from maestro_analytics.warehouse.quoting import text_literal as text_literal
+from maestro_analytics.warehouse.quoting import quoted, text_literal
 from maestro_analytics.warehouse.to_polars import to_polars
 
 CATALOG = "maestro"
@@ -95,8 +93,7 @@ def open_published_file(path: Path) -> duckdb.DuckDBPyConnection:
     """
     connection = duckdb.connect(":memory:")
     try:
-        quoted = str(path).replace("'", "''")
-        connection.execute(f"attach '{quoted}' as {CATALOG} (read_only)")
+        connection.execute(f"attach {text_literal(str(path))} as {CATALOG} (read_only)")
         connection.execute(f"use {CATALOG}")
     except duckdb.Error as error:
         connection.close()

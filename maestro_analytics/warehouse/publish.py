@@ -21,6 +21,7 @@ from maestro_analytics.kinds import RAW
 from maestro_analytics.warehouse import agents, steps
 from maestro_analytics.warehouse.comments import define_views
 from maestro_analytics.warehouse.connection import open_master_file
+from maestro_analytics.warehouse.quoting import text_literal
 
 FICLONE = 0x40049409
 """Linux: share the other file's blocks, on file systems that can (btrfs, xfs)."""
@@ -125,9 +126,8 @@ def compact(path: Path) -> None:
     new.unlink(missing_ok=True)
     connection = open_master_file(new, spill=path.parent / "spill")
     try:
-        quoted = str(path).replace("'", "''")
         target = connection.execute("select current_database()").fetchall()[0][0]
-        connection.execute(f"attach '{quoted}' as old (read_only)")
+        connection.execute(f"attach {text_literal(str(path))} as old (read_only)")
         connection.execute(f'copy from database old to "{target}"')
         connection.execute("detach old")
         connection.execute("checkpoint")

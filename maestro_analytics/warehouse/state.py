@@ -9,8 +9,8 @@ import duckdb
 from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import TABLES
-from maestro_analytics.warehouse.connection import quoted
 from maestro_analytics.warehouse.layout import LAYOUT
+from maestro_analytics.warehouse.quoting import quoted
 
 
 @dataclass(frozen=True)

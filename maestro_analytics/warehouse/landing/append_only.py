@@ -8,9 +8,10 @@ import duckdb
 
 from maestro_analytics.tables.columns import Role
 from maestro_analytics.tables.delivery import StagedTable
-from maestro_analytics.warehouse.connection import quoted_all, rowcount, scalar
+from maestro_analytics.warehouse.connection import rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
 from maestro_analytics.warehouse.landing.staged import counts_of, insert_list, scan
+from maestro_analytics.warehouse.quoting import quoted_all
 
 
 def land_append_only(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> RowCounts:

@@ -28,10 +28,11 @@ from maestro_analytics.tables.grade_key import GRADE_PARTS
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import ANNOTATIONS, CSAT, GRADE_TABLES, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
-from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar, text_literal
+from maestro_analytics.warehouse.connection import rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
 from maestro_analytics.warehouse.landing.quarantine import quarantine
 from maestro_analytics.warehouse.landing.staged import insert_list, scan
+from maestro_analytics.warehouse.quoting import quoted, quoted_all, text_literal
 from maestro_analytics.warehouse.state import columns_of
 
 GRADE_OUTCOME = """

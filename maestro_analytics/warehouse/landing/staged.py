@@ -8,15 +8,16 @@ import duckdb
 
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.warehouse.connection import quoted, transaction
+from maestro_analytics.warehouse.connection import transaction
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
 from maestro_analytics.warehouse.landing.quarantine import quarantine
+from maestro_analytics.warehouse.quoting import quoted, text_literal
 from maestro_analytics.warehouse.state import columns_of
 
 
 def scan(files: list[Path]) -> str:
     """Staged Parquet files as a table expression. The path is text: it is neither a pattern nor holds partitions."""
-    listed = ", ".join("'" + _literal_path(file).replace("'", "''") + "'" for file in files)
+    listed = ", ".join(text_literal(_literal_path(file)) for file in files)
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
 
 

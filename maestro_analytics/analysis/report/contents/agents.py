@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from maestro_analytics.analysis.ranking import agent_ranking
+from maestro_analytics.analysis.agent_ranking import agent_ranking
 from maestro_analytics.analysis.report import sentences
 from maestro_analytics.analysis.report.model import Column, Piece, Words
 from maestro_analytics.analysis.scores import team_scores
