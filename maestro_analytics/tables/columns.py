@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from enum import StrEnum
 from typing import Any
 
@@ -132,12 +133,12 @@ class Table:
     words_to: Mapping[str, str] = field(default_factory=dict)
     reserved: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, Role]:
         """Column name -> role, in the table's order."""
         return {name: col.metadata["role"] for name, col in self.schema.columns.items()}
 
-    @property
+    @cached_property
     def file_columns(self) -> dict[str, Role]:
         """The columns that are expected in a file."""
         return {name: role for name, role in self.columns.items() if name not in self.made_here}
