@@ -41,7 +41,7 @@ notebooks: .venv/.developed
 	rm -rf $(NOTEBOOK_DATA)
 	MAESTRO_DATA=$(NOTEBOOK_DATA) $(MAESTRO) refresh --sandbox
 	MAESTRO_DATA=$(CURDIR)/$(NOTEBOOK_DATA)/sandbox PATH="$(CURDIR)/$(BIN):$$PATH" \
-	    $(BIN)/pytest --nbmake --nbmake-timeout=120 notebooks
+	    $(BIN)/pytest -n $(WORKERS) --nbmake --nbmake-timeout=120 notebooks
 
 # Executed copies of the notebooks, with pictures; commit them when they say something new.
 gallery: .venv/.developed
