@@ -270,10 +270,13 @@ def test_of_many_charts_few_have_a_signal_by_chance():
 
 
 def test_threads_are_as_before_when_the_last_who_asked_for_one_is_done():
-    switches = one_thread._switches()
-    before = [get() for get, _ in switches]
+    def threads():
+        return [library["num_threads"] for library in one_thread.libraries().select(user_api="blas").info()]
+
+    before = threads()
     with one_thread.one_thread():
         with one_thread.one_thread():
-            assert [1] * len(switches) == [get() for get, _ in switches]
-        assert [1] * len(switches) == [get() for get, _ in switches]
-    assert before == [get() for get, _ in switches]
+            assert [1] * len(before) == threads()
+        assert [1] * len(before) == threads()
+    assert before == threads()
+    assert before

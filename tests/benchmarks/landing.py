@@ -5,7 +5,7 @@
     python -m tests.benchmarks.landing --only ours,floor      some of the ways
     python -m tests.benchmarks.landing --redelivery 20000000  grades delivered again onto so many answers; publishing
 
-Measured on 2 quiet cores: 1.18 times the floor in seconds and 1.21 times in processor time, with 727 MiB instead of 821.
+Measured on 2 quiet cores: 1.18 times the floor in seconds, 1.21 times in processor time; 727 MiB instead of 821.
 
 Every way runs in a process of its own, from the same zip to a table of a new DuckDB file, so that its peak memory is
 its own. The slow ones get the first rows only; compare their rows a second. Needs the extra `bench`.
