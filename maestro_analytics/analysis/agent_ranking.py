@@ -148,8 +148,8 @@ def _caveat(table: pl.DataFrame, compared: Compared, *, confidence: float, simul
         )
     if compared.with_one_grader and compared.largest > 1:
         sentences.append(
-            f"{compared.with_one_grader} of {table.height} agents have most of their grades from one grader: intervals "
-            "are as wide as what a grader may make of one agent in particular demands."
+            f"{compared.with_one_grader} of {table.height} agents have most of their grades from one grader: their "
+            "intervals allow for a grader who scores one agent higher or lower than other graders would."
         )
     components = table["component"].n_unique()
     if components > 1:

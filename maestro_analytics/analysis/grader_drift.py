@@ -88,8 +88,8 @@ def grader_drift(
         without_unfinished(charted.with_columns(bias=table["bias"]), choice, every=every).select(columns),
         choice,
         question="Does a grader become stricter or more lenient with time? Percent points against benchmarks.",
-        caveat="A drift of the benchmarks themselves looks like one of every grader the other way. Each grader is held "
-        "against limits of their own: within half a year of weeks about one of twenty who do not change has a signal.",
+        caveat="If the benchmarks themselves drift, every grader appears to drift the other way. Limits hold for one "
+        "grader at a time: within half a year, about one in twenty graders who do not change has a signal.",
     )
 
 

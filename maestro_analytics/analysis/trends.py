@@ -93,8 +93,8 @@ def control_chart(
         value, centre, lo, hi   Float64  mean of the period, of the group, and the limits for so many grades, percent
         moving_range            Float64  distance from the period before
         sigma_z                 Float64  by how much the limits are widened; 1: not at all
-        signal                  String   "outside the limits" or ""; none for unreliable rows, nor where among so many
-                                         groups a point outside the limits is no more than chance
+        signal                  String   "outside the limits" or ""; empty for unreliable rows, and where chance can
+                                         explain a point outside the limits among this many groups
         points                  Int64    periods of the group
         finished                Boolean  false for the newest period, unless `until` says that it has ended
         method, reliable, reason         reliable: at least 12 periods, and the period has ended
@@ -297,7 +297,7 @@ def _control_answer(table: pl.DataFrame, choice: Choice, question: str, false_al
     beyond = (pl.col("value") < pl.col("lo")) | (pl.col("value") > pl.col("hi"))
     named = table.filter(pl.col("signal") != "")["group"].unique()
     others = table.filter(beyond & pl.col("reliable") & ~pl.col("group").is_in(named.implode()))["group"].n_unique()
-    more = f" {others} more have a point outside their limits, which is no more than chance." if others else ""
+    more = f" {others} more have a point outside their limits: expected by chance among so many." if others else ""
     return Answer.of(
         table,
         choice,

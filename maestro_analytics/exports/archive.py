@@ -53,7 +53,8 @@ def damage(path: Path) -> str:
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         return f"the zip is damaged ({type(error).__name__})"
     except Exception:
-        # Encrypted, packed in an unknown way, a name that is not UTF-8: the reader says so, with the file kept.
+        # Complete, but encrypted, packed in an unknown way or with a name that is not UTF-8. The reader meets the same
+        # error and refuses the file, which stays kept; a second download would bring the same bytes.
         return ""
     return ""
 

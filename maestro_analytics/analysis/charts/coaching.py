@@ -102,9 +102,9 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
     )
     moved = float(frame.filter(pl.col("group") != "coached")["moved"].last() or 0.0)  # type: ignore[arg-type]
     if abs(moved) >= 0.05:
-        detail += f" After it, the line of those not coached is moved by {moved:+.1f} points, for other scores before."
+        detail += f" After it, the line of those not coached is moved by {moved:+.1f} points: earlier scores differed."
     if overlapping:
-        detail += f" {overlapping} have another session nearby: grades count up to it."
+        detail += f" {overlapping} were followed by another session: grades after that one do not count."
     chart = alt.layer(zero, bars, line, dots).properties(width=width - 80, height=260)
     return finished(chart, question=question, detail=detail, width=width)
 

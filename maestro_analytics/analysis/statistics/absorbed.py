@@ -1,9 +1,8 @@
 """The equations of the mixed model of agent, grader, rubric and month, solved for many spreads at once.
 
-Henderson's mixed model equations with agents absorbed. For one spread of agents the system of graders and fixed factors
-is made once; the fixed ones are absorbed into it, and the eigenvectors of what is left solve it for every spread of
-graders: a sum over graders instead of an inverse. Agents enter only through their rows in those coordinates, so that a
-variance for each of them and each spread is one product of matrices.
+Henderson's mixed model equations. Agents are eliminated first (absorption), then the fixed factors. The matrix that
+remains, one row for each grader, is decomposed into eigenvectors once for each spread of agents: the solution for any
+spread of graders is then a sum, not another inverse. The variances of all agents are one matrix product.
 """
 
 from __future__ import annotations
@@ -20,10 +19,15 @@ from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.statistics.symmetric import inverse_of_symmetric, symmetric
 
 AGENT_GRID, GRADER_GRID, PASSES = 8, 7, 2
+"""Points of the grid over each spread, and how often the grid is narrowed to where the likelihood is large."""
 WIDEST_GRADERS = 2.5
+"""Largest spread of graders that is considered, in units of the noise."""
 NEGLIGIBLE = 9.0
+"""Points whose log likelihood lies this far below the largest are outside the narrowed grid."""
 GRADER_SCALE = 0.4
+"""Scale of the half-Cauchy prior of the spread of graders, in units of the noise."""
 LEAST_WEIGHT = 1e-4
+"""Points with a smaller share of the posterior are left out."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ class Absorbed:
         return np.array(found)
 
     def _at_least(self, rest: Floats | float) -> Floats:
-        """What is left of the sum of squares is not 0, or nothing could be said about noise."""
+        """The residual sum of squares, kept above 0 so that the noise can be estimated."""
         return np.maximum(rest, 1e-9 * self._made.sum_squares)
 
     @cached_property

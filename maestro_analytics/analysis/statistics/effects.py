@@ -106,9 +106,9 @@ def _design(made: Trials) -> Floats:
 
 
 def due_to_scores_before(made: Trials, found: npt.NDArray[np.bool_], weight: Floats) -> float:
-    """How much of the plain gap between the coached and their matched controls is due to what they differed in before.
+    """The part of the plain gap between the coached and their matched controls that comes from earlier scores.
 
-    In points; the plain gap minus this is the matched effect. 0 where there is none to tell.
+    In points. The matched effect is the plain gap minus this part. 0 if the effect cannot be estimated.
     """
     weights = _grades(made, found, weight)
     coached = made.coached

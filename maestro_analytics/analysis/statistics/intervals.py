@@ -29,7 +29,7 @@ Numbers = npt.ArrayLike
 STEEPEST = 0.3
 FEWEST_FOR_SKEWNESS = 20
 MOST_STEPS = 60
-"""Steps towards a quantile: about six are needed, sixty halvings always suffice."""
+"""Most iterations for a quantile: Newton takes about six, and sixty bisections always suffice."""
 
 
 def wilson(successes: Numbers, trials: Numbers, *, confidence: float = 0.95) -> tuple[Floats, Floats]:
@@ -288,7 +288,7 @@ def sample_size(
 def mixture_quantiles(
     share: Floats, mean: Floats, sd: Floats, probability: Floats, freedom: float = np.inf
 ) -> tuple[Floats, ...]:
-    """Quantiles of mixtures of t (normal, by default) distributions: Newton's steps, halving where one leads astray.
+    """Quantiles of mixtures of t (normal, by default) distributions, by Newton steps with bisection as the fallback.
 
     Args:
         share: weight of each component of the mixture, the same for all columns.

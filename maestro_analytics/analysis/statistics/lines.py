@@ -1,4 +1,4 @@
-"""Straight lines through means of periods whose errors last: how sure a slope is when moods outlive a period.
+"""Slopes of period means with autocorrelated errors, and their intervals: a mood can last longer than a period.
 
 The errors of a series are chance of each period and a mood that resembles that of the period before. Which share is
 mood, and how fast it passes, is not plugged in but integrated over a grid, by the restricted likelihood of all series

@@ -154,8 +154,8 @@ def _discovered(
 ) -> npt.NDArray[np.str_]:
     """The signals of points outside their own limits, of the series that Benjamini and Hochberg's rule keeps.
 
-    Of k series with a signal each must have one at limits for a share k / (number of series) of the rate as well:
-    limits are widened until no further series falls out. A single series is judged by its own limits.
+    If k series have a signal, each must also have one at the limits for the rate times k / (number of series). This is
+    repeated until no series drops out. A single series is judged by its own limits.
 
     Args:
         limits: lower and upper limits of some points for another rate.
