@@ -9,7 +9,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import cell_sums, compare_agents, scored_cells, with_scores
+from maestro_analytics.analysis.grader_cells import Sums, compare_agents, ordered, scored_cells
 from maestro_analytics.analysis.statistics.codes import Codes, renumbered
 from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
 
@@ -81,11 +81,12 @@ def generalizability(
     choice = Choice.of(store, filters)
     cells = scored_cells(store, choice)
     n, n_na = int(cells["n"].sum()), int(cells["n_na"].sum())
-    scored = with_scores(cells.filter(pl.col("grader") > 0))
+    known = pl.col("grader") > 0
+    scored = ordered(cells if cells.select(known.all()).item() else cells.filter(known))
     question = (
         "How much of a score is the agent?" if of == "sources" else "How many grades by how many graders are enough?"
     )
-    if not scored.height:
+    if not len(scored.n):
         return Answer.of(pl.DataFrame(schema=SOURCES if of == "sources" else DESIGNS), choice, question=question)
     variances, levels, linked = _variances(store, choice, scored)
     reason = _doubt(variances, levels, linked, grades=n)
@@ -114,17 +115,14 @@ def _doubt(variances: dict[str, float], levels: dict[str, int], linked: dict[str
     return "" if all(np.isfinite(list(variances.values()))) else "too few repeated grades"
 
 
-def _variances(
-    store: Store, choice: Choice, scored: pl.DataFrame
-) -> tuple[dict[str, float], dict[str, int], dict[str, int]]:
+def _variances(store: Store, choice: Choice, scored: Sums) -> tuple[dict[str, float], dict[str, int], dict[str, int]]:
     """The variance of each source, how many levels it has, and how many agents and graders are connected."""
     compared = compare_agents(store, choice, cells=scored, confidence=0.95)
-    agent, grader = renumbered(scored["person"].to_numpy()), renumbered(scored["grader"].to_numpy())
-    other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
-    n, total, squares = cell_sums(scored)
-    days = scored["day"].to_physical().fill_null(-1).cast(pl.Int64).to_numpy()
-    effects = grader_effects(n, total, squares, agent=agent, grader=grader, other=other)
-    errors = clustered_errors(effects, day=days - days.min())
+    agent, grader = renumbered(scored.person), renumbered(scored.grader)
+    other = [renumbered(scored.rubric), renumbered(scored.month)]
+    day = scored.day - scored.day.min()
+    effects = grader_effects(*scored.of_grades, agent=agent, grader=grader, other=other)
+    errors = clustered_errors(effects, day=day)
     linked = {"agent": compared.largest, "grader": int(effects.linked.max())}
     several_graders = linked["grader"] > 1
     variances = {
@@ -139,8 +137,8 @@ def _variances(
         "agent": int(agent.max()) + 1,
         "grader": graders,
         "agent with grader": _different(agent * graders + grader),
-        "day": _different((days - days.min()) * graders + grader),
-        "single grade": int(scored["n"].sum()),
+        "day": _different(day * graders + grader),
+        "single grade": int(scored.n.sum()),
     }
     return variances, levels, linked
 

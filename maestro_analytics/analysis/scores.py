@@ -9,7 +9,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import adjusted_means, day_design, scored_cells, ticket_design
+from maestro_analytics.analysis.grader_cells import adjusted_means, day_design, ordered, scored_cells, ticket_design
 from maestro_analytics.analysis.summaries import (
     by_cluster,
     nullable,
@@ -86,7 +86,7 @@ def agent_scores(
     highest = frame.group_by(keys).agg(pl.col("highest").max())
     coarse = coarse.join(highest, on=keys, nulls_equal=True)
     table = with_mean(coarse, min_n=min_n, confidence=confidence, note=across if by == "all" else None)
-    cells = scored_cells(store, choice)
+    cells = ordered(scored_cells(store, choice))
     design = day_design(store, cells)
     if by == "all":
         # Of one grader and day are also the grades of one ticket: the larger of the two, not both.

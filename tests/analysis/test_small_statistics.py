@@ -1,13 +1,15 @@
 """Shrinkage, ranks, waiting times and control charts."""
 
 import warnings
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
 
-from maestro_analytics.analysis.statistics import moods, one_thread, process, shrinkage, survival
+from maestro_analytics.analysis.grader_cells import ordered
+from maestro_analytics.analysis.statistics import absorbed, moods, one_thread, process, shrinkage, survival
 from maestro_analytics.analysis.statistics.symmetric import inverse_of_symmetric
 
 
@@ -280,3 +282,36 @@ def test_threads_are_as_before_when_the_last_who_asked_for_one_is_done():
         assert [1] * len(before) == threads()
     assert before == threads()
     assert before
+
+
+@pytest.mark.parametrize("largest", [20, 2**30])
+def test_cells_come_in_order_however_large_their_numbers_are(largest):
+    """Large ones do not fit into one number with the others."""
+    rng = np.random.default_rng(5)
+    codes = {name: rng.integers(0, largest, 400) for name in ("rubric", "person", "grader")}
+    days = [None if each == 0 else date(1969, 12, 25) + timedelta(days=int(each)) for each in rng.integers(0, 30, 400)]
+    cells = pl.DataFrame(codes | {"day": days, "month": np.arange(400), "n": [0, 1, 2, 3] * 100}).with_columns(
+        pl.col("day").cast(pl.Date), total=80.0 * pl.col("n"), squares=6400.0 * pl.col("n")
+    )
+    expected = cells.filter(pl.col("n") > 0).with_columns(pl.col("day").to_physical().fill_null(-1) + 1)
+    expected = expected.sort("rubric", "person", "grader", "day", maintain_order=True)
+    found = pl.DataFrame(ordered(cells)._asdict())
+    assert found.equals(expected.select(found.columns).cast(dict(found.schema)))
+
+
+@pytest.mark.parametrize(("agents", "spread"), [(6, 2.0), (400, 0.5), (400, 8.0)])
+def test_no_spread_of_agents_that_matters_is_left_out(agents, spread):
+    """The likelihood is looked at where it is large only: wherever else it is negligible."""
+    rng = np.random.default_rng(6)
+    agent, grader = np.repeat(np.arange(agents), 20), rng.integers(0, 5, 20 * agents)
+    score = 80 + spread * rng.standard_normal(agents)[agent] + 10 * rng.standard_normal(20 * agents)
+    made = absorbed.Equations(absorbed.Cells(np.ones(len(score)), score, score**2, agent, grader))
+    spreads = absorbed.posterior(made)
+    assert 1 == pytest.approx(sum(float(each.share.sum()) for each in spreads))
+    ratios = np.linspace(0.01, 2, 100)
+    likelihood = [absorbed.Absorbed(made, each**-2).evidence(np.array([0.01])).max() for each in ratios]
+    likely = ratios[np.array(likelihood) > max(likelihood) - 1]
+    found = [each.agent_ratio for each in spreads]
+    apart = 1.5 if agents > 6 else 4
+    assert min(found) / apart < likely.min()
+    assert likely.max() < apart * max(found)

@@ -22,8 +22,8 @@ AGENT_GRID, GRADER_GRID, PASSES = 8, 7, 2
 """Points of the grid over each spread, and how often the grid is narrowed to where the likelihood is large."""
 WIDEST_GRADERS = 2.5
 """Largest spread of graders that is considered, in units of the noise."""
-NEGLIGIBLE = 9.0
-"""Points whose log likelihood lies this far below the largest are outside the narrowed grid."""
+NEGLIGIBLE, NOTHING = 9.0, 40.0
+"""Points whose log likelihood lies this far below the largest: outside the narrowed grid; not looked beyond."""
 GRADER_SCALE = 0.4
 """Scale of the half-Cauchy prior of the spread of graders, in units of the noise."""
 LEAST_WEIGHT = 1e-4
@@ -264,8 +264,8 @@ def posterior(made: Equations, *, grader_scale: float = GRADER_SCALE) -> list[Sp
     share[share <= LEAST_WEIGHT * share.sum()] = 0
     share /= share.sum()
     return [
-        Spread(float(ratio), each, grader_ratio[weights > 0], weights[weights > 0])
-        for ratio, each, weights in zip(agent_ratio, absorbed, share, strict=True)
+        Spread(float(ratio), absorbed[at], grader_ratio[weights > 0], weights[weights > 0])
+        for at, (ratio, weights) in enumerate(zip(agent_ratio, share, strict=True))
         if weights.any()
     ]
 
@@ -276,23 +276,55 @@ def log_evidence(made: Equations) -> float:
     return float(evidence.max() + np.log(np.exp(evidence - evidence.max()).sum()))
 
 
-def _searched(made: Equations, grader_scale: float) -> tuple[Floats, list[Absorbed], Floats, Floats]:
+def _searched(made: Equations, grader_scale: float) -> tuple[Floats, dict[int, Absorbed], Floats, Floats]:
     """Grids of spreads where they matter: of agents with their equations, of graders, and the log of the evidence."""
     means = made.total / made.n
     within = made.sum_squares - float((made.total**2 / made.n).sum())
     noise = max(within / max(made.values - made.agents, 1), 1e-3 * made.sum_squares / made.values)
-    agent_range = (0.0, 4 * max(float(means.std()) / noise**0.5, 0.25))
+    guess = max(float(means.std()) / noise**0.5, 0.25)
+    agent_range = (0.0, 4 * guess)
     grader_range = (0.0, WIDEST_GRADERS)
     for _ in range(PASSES):
         agent_ratio, agent_width = _grid(*agent_range, AGENT_GRID)
         grader_ratio, grader_width = _grid(*grader_range, GRADER_GRID) if made.graders else (np.ones(1), np.ones(1))
         prior = np.log(grader_width / (1 + (grader_ratio / grader_scale) ** 2) if made.graders else grader_width)
-        absorbed = [Absorbed(made, ratio**-2) for ratio in agent_ratio]
-        evidence = np.array([each.evidence(grader_ratio) for each in absorbed]) + prior + np.log(agent_width)[:, None]
+        start = int(np.abs(agent_ratio - guess).argmin())
+        absorbed, evidence = _around(made, agent_ratio, grader_ratio, prior + np.log(agent_width)[:, None], start)
         matters = evidence > evidence.max() - NEGLIGIBLE
+        guess = float(agent_ratio[evidence.max(1).argmax()])
         agent_range = _narrowed(agent_range, AGENT_GRID, matters.any(1))
         grader_range = _narrowed(grader_range, GRADER_GRID, matters.any(0)) if made.graders else grader_range
     return agent_ratio, absorbed, grader_ratio, evidence
+
+
+def _around(
+    made: Equations, agent_ratio: Floats, grader_ratio: Floats, prior: Floats, start: int
+) -> tuple[dict[int, Absorbed], Floats]:
+    """Equations and log of the evidence by spread of agents, from `start` outwards as far as there is any.
+
+    With thousands of agents nearly all of the evidence is at one or two points, and each costs a product of matrices.
+    """
+    absorbed: dict[int, Absorbed] = {}
+    evidence = np.full(prior.shape, -np.inf)
+
+    def look(at: int) -> None:
+        absorbed[at] = Absorbed(made, float(agent_ratio[at]) ** -2)
+        evidence[at] = absorbed[at].evidence(grader_ratio) + prior[at]
+
+    def goes_on(at: int) -> bool:
+        return bool(evidence[at].max() > evidence.max() - NOTHING)
+
+    low = high = start
+    look(start)
+    while True:
+        if low > 0 and goes_on(low):
+            low -= 1
+            look(low)
+        elif high < len(agent_ratio) - 1 and goes_on(high):
+            high += 1
+            look(high)
+        else:
+            return absorbed, evidence
 
 
 def _grid(low: float, high: float, points: int) -> tuple[Floats, Floats]:

@@ -20,9 +20,10 @@ def day_correlation(n: Floats, total: Floats, squares: Floats, group: Codes, *, 
     cells = np.bincount(group, minlength=groups)
     sums = np.bincount(group, total, minlength=groups)
     several = cells > 1
-    between = float((np.bincount(group, total**2 / n, minlength=groups) - sums**2 / np.maximum(size, 1))[several].sum())
+    of_means = total**2 / n
+    between = float((np.bincount(group, of_means, minlength=groups) - sums**2 / np.maximum(size, 1))[several].sum())
     between_freedom = float((cells - 1)[several].sum())
-    within, within_freedom = float((squares - total**2 / n).sum()), float((n - 1).sum())
+    within, within_freedom = float((squares - of_means).sum()), float((n - 1).sum())
     if between_freedom < 5 or within_freedom < 5 or within <= 0:
         return 0.0
     ratio = (between / between_freedom) / (within / within_freedom)
@@ -35,10 +36,7 @@ def day_correlation(n: Floats, total: Floats, squares: Floats, group: Codes, *, 
 
 def day_weighted(n: Floats, total: Floats, squares: Floats, correlation: float) -> tuple[Floats, Floats, Floats]:
     """Count, sum and sum of squares of cells whose grades are correlated, as if they were independent."""
-    effective = n / (1 + correlation * (n - 1))
-    mean = total / n
-    return (
-        effective,
-        mean * effective,
-        mean**2 * effective + np.clip(squares - n * mean**2, 0, None) / (1 - correlation),
-    )
+    share = 1 / (1 + correlation * (n - 1))
+    of_mean = total**2 / n
+    within = np.clip(squares - of_mean, 0, None)
+    return n * share, total * share, of_mean * share + within / (1 - correlation)

@@ -196,7 +196,9 @@ def comparable(cells: Cells) -> tuple[Codes, Codes]:
     for code in (cells.grader, *cells.other):
         levels = int(code.max()) + 1
         seen = np.bincount(cells.agent * levels + code, minlength=agents * levels).reshape(agents, levels) > 0
-        if seen.all(0).any():  # one level that all agents have connects them all
+        # Nearly always the agents of the most common level have levels that connect all others.
+        common = seen[seen[:, seen.sum(0).argmax()]].any(0)
+        if seen[:, common].any(1).all():
             continue
         agent, level = np.nonzero(seen)
         links = sparse.coo_matrix((np.ones(len(agent)), (agent, agents + level)), shape=(agents + levels,) * 2)

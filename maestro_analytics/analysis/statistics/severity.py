@@ -164,13 +164,13 @@ def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     variance = effects.residual_sd**2
     grader_n = summed(grader, n, graders)
 
-    pair_of = grader * agents + agent
-    of_pairs = summed(pair_of, n, graders * agents)
+    pair_of = agent * graders + grader
+    of_pairs = summed(pair_of, n, agents * graders)
     pair = np.flatnonzero(of_pairs)
     pair_n = of_pairs[pair]
-    sharing = 1 / agent_n[pair % agents] + 1 / grader_n[pair // agents]
+    sharing = 1 / agent_n[pair // graders] + 1 / grader_n[pair % graders]
     halo_freedom = max(len(pair) - agents - graders + 1, 0)
-    products = float((summed(pair_of, residual, graders * agents) ** 2).sum()) - float(own.sum())
+    products = float((summed(pair_of, residual, agents * graders) ** 2).sum()) - float(own.sum())
     halo = _component(products, pair_n, sharing, len(pair), halo_freedom, variance)
     mood = moods(residual, own, n, grader=grader, day=day, variance=variance)
 
@@ -181,7 +181,7 @@ def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     weights = contrast @ made.inverse[:graders]
     # The weight of a pair of grader and agent: its cells' rubrics and months matter little beside.
     direct, through_agents = weights[:, :graders], weights @ made.share.T
-    squared = (of_pairs**2).reshape(graders, agents)
+    squared = (of_pairs**2).reshape(agents, graders).T
     # Sum over pairs of (number * (own weight - weight through the agent))^2, without a row for each pair.
     of_grader, of_agent = squared.sum(1), squared.sum(0)
     pairs = direct**2 @ of_grader + through_agents**2 @ of_agent - 2 * ((direct @ squared) * through_agents).sum(1)
