@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
+from datetime import UTC, datetime
 from importlib import import_module
 from types import FrameType
 from typing import Annotated, Any
@@ -102,6 +103,7 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Entry point of `maestro-analytics`."""
+    JsonOutput.started_at = datetime.now(UTC)
     signal.signal(signal.SIGTERM, _stop)
     use_utf8()
     command = next(iter(sys.argv[1:]), None)

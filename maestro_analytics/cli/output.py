@@ -58,18 +58,17 @@ class Format(StrEnum):
         return self in (Format.PARQUET, Format.XLSX)
 
 
-STARTED_AT = datetime.now(UTC)
-
-
 class JsonOutput:
     """The single JSON object of a command.
 
     Attributes:
+        started_at: when the command began.
         is_printed: whether this process has printed its object, so that a later failure prints no second one.
         of_nothing_done: command -> the other keys of its object where it failed before it did anything, so that a
             program that reads them need not know why it failed.
     """
 
+    started_at: ClassVar[datetime] = datetime.now(UTC)
     is_printed = False
     of_nothing_done: ClassVar[dict[str, Callable[[], Mapping[str, Any]]]] = {}
 
@@ -80,7 +79,7 @@ def emit_json(payload: Mapping[str, Any], *, exit_code: int = 0) -> None:
     whole = {
         "schema_version": SCHEMA_VERSION,
         **payload,
-        "started_at": payload.get("started_at") or STARTED_AT.isoformat(),
+        "started_at": payload.get("started_at") or JsonOutput.started_at.isoformat(),
         "finished_at": payload.get("finished_at") or datetime.now(UTC).isoformat(),
         "exit_code": exit_code,
     }

@@ -5,8 +5,9 @@ import os
 import pty
 import re
 import struct
-import subprocess
 import termios
+from multiprocessing.connection import wait
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ from rich.cells import cell_len
 from simulated_database import START, grade_rows, people_of, write
 
 from maestro_analytics.text import clean, table_lines, wrapped
-from tests.commands import COMMAND
+from tests.commands import fork
 
 STEERING = "\x1b[2J\x1b]0;owned\x07\u202e\x9b31m"
 LONG = "grader.with.a.long.name@example.com"
@@ -25,20 +26,17 @@ def seen(*arguments, data, width):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        env=environment | {"MAESTRO_DATA": str(data), "TERM": "dumb"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
+    terminal = Path(os.ttyname(theirs))
+    process = fork(environment | {"MAESTRO_DATA": str(data), "TERM": "dumb"}, arguments, Path.cwd(), [terminal] * 3)
+    wait([ours, process.sentinel])  # until it has opened the terminal
     os.close(theirs)
     shown = b""
     # Linux ends the reading of a terminal that nobody writes to any more with an error.
     while part := _read(ours):
         shown += part
     os.close(ours)
-    assert 0 == process.wait(timeout=60), shown.decode()
+    process.join(60)
+    assert process.exitcode == 0, shown.decode()
     return shown.decode().replace("\r\n", "\n")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import COMMAND
+from tests.commands import run_in
 from tests.warehouse.data_folder import ANSWER, SECTION, TOTAL, DataFolder, csv_text
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -56,8 +56,7 @@ def run(data_folder: Path) -> Run:
     """Runs a command on `data_folder`; its output is bytes."""
 
     def command(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[bytes]:
-        root = str(Path(__file__).parents[2])
-        given = {"MAESTRO_DATA": str(data_folder), "COLUMNS": "200", "PYTHONPATH": root, **environment}
-        return subprocess.run([*COMMAND, *words], capture_output=True, env=given, cwd=cwd, check=False)
+        given = {"MAESTRO_DATA": str(data_folder), "COLUMNS": "200", **environment}
+        return run_in(given, *words, folder=cwd)
 
     return command

@@ -1,7 +1,5 @@
 """A database of an older layout is migrated; one of a newer layout is refused with one line."""
 
-import os
-import subprocess
 import tarfile
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from maestro_analytics.errors import SettingsError
 from maestro_analytics.warehouse import Master
 from maestro_analytics.warehouse.layout import LAYOUT
 from maestro_analytics.warehouse.replay import replay
-from tests.commands import COMMAND
+from tests.commands import run
 from tests.warehouse.data_folder import KEY, OF_PUBLISHING, TOTAL, DataFolder, everything
 
 VERSION_0_1_0 = Path(__file__).with_name("data") / "version_0.1.0.tar.xz"
@@ -99,11 +97,5 @@ def test_a_database_of_a_newer_layout_is_refused_and_not_touched(newer_folder):
 
 @pytest.mark.parametrize("command", [["status"], ["replay"], ["refresh", "--plan"]], ids=" ".join)
 def test_every_command_says_it_in_one_line(newer_folder, command):
-    done = subprocess.run(
-        [*COMMAND, *command],
-        env=os.environ | {"MAESTRO_DATA": str(newer_folder), "MAESTRO_API_TOKEN": "t"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(newer_folder, *command, MAESTRO_DATA=str(newer_folder), MAESTRO_API_TOKEN="t")
     assert (done.returncode, len(done.stderr.splitlines())) == (3, 1), done.stderr

@@ -1,7 +1,6 @@
 """What nothing needs any more goes: kept files, superseded snapshots and refused rows. A replay gives the same."""
 
 import json
-import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +10,7 @@ from maestro_analytics.errors import MaestroError, UnreadableFile
 from maestro_analytics.warehouse.prune import prune
 from maestro_analytics.warehouse.refused import delayed_windows, keep_once
 from maestro_analytics.warehouse.replay import replay, retry_quarantine
-from tests.commands import COMMAND
+from tests.commands import run
 from tests.warehouse.data_folder import (
     ANSWER,
     NOTE,
@@ -277,13 +276,7 @@ def test_of_a_window_that_is_refused_each_hour_one_file_is_kept_and_it_is_asked_
 
 
 def command(data: DataFolder, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *options, "--json"],
-        env=os.environ | {"MAESTRO_DATA": str(data.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run(data.folder, *options, "--json", MAESTRO_DATA=str(data.folder))
 
 
 def test_the_command_tells_what_goes_and_the_published_file_and_a_replay_are_the_same(data):

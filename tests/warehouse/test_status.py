@@ -1,26 +1,18 @@
 """`status --max-age` fails where the data is old or has gaps, so that a monitor needs no other rule."""
 
 import json
-import os
-import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.commands import COMMAND
+from tests.commands import run
 from tests.warehouse.data_folder import TOTAL
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def status(data, *options: str) -> tuple[int, dict]:
-    done = subprocess.run(
-        [*COMMAND, "status", "--json", *options],
-        env=os.environ | {"MAESTRO_DATA": str(data.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(data.folder, "status", "--json", *options, MAESTRO_DATA=str(data.folder))
     return done.returncode, json.loads(done.stdout)
 
 
