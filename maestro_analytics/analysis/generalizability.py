@@ -10,7 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import Sums, compare_agents, ordered, scored_cells
-from maestro_analytics.analysis.statistics.codes import Codes, renumbered
+from maestro_analytics.analysis.statistics.codes import Codes
 from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
 
 SOURCES = {
@@ -118,8 +118,7 @@ def _doubt(variances: dict[str, float], levels: dict[str, int], linked: dict[str
 def _variances(store: Store, choice: Choice, scored: Sums) -> tuple[dict[str, float], dict[str, int], dict[str, int]]:
     """The variance of each source, how many levels it has, and how many agents and graders are connected."""
     compared = compare_agents(store, choice, cells=scored, confidence=0.95)
-    agent, grader = renumbered(scored.person), renumbered(scored.grader)
-    other = [renumbered(scored.rubric), renumbered(scored.month)]
+    agent, grader, *other = scored.codes
     day = scored.day - scored.day.min()
     effects = grader_effects(*scored.of_grades, agent=agent, grader=grader, other=other)
     errors = clustered_errors(effects, day=day)

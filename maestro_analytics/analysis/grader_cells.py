@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,9 @@ def with_names(store: Store, frame: pl.DataFrame) -> pl.DataFrame:
 
 def day_design(store: Store, cells: Sums) -> pl.DataFrame:
     """Of each person by how much the variance of the mean grows because grades of one grader and day are alike."""
-    alike = _days_correlation(cells.person, cells.grader, cells.of_grades)
+    if not len(cells.n):
+        return pl.DataFrame(schema={"person_id": pl.String, "design": pl.Float64})
+    alike = day_clusters.day_correlation(*cells.of_grades, cells.person * (int(cells.grader.max()) + 1) + cells.grader)
     size, alike_size = np.bincount(cells.person, cells.n), np.bincount(cells.person, cells.n**2)
     graded = np.flatnonzero(size)
     design = pl.DataFrame({"person": graded, "design": 1 + alike * (alike_size[graded] / size[graded] - 1)})
@@ -117,14 +119,11 @@ def with_scores(cells: pl.DataFrame) -> pl.DataFrame:
 
 def days_correlation(cells: pl.DataFrame) -> float:
     """How alike the grades are that a grader gives an agent on one day, beyond what grader and agent explain."""
-    return _days_correlation(cells["person"].to_numpy(), cells["grader"].to_numpy(), cell_sums(cells))
-
-
-def _days_correlation(person: Codes, grader: Codes, sums: tuple[Floats, Floats, Floats]) -> float:
-    if not len(person):
+    if not cells.height:
         return 0.0
-    group = renumbered(person) * (int(grader.max()) + 1) + grader
-    return day_clusters.day_correlation(*sums, group)
+    grader = cells["grader"].to_numpy()
+    group = renumbered(cells["person"].to_numpy()) * (int(grader.max()) + 1) + grader
+    return day_clusters.day_correlation(*cell_sums(cells), group)
 
 
 def compare_agents(
@@ -143,7 +142,8 @@ def compare_agents(
     return _compared(store, choice, sums, people, confidence, draws=draws, seed=seed, simultaneous=simultaneous)
 
 
-class Sums(NamedTuple):
+@dataclass(frozen=True)
+class Sums:
     """The cells that have a score, as arrays in order of rubric, person, grader and day.
 
     `day` counts from the last day of 1969 and is 0 where a grade has no date.
@@ -162,6 +162,11 @@ class Sums(NamedTuple):
     def of_grades(self) -> tuple[Floats, Floats, Floats]:
         """Number of grades, sum of their scores and of the squares."""
         return self.n, self.total, self.squares
+
+    @cached_property
+    def codes(self) -> tuple[Codes, Codes, Codes, Codes]:
+        """Person, grader, rubric and month, each numbered from 0 without a gap."""
+        return renumbered(self.person), renumbered(self.grader), renumbered(self.rubric), renumbered(self.month)
 
     def part(self, chosen: slice) -> Sums:
         """Some of the cells."""
@@ -217,8 +222,8 @@ def _compared(
 ) -> Compared:
     if not len(cells.n):
         return Compared(pl.DataFrame(schema=EFFECTS), np.nan, np.nan, np.nan)
-    persons, agent = np.flatnonzero(np.bincount(cells.person)), renumbered(cells.person)
-    grader, rubric = renumbered(cells.grader), renumbered(cells.rubric)
+    persons = np.flatnonzero(np.bincount(cells.person))
+    agent, grader, rubric, month = cells.codes
     alike = day_clusters.day_correlation(*cells.of_grades, agent * (int(grader.max()) + 1) + grader)
     effective = day_clusters.day_weighted(*cells.of_grades, alike)
     if rubric.any():
@@ -228,10 +233,10 @@ def _compared(
         divisor = design[cells.person]
         effective = (effective[0] / divisor, effective[1] / divisor, effective[2] / divisor)
     if _mostly_of_one(crossed(agent, len(persons), grader, int(grader.max()) + 1, cells.n)).any():
-        divisor = _likings(effective, agent, grader, rubric, renumbered(cells.month))
+        divisor = _likings(effective, agent, grader, rubric, month)
         effective = (effective[0] / divisor, effective[1] / divisor, effective[2] / divisor)
     effects = mixed.agent_effects(
-        Cells(*effective, agent=agent, grader=grader, other=[rubric, renumbered(cells.month)]),
+        Cells(*effective, agent=agent, grader=grader, other=[rubric, month]),
         confidence=confidence,
         draws=draws,
         seed=seed,

@@ -1,6 +1,7 @@
 """Shrinkage, ranks, waiting times and control charts."""
 
 import warnings
+from dataclasses import asdict
 from datetime import date, timedelta
 
 import numpy as np
@@ -295,7 +296,7 @@ def test_cells_come_in_order_however_large_their_numbers_are(largest):
     )
     expected = cells.filter(pl.col("n") > 0).with_columns(pl.col("day").to_physical().fill_null(-1) + 1)
     expected = expected.sort("rubric", "person", "grader", "day", maintain_order=True)
-    found = pl.DataFrame(ordered(cells)._asdict())
+    found = pl.DataFrame(asdict(ordered(cells)))
     assert found.equals(expected.select(found.columns).cast(dict(found.schema)))
 
 

@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from maestro_analytics.analysis.statistics.codes import Codes, crossed, renumbered, summed
+from maestro_analytics.analysis.statistics.codes import Codes, renumbered, summed
 from maestro_analytics.analysis.statistics.intervals import Floats
-from maestro_analytics.analysis.statistics.symmetric import inverse_of_symmetric, symmetric
+from maestro_analytics.analysis.statistics.symmetric import inverse_of_symmetric, normal_equations
 
 AGENT_GRID, GRADER_GRID, PASSES = 8, 7, 2
 """Points of the grid over each spread, and how often the grid is narrowed to where the likelihood is large."""
@@ -67,25 +67,13 @@ class Equations:
         self.sum_squares = float((cells.squares - 2 * self.shift * cells.total + self.shift**2 * cells.n).sum())
         # A factor of one level has no column. Of the others the first level is left out, but not of graders.
         factors = [(code, int(code.max()) + 1, 1) for code in cells.other if code.max() > 0]
-        shares = [summed(code, cells.n, levels)[1:] / counted for code, levels, _ in factors]
         if self.graders:
             factors.insert(0, (cells.grader, graders, 0))
         self.n = summed(cells.agent, cells.n, self.agents)
         self.total = summed(cells.agent, total, self.agents)
-        of_agents: list[Floats] = [np.zeros((self.agents, 0))]
-        right: list[Floats] = [np.zeros(0)]
-        rows: list[list[Floats]] = []
-        for at, (code, levels, first) in enumerate(factors):
-            of_agents.append(crossed(cells.agent, self.agents, code, levels, cells.n)[:, first:])
-            right.append(summed(code, total, levels)[first:])
-            row: list[Floats] = [np.asarray(np.diag(summed(code, cells.n, levels)[first:]), dtype=float)]
-            row += [crossed(code, levels, each, size, cells.n)[first:, left:] for each, size, left in factors[at + 1 :]]
-            rows.append(row)
-        self.crossing = np.hstack(of_agents)
-        self.right = np.concatenate(right)
-        self.normal = symmetric(rows)
+        self.crossing, self.right, self.normal = normal_equations(cells.agent, self.agents, factors, cells.n, total)
         self.size = len(self.right)
-        self.typical = np.concatenate([np.zeros(self.graders), *shares])
+        self.typical = np.append(np.zeros(self.graders), self.normal.diagonal()[self.graders :] / counted)
         """Share of the grades in each column, with none of a grader: what an agent's mean is stated for."""
 
     @property

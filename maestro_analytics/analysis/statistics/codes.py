@@ -26,4 +26,15 @@ def summed(code: Codes, weight: Floats, levels: int) -> Floats:
 
 def crossed(first: Codes, rows: int, second: Codes, columns: int, weight: Floats) -> Floats:
     """Sums of the weights by both codes."""
-    return summed(first * columns + second, weight, rows * columns).reshape(rows, columns)
+    place = first * columns
+    place += second
+    return summed(place, weight, rows * columns).reshape(rows, columns)
+
+
+def all_connected(seen: npt.NDArray[np.bool_]) -> bool:
+    """Whether the rows that have the most common column have columns that connect all rows, as is nearly always so.
+
+    Where it is False, others may connect them still.
+    """
+    common = seen[seen[:, seen.sum(0).argmax()]].any(0)
+    return bool(seen[:, common].any(1).all())

@@ -29,7 +29,7 @@ from maestro_analytics.analysis.statistics.absorbed import (
     posterior,
     quadratic,
 )
-from maestro_analytics.analysis.statistics.codes import Codes
+from maestro_analytics.analysis.statistics.codes import Codes, all_connected
 from maestro_analytics.analysis.statistics.day_clusters import day_weighted
 from maestro_analytics.analysis.statistics.intervals import Floats, mixture_quantiles
 from maestro_analytics.analysis.statistics.one_thread import one_thread
@@ -195,10 +195,10 @@ def comparable(cells: Cells) -> tuple[Codes, Codes]:
     label = np.zeros(agents, dtype=np.int64)
     for code in (cells.grader, *cells.other):
         levels = int(code.max()) + 1
+        if levels == 1:
+            continue
         seen = np.bincount(cells.agent * levels + code, minlength=agents * levels).reshape(agents, levels) > 0
-        # Nearly always the agents of the most common level have levels that connect all others.
-        common = seen[seen[:, seen.sum(0).argmax()]].any(0)
-        if seen[:, common].any(1).all():
+        if all_connected(seen):
             continue
         agent, level = np.nonzero(seen)
         links = sparse.coo_matrix((np.ones(len(agent)), (agent, agents + level)), shape=(agents + levels,) * 2)

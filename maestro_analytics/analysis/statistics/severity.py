@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maestro_analytics.analysis.statistics.codes import Codes, crossed, summed
+from maestro_analytics.analysis.statistics.codes import Codes, all_connected, summed
 from maestro_analytics.analysis.statistics.intervals import Floats
 from maestro_analytics.analysis.statistics.moods import moods
 from maestro_analytics.analysis.statistics.one_thread import one_thread
-from maestro_analytics.analysis.statistics.symmetric import symmetric
+from maestro_analytics.analysis.statistics.symmetric import normal_equations
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,10 @@ def grader_effects(
     squares = squares - 2 * shift * total + shift**2 * n
     total = total - shift * n
 
-    factors = [(code, int(code.max()) + 1) for code in (grader, *other)]
-    offsets = np.cumsum([0, *(levels for _, levels in factors)])
-    columns = [code + offset for (code, _), offset in zip(factors, offsets[:-1], strict=True)]
-    crossing = np.hstack([crossed(agent, agents, code, levels, n) for code, levels in factors])
-    right = np.concatenate([summed(code, total, levels) for code, levels in factors])
-    normal = symmetric(
-        [
-            [
-                np.diag(summed(code, n, levels)),
-                *(crossed(code, levels, each, size, n) for each, size in factors[at + 1 :]),
-            ]
-            for at, (code, levels) in enumerate(factors)
-        ]
-    )
+    factors = [(code, int(code.max()) + 1, 0) for code in (grader, *other)]
+    offsets = np.cumsum([0, *(levels for _, levels, _ in factors)])
+    columns = [code + offset for (code, _, _), offset in zip(factors, offsets[:-1], strict=True)]
+    crossing, right, normal = normal_equations(agent, agents, factors, n, total)
     agent_n, agent_total = summed(agent, n, agents), summed(agent, total, agents)
     component, linked = _components(crossing[:, :graders])
     share = crossing / agent_n[:, None]
@@ -220,6 +210,8 @@ def _components(shared: Floats) -> tuple[Codes, Codes]:
     from scipy.sparse import csgraph
 
     agents, graders = shared.shape
+    if all_connected(shared.T > 0):
+        return np.ones(graders, dtype=np.int64), np.full(graders, graders)
     agent, grader = np.nonzero(shared)
     links = sparse.coo_matrix((np.ones(len(agent)), (grader, agent + graders)), shape=(graders + agents,) * 2)
     found = csgraph.connected_components(links, directed=False)[1][:graders]

@@ -1,9 +1,12 @@
-"""Symmetric matrices: made of blocks, and inverted quickly where they are regular and still where they are not."""
+"""Symmetric matrices: normal equations of factors, and inverses that are quick where the matrix is regular."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from maestro_analytics.analysis.statistics.codes import Codes, crossed, summed
 from maestro_analytics.analysis.statistics.intervals import Floats
 
 REGULAR, USABLE = 1e-7, 1e-9
@@ -29,15 +32,24 @@ def inverse_of_symmetric(matrix: Floats) -> tuple[Floats, float]:
     return (vectors[:, usable] / values[usable]) @ vectors[:, usable].T, float(np.log(values[usable]).sum())
 
 
-def symmetric(rows: list[list[Floats]]) -> Floats:
-    """The symmetric matrix of which each row of blocks is given from the diagonal on."""
-    size = sum(len(row[0]) for row in rows)
-    found = np.zeros((size, size))
-    at = 0
-    for row in rows:
-        height = len(row[0])
-        block = np.hstack(row)
-        found[at : at + height, at:] = block
-        found[at:, at : at + height] = block.T
-        at += height
-    return found
+def normal_equations(
+    agent: Codes, agents: int, factors: Sequence[tuple[Codes, int, int]], n: Floats, total: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Sums of cells by agent and level, of their totals by level, and by two levels; a column for each level.
+
+    Args:
+        factors: of each the codes, how many levels there are, and the first that has a column.
+        n, total: of each cell the number of values and their sum.
+    """
+    of_agents = [crossed(agent, agents, code, levels, n)[:, first:] for code, levels, first in factors]
+    crossing = np.hstack([np.zeros((agents, 0)), *of_agents])
+    right = [summed(code, total, levels)[first:] for code, levels, first in factors]
+    normal = np.diag(crossing.sum(0))
+    ends = np.cumsum([0, *(levels - first for _, levels, first in factors)])
+    for at, (code, levels, first) in enumerate(factors):
+        for other in range(at):
+            each, size, left = factors[other]
+            block = crossed(each, size, code, levels, n)[left:, first:]
+            normal[ends[other] : ends[other + 1], ends[at] : ends[at + 1]] = block
+            normal[ends[at] : ends[at + 1], ends[other] : ends[other + 1]] = block.T
+    return crossing, np.concatenate([np.zeros(0), *right]), normal
