@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
 from maestro_analytics.errors import LakeError, NotALake
-from maestro_analytics.lake.dialect import Params, Variables
-from maestro_analytics.lake.duck import DuckEngine
+from maestro_analytics.lake.engines import DuckEngine, SparkEngine, local_session
 from maestro_analytics.lake.place import Place, place_of
 from maestro_analytics.lake.publications import PUBLICATIONS, Publication, account_folder, published_in
-from maestro_analytics.lake.shares import Files, Share, columns_in, merge_shares, shares_of
-from maestro_analytics.lake.spark import SparkEngine, local_session
+from maestro_analytics.lake.shares import Share, columns_in, merge_shares, shares_of
+from maestro_analytics.lake.spark_sql import Params, Variables
 from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.schemas import TABLES
 from maestro_analytics.warehouse import sql_files
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-
-class Engine(Protocol):
-    """A query engine: registers the files of tables, creates views of them, and runs queries."""
-
-    lost_files: tuple[type[Exception], ...]
-    """What is raised when a file is gone."""
-
-    def register(self, name: str, files: Files) -> None: ...
-    def register_empty(self, name: str, columns: Mapping[str, str]) -> None: ...
-    def create_view(self, name: str, select: str) -> None: ...
-    def query(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame: ...
-    def close(self) -> None: ...
 
 
 def open_lake(
@@ -58,9 +42,7 @@ def open_lake(
         LakeError: the place cannot be reached.
     """
     folder = account_folder(place_of(path), account)
-    if spark is None or spark is False:
-        return Lake(folder, DuckEngine())
-    return Lake(folder, SparkEngine(local_session() if spark is True else spark))
+    return Lake(folder, SparkEngine(local_session() if spark is True else spark) if spark else DuckEngine())
 
 
 def published_shares(path: str | os.PathLike[str], *, account: str | None = None) -> tuple[Share, ...]:
@@ -87,7 +69,7 @@ class Lake:
         shares: what it is made of; several where machines hold a period each.
     """
 
-    def __init__(self, folder: Place, engine: Engine) -> None:
+    def __init__(self, folder: Place, engine: DuckEngine | SparkEngine) -> None:
         self._folder = folder
         self._engine = engine
         self._turn = threading.RLock()
@@ -104,8 +86,7 @@ class Lake:
         Args:
             params: values of `?` or `$1` in order, or of `$name` by name.
         """
-        with self._turn:
-            return self._answered(query, params=params)
+        return self._answered(query, params=params)
 
     def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
         """The rows of `sql/queries/NAME.sql`, with the variables that its first lines list; None leaves one unset.
@@ -114,49 +95,44 @@ class Lake:
             UnknownName: no such query, or it has no such variable.
         """
         text, wanted = sql_files.query_with_variables(name, variables)
-        with self._turn:
-            return self._answered(text, variables=wanted)
+        return self._answered(text, variables=wanted)
 
     def _answered(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
-        try:
-            return self._engine.query(query, params=params, variables=variables)
-        except self._engine.lost_files:
-            if _published(self._folder) == [share.publication for share in self.shares]:
-                raise
-            raise LakeError(
-                f"{self._folder} has been published anew since it was opened, and files of then are gone: "
-                "go on with .reload()."
-            ) from None
+        with self._turn:
+            try:
+                return self._engine.query(query, params=params, variables=variables)
+            except self._engine.lost_files:
+                if _published(self._folder) == [share.publication for share in self.shares]:
+                    raise
+                raise LakeError(
+                    f"{self._folder} has been published anew since it was opened, and files of then are gone: "
+                    "go on with .reload()."
+                ) from None
 
     def reload(self) -> bool:
         """Open the newest publication; returns whether there was a newer one."""
         with self._turn:
-            return self._reload()
-
-    def _reload(self) -> bool:
-        with self._folder.reached():
-            published = _published(self._folder)
-            if published == [share.publication for share in self.shares]:
-                return False
-            shares = shares_of(self._folder, published)
-        alone = len(shares) == 1
-        for share in shares:
-            for table, files in share.tables.items():
-                self._engine.register(share.relation(table, alone=alone), files)
-        if not alone:
-            for name, select in merge_shares(shares).items():
+            with self._folder.reached():
+                published = _published(self._folder)
+                if published == [share.publication for share in self.shares]:
+                    return False
+                shares = shares_of(self._folder, published)
+            alone = len(shares) == 1
+            for share in shares:
+                for table, files in share.tables.items():
+                    self._engine.register(share.relation(table, alone=alone), files)
+            for name, select in () if alone else merge_shares(shares).items():
                 self._engine.create_view(name, select)
-        known = columns_in(shares)
-        for declared in TABLES:
-            if declared.name not in known:
-                self._engine.register_empty(
-                    declared.name, {name: DUCKDB_TYPES[role] for name, role in declared.columns.items()}
-                )
-        views = sql_files.texts("views")
-        for name in sql_files.in_dependency_order(views):
-            self._engine.create_view(name, views[name])
-        self.shares = shares
-        return True
+            known = columns_in(shares)
+            for declared in TABLES:
+                if declared.name not in known:
+                    types = {name: DUCKDB_TYPES[role] for name, role in declared.columns.items()}
+                    self._engine.register_empty(declared.name, types)
+            views = sql_files.texts("views")
+            for name in sql_files.in_dependency_order(views):
+                self._engine.create_view(name, views[name])
+            self.shares = shares
+            return True
 
     def close(self) -> None:
         """Release the files; a Spark session that was passed in stays open."""
@@ -165,7 +141,5 @@ class Lake:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

@@ -23,6 +23,8 @@ from maestro_analytics.errors import InvalidArgument, LakeError
 
 NOT_IN_A_PATH = "[]^|\\"
 """deltalake 1.6 ends with a panic on these."""
+STORAGE_OPTIONS = {"allow_http": "true"}
+"""For deltalake: the endpoint of a bucket may be one on this machine, without TLS."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,13 @@ class Place:
         """The address as deltalake takes it."""
         return str(self) if self.in_bucket else Path(self.root).as_uri()
 
-    @property
-    def options(self) -> dict[str, str]:
-        """Storage options for deltalake: an endpoint on this machine may have no TLS."""
-        return {"allow_http": "true"} if self.in_bucket else {}
-
     def within(self, name: str) -> Place:
         return Place(f"{self.root}/{name}", self.in_bucket)
 
     def table(self, version: int | None = None) -> DeltaTable | None:
         """The Delta table in this folder, or None where there is none."""
         try:
-            return DeltaTable(self.uri, version=version, storage_options=self.options)
+            return DeltaTable(self.uri, version=version, storage_options=STORAGE_OPTIONS)
         except TableNotFoundError:
             return None
 

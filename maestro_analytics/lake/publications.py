@@ -12,7 +12,6 @@ half way; and two writers of one share at once cannot both commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,12 +19,11 @@ import polars as pl
 from deltalake import DeltaTable
 
 from maestro_analytics.errors import NotALake
-from maestro_analytics.lake.months import Month
 from maestro_analytics.lake.place import Place
+from maestro_analytics.lake.source import COLUMN_TYPES
 
 PUBLICATIONS = "publications"
 SHARE = "share"
-OLD_FORMAT = ("manifest.json", "shares")
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "table_name": pl.String,
@@ -59,10 +57,6 @@ class PublishedTable:
     def rows(self) -> int:
         return sum(rows for rows, _ in self.months.values())
 
-    def has(self, month: Month) -> bool:
-        """Whether the month's content is unchanged."""
-        return self.months.get(month.name) == (month.rows, month.fingerprint)
-
 
 @dataclass(frozen=True)
 class Publication:
@@ -82,31 +76,16 @@ class Publication:
     refreshed_at: str
     tables: dict[str, PublishedTable] = field(default_factory=dict)
 
-    @property
-    def age(self) -> tuple[str, datetime, str]:
-        """Sort key of shares: the one that was refreshed longest ago comes first."""
-        return (self.refreshed_at, self.written_at, self.share)
-
     def frame(self) -> pl.DataFrame:
         """The rows of the table `publications`; `share` only where there is one."""
+        written = (self.number, self.origin, self.written_at, self.refreshed_at)
         rows = [
-            {
-                "table_name": name,
-                "month": month,
-                "rows": rows,
-                "fingerprint": fingerprint,
-                "version": table.version,
-                "written_by": table.written_by,
-                "publication": self.number,
-                "origin": self.origin,
-                "written_at": self.written_at,
-                "refreshed_at": self.refreshed_at,
-            }
+            (name, month, count, fingerprint, table.version, table.written_by, *written)
             for name, table in self.tables.items()
             # a table without rows has one row here, too
-            for month, (rows, fingerprint) in (table.months or {None: (0, "")}).items()
+            for month, (count, fingerprint) in (table.months or {None: (0, "")}).items()
         ]
-        frame = pl.DataFrame(rows, schema=SCHEMA)
+        frame = pl.DataFrame(rows, SCHEMA, orient="row")
         return frame.with_columns(pl.lit(self.share).alias(SHARE)) if self.share else frame
 
 
@@ -115,21 +94,24 @@ def transaction_of(share: str) -> str:
     return f"maestro-analytics/{share}" if share else "maestro-analytics"
 
 
+def columns_of(table: DeltaTable) -> dict[str, str]:
+    """The columns of a Delta table, without those of partitions, with their DuckDB types."""
+    partitions = table.metadata().partition_columns
+    fields = table.schema().fields
+    return {field.name: COLUMN_TYPES[field.type.type] for field in fields if field.name not in partitions}
+
+
 def published_in(table: DeltaTable) -> list[Publication]:
     """The publications that a version of the table `publications` holds, the one refreshed longest ago first."""
-    frame = pl.DataFrame(table.to_pyarrow_table())
     found: dict[str, Publication] = {}
-    for row in frame.sort("table_name", "month").iter_rows(named=True):
+    for row in pl.DataFrame(table.to_pyarrow_table()).sort("table_name", "month").iter_rows(named=True):
         share = row.get(SHARE) or ""
-        publication = found.setdefault(
-            share, Publication(share, row["publication"], row["origin"], row["written_at"], row["refreshed_at"])
-        )
-        recorded = publication.tables.setdefault(
-            row["table_name"], PublishedTable(row["version"], row["written_by"], {})
-        )
+        written = (row["publication"], row["origin"], row["written_at"], row["refreshed_at"])
+        tables = found.setdefault(share, Publication(share, *written)).tables
+        recorded = tables.setdefault(row["table_name"], PublishedTable(row["version"], row["written_by"], {}))
         if row["rows"]:
             recorded.months[row["month"]] = (row["rows"], row["fingerprint"])
-    return sorted(found.values(), key=lambda publication: publication.age)
+    return sorted(found.values(), key=lambda one: (one.refreshed_at, one.written_at, one.share))
 
 
 def account_folder(root: Place, account: str | None) -> Place:
@@ -143,32 +125,26 @@ def account_folder(root: Place, account: str | None) -> Place:
             return root
         folders = root.folders()
         accounts = [name for name in folders if _holds(root.within(name))]
-        old = [folder for folder in (root, *map(root.within, folders)) if _is_of_old_format(folder)]
-    if account is not None and account not in accounts:
-        _refuse_old(old, [root.within(account), root])
+        found = [name for name in accounts if account in (None, name)]
+        if not found:
+            _refuse_the_old_format(root, *map(root.within, folders if account is None else [account]))
+    if account is not None and not found:
         raise NotALake(place=str(root), reason=f"it holds no account {account!r}, only {accounts}")
-    if not accounts:
-        _refuse_old(old, old)
+    if not found:
         raise NotALake(place=str(root), reason=f"no Delta table {PUBLICATIONS!r} lies there or in a folder of it")
-    if len(accounts) > 1 and account is None:
+    if len(found) > 1:
         raise NotALake(place=str(root), reason=f"it holds several accounts, {accounts}; say account=... which")
-    return root.within(account or accounts[0])
+    return root.within(found[0])
 
 
 def _holds(folder: Place) -> bool:
     return folder.within(PUBLICATIONS).table() is not None
 
 
-def _is_of_old_format(folder: Place) -> bool:
-    manifest, shares = OLD_FORMAT
-    return folder.has_file(manifest) or any(
-        folder.within(shares).within(name).has_file(manifest) for name in folder.within(shares).folders()
-    )
-
-
-def _refuse_old(found: Iterable[Place], meant: Iterable[Place]) -> None:
-    for folder in found:
-        if folder in meant:
+def _refuse_the_old_format(*folders: Place) -> None:
+    for folder in folders:
+        shares = folder.within("shares")
+        if any(each.has_file("manifest.json") for each in (folder, *map(shares.within, shares.folders()))):
             place, _, account = str(folder).rpartition("/")
             raise NotALake(
                 place=str(folder),

@@ -16,13 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
-from deltalake import DeltaTable
 
 from maestro_analytics.errors import LakeError
 from maestro_analytics.lake.place import Place
-from maestro_analytics.lake.publications import SHARE, Publication, transaction_of
+from maestro_analytics.lake.publications import SHARE, Publication, columns_of, transaction_of
 from maestro_analytics.lake.source import CSAT_VERSIONS, GRADE_VERSIONS
-from maestro_analytics.lake.target import columns_of
 from maestro_analytics.tables.schemas import (
     AGENT_GROUPS,
     AGENT_IDS,
@@ -78,13 +76,14 @@ def shares_of(account: Place, publications: Sequence[Publication]) -> tuple[Shar
     Raises:
         LakeError: a table, or that version of it, is gone.
     """
-    newest: dict[str, DeltaTable | None] = {}
+    names = {name for publication in publications for name in publication.tables}
+    newest = {name: account.within(name).table() for name in names}
     shares = []
     for publication in publications:
         tables = {}
         for name, published in publication.tables.items():
             place = account.within(name)
-            table = newest.setdefault(name, place.table())
+            table = newest[name]
             # a write that is under way, or that stopped, has committed newer rows than those that are published
             if table and table.transaction_version(transaction_of(publication.share)) != published.written_by:
                 table = place.table(published.version)
@@ -103,8 +102,8 @@ def columns_in(shares: Sequence[Share]) -> dict[str, dict[str, str]]:
     tables: dict[str, dict[str, str]] = {}
     for share in reversed(shares):
         for name, table in share.tables.items():
-            for column, kind in table.columns.items():
-                tables.setdefault(name, {}).setdefault(column, kind)
+            newer = tables.get(name, {})
+            tables[name] = newer | table.columns | newer
     return tables
 
 
@@ -126,7 +125,9 @@ def merge_shares(shares: Sequence[Share]) -> dict[str, str]:
                 "where coalesce(newest.share, lines.share) = lines.share and not coalesce(newest.deleted, false)"
             )
         elif name in SNAPSHOTS:
-            having_rows = [number for number, share in enumerate(shares) if _rows(share, name)]
+            having_rows = [
+                number for number, share in enumerate(shares) if name in share.tables and share.tables[name].rows
+            ]
             selects[name] = f"{lines} where lines.share = {max(having_rows, default=0)}"
         elif name == CSAT.name:
             selects[name] = (
@@ -154,10 +155,6 @@ def merge_shares(shares: Sequence[Share]) -> dict[str, str]:
         else:
             selects[name] = lines
     return selects
-
-
-def _rows(share: Share, table: str) -> int:
-    return share.tables[table].rows if table in share.tables else 0
 
 
 def _all(shares: Sequence[Share], table: str, columns: Mapping[str, str]) -> str:

@@ -15,23 +15,36 @@ which readers through `open_lake` see all of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
-from maestro_analytics.errors import InvalidArgument, LakeError
-from maestro_analytics.lake.months import MONTH_OF, NOTHING, months_of
-from maestro_analytics.lake.place import Place, place_of
-from maestro_analytics.lake.publications import PUBLICATIONS, SHARE, Publication, PublishedTable, published_in
-from maestro_analytics.lake.source import Source, tables_of, versions_of
-from maestro_analytics.lake.target import KEPT_HOURS, MONTH, Target, columns_of
+from maestro_analytics.errors import InvalidArgument, LakeBusy, LakeError
+from maestro_analytics.lake.place import STORAGE_OPTIONS, Place, place_of
+from maestro_analytics.lake.publications import (
+    PUBLICATIONS,
+    SHARE,
+    Publication,
+    PublishedTable,
+    columns_of,
+    published_in,
+    transaction_of,
+)
+from maestro_analytics.lake.source import MONTH_OF, Month, Source, months_of, tables_of, versions_of
 from maestro_analytics.warehouse.quoting import quoted
 
+MONTH = "month"
 BATCH_ROWS = 100_000
-
+KEPT_HOURS = 24
+"""How long files that a later version replaced stay: a notebook that was opened in the morning goes on all day."""
+TRIES = 10
+"""Commits that those of other shares overtake."""
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -78,9 +91,9 @@ def write_lake(
         LakeBusy: another writer published the same tables meanwhile; nothing was published by this one.
         LakeError: the place cannot be used, or holds the tables of another data folder.
     """
-    if account is None and not source.host:
-        raise InvalidArgument("the database names no account host, since nothing has landed yet: say --account NAME.")
     if account is None:
+        if not source.host:
+            raise InvalidArgument("the database names no account host, as nothing has landed yet: say --account NAME.")
         account = re.sub(r"[^A-Za-z0-9._-]+", "-", source.host)
     for kind, name in (("account", account), ("share", share or "x")):
         if not FOLDER_NAME.fullmatch(name):
@@ -91,7 +104,17 @@ def write_lake(
         record = Target(folder.within(PUBLICATIONS), share)
         publications = published_in(record.table) if record.table else []
         before = next((one for one in publications if one.share == share), None)
-        _refuse_what_is_not_ours(folder, publications, before, share, source.origin, take_over)
+        if any(bool(one.share) != bool(share) for one in publications):
+            raise LakeError(
+                f"{folder} holds the account {'as a whole' if share else 'in shares'} already, and this write has "
+                f"{'a' if share else 'no'} --share. Choose one way for an account, or move away what is there."
+            )
+        if before and before.origin != source.origin and not take_over:
+            raise LakeError(
+                f"{folder} holds the tables of another account or data folder (written "
+                f"{before.written_at:%Y-%m-%dT%H:%M} UTC). Write this one under another --account, under a --share of "
+                "its own if both are periods of one account, or replace that one with --take-over."
+            )
         moment = now()
         number = max(int(moment.timestamp() * 1e6), before.number + 1 if before else 0)
         after = Publication(share, number, source.origin, moment, source.refreshed_at)
@@ -110,36 +133,8 @@ def write_lake(
             for name in targets:
                 if after.tables[name].written_by == number:
                     targets[name].vacuum(kept_hours, [one for one in publications if one is not before])
-    return Written(
-        place=str(folder),
-        account=account,
-        share=share,
-        publication=after.number,
-        rows={name: table.rows for name, table in after.tables.items()},
-        parts_written=written,
-        parts_kept=kept,
-    )
-
-
-def _refuse_what_is_not_ours(
-    folder: Place,
-    publications: list[Publication],
-    before: Publication | None,
-    share: str,
-    origin: str,
-    take_over: bool,
-) -> None:
-    if any(bool(one.share) != bool(share) for one in publications):
-        raise LakeError(
-            f"{folder} holds the account {'as a whole' if share else 'in shares'} already, and this write has "
-            f"{'a' if share else 'no'} --share. Choose one way for an account, or move away what is there."
-        )
-    if before is not None and before.origin != origin and not take_over:
-        raise LakeError(
-            f"{folder} holds the tables of another account or data folder (written "
-            f"{before.written_at:%Y-%m-%dT%H:%M} UTC). Write this one under another --account, under a --share of its "
-            "own if both are periods of one account, or replace that one with --take-over."
-        )
+    rows = {name: table.rows for name, table in after.tables.items()}
+    return Written(str(folder), account, share, after.number, rows, written, kept)
 
 
 def _write_table(
@@ -161,12 +156,13 @@ def _write_table(
         raise LakeError(
             f"{target.place}: {retyped[0]!r} is {known[retyped[0]]} in other shares. Write the account anew."
         )
-    if retyped or (earlier and target.written_by != earlier.written_by):
+    if retyped or (earlier and target.written_by() != earlier.written_by):
         # another type, or a write that was not published stopped here: nothing of before can be kept
         earlier = None
     months = months_of(source.connection, name, columns)
-    changed = [month for month in months if earlier is None or not earlier.has(month)]
-    gone = set(earlier.months) - {month.name for month in months} if earlier else set()
+    content = {month.name: (month.rows, month.fingerprint) for month in months}
+    changed = [each for each in months if earlier is None or earlier.months.get(each.name) != content[each.name]]
+    gone = set(earlier.months) - set(content) if earlier else set()
     if earlier and not changed and not gone:
         if set(columns) <= set(known):
             return earlier, 0, len(months)
@@ -176,7 +172,7 @@ def _write_table(
     def rows() -> pa.RecordBatchReader:
         listed = ", ".join([quoted(column) for column in columns] + [f"?::varchar as {key}" for key in partition_by])
         selects, values = [], []
-        for month in changed or [NOTHING]:
+        for month in changed or [Month(None, 0, "")]:
             selects.append(f"select {listed} from {quoted(name)} where {month.condition}")
             values += [target.share] * bool(target.share) + [month.name] * by_month + list(month.bounds or ())
         return source.connection.sql(" union all ".join(selects), params=values).to_arrow_reader(BATCH_ROWS)
@@ -186,7 +182,96 @@ def _write_table(
         number,
         partition_by=partition_by,
         months={month.name for month in changed} | gone if earlier and by_month else None,
-        schema_mode="overwrite" if retyped else "merge",
+        retyped=bool(retyped),
     )
-    held = {month.name: (month.rows, month.fingerprint) for month in months}
-    return PublishedTable(version, number, held), len(changed) + len(gone), len(months) - len(changed)
+    return PublishedTable(version, number, content), len(changed) + len(gone), len(months) - len(changed)
+
+
+class Target:
+    """The Delta table in a folder, as a share writes to it; `share` is empty where one data folder holds it all.
+
+    Attributes:
+        table: None where it does not exist yet.
+    """
+
+    def __init__(self, place: Place, share: str) -> None:
+        self.place = place
+        self.share = share
+        self.table = place.table()
+
+    def written_by(self, share: str | None = None) -> int | None:
+        """Number of the publication that wrote the rows of a share last, by default of this one."""
+        name = transaction_of(self.share if share is None else share)
+        return self.table.transaction_version(name) if self.table else None
+
+    def commit(
+        self,
+        rows: Callable[[], Any],
+        number: int,
+        *,
+        partition_by: list[str],
+        months: Iterable[str | None] | None = None,
+        retyped: bool = False,
+    ) -> int:
+        """Replace the share's rows by `rows()`, in one commit; the version of the table then.
+
+        Args:
+            rows: makes what Arrow can stream, anew for each try.
+            number: of the publication.
+            months: replace the rows of these only.
+            retyped: replace the columns too, instead of adding those that the table lacks.
+
+        Raises:
+            LakeBusy: another writer of the same share has committed since the table was opened.
+        """
+        conditions = [f"{SHARE} = '{self.share}'"] if self.share else []
+        if months is not None:
+            conditions.append(f"{MONTH} in ({', '.join(repr(month) for month in months) or repr('')})")
+        before = self.written_by()
+        for _ in range(TRIES):
+            try:
+                if self.table is None:
+                    # on its own: two writers that each create a table with its rows would both succeed
+                    DeltaTable.create(
+                        self.place.uri,
+                        Schema.from_arrow(rows().schema),
+                        mode="ignore",
+                        partition_by=partition_by or None,
+                        configuration={"delta.deletedFileRetentionDuration": f"interval {KEPT_HOURS} hours"},
+                        storage_options=STORAGE_OPTIONS,
+                    )
+                    self.table = self.place.table()
+                    continue
+                if self.written_by() != before:
+                    break
+                write_deltalake(
+                    self.table,
+                    rows(),
+                    mode="overwrite",
+                    predicate=" and ".join(conditions) or None,
+                    schema_mode="overwrite" if retyped else "merge",
+                    partition_by=partition_by or None,
+                    writer_properties=WriterProperties(compression="ZSTD"),
+                    commit_properties=CommitProperties(
+                        app_transactions=[Transaction(transaction_of(self.share), number)]
+                    ),
+                )
+                self.table = self.place.table()
+                if self.table and self.written_by() == number:
+                    return int(self.table.version())
+                break
+            except CommitFailedError:
+                self.table = self.place.table()
+        raise LakeBusy(place=str(self.place))
+
+    def vacuum(self, kept_hours: int, others: Iterable[Publication] = ()) -> None:
+        """Remove files that no version needs any more, nor what `others` published and have since begun to replace."""
+        name = self.place.root.rpartition("/")[2]
+        published = [(one.tables[name], one.share) for one in others if name in one.tables]
+        kept = [table.version for table, share in published if self.written_by(share) != table.written_by]
+        for dry_run in (True, False):
+            # each vacuum is two commits: none where there is nothing to remove
+            if self.table is None or not self.table.vacuum(
+                kept_hours, dry_run, enforce_retention_duration=False, full=True, keep_versions=kept
+            ):
+                return

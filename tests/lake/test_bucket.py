@@ -14,7 +14,7 @@ from maestro_analytics.errors import InvalidArgument, LakeBusy, LakeError, NotAL
 from maestro_analytics.lake import open_lake, write_lake
 from maestro_analytics.lake.place import place_of
 from maestro_analytics.lake.shares import Files
-from maestro_analytics.lake.target import Target
+from maestro_analytics.lake.write import Target
 
 SECRET = "s3cr3t-never-to-be-seen"
 

@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 
 from maestro_analytics.errors import LakeError
 from maestro_analytics.lake import Source, open_lake, write_lake
-from maestro_analytics.lake.target import Target
+from maestro_analytics.lake.write import Target
 from maestro_analytics.warehouse.state import create_all
 
 

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from maestro_analytics.errors import InvalidArgument, LakeBusy, LakeError
 from maestro_analytics.lake import open_lake, write_lake
-from maestro_analytics.lake.target import Target
+from maestro_analytics.lake.write import Target
 
 
 def files_of(lake: Path, table: str) -> set[str]:
@@ -236,7 +236,7 @@ KILLED_AT = """
 import os, signal, sys
 import duckdb
 from maestro_analytics.lake import Source, write_lake
-from maestro_analytics.lake.target import Target
+from maestro_analytics.lake.write import Target
 
 commit = Target.commit
 
