@@ -41,6 +41,9 @@ class Role(StrEnum):
 
 UTC_MOMENT = pl.Datetime("us", "UTC")
 
+DELIVERY = "delivery_number"
+"""A column of every staged file: which of the exports that were read together its rows are of."""
+
 DTYPES: dict[Role, Any] = {
     Role.LABEL: pl.String,
     Role.FREE_TEXT: pl.String,

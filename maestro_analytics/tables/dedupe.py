@@ -1,4 +1,4 @@
-"""Rows of one delivery that share a row key: which of them lands.
+"""Rows of one export that share a row key: which of them lands.
 
 A file can hold a row several times: csat repeats a ticket's survey for each grade of the ticket, a zip can hold its
 folder twice. Rows equal in every column to the one that lands are repeats. Of rows that differ, one lands (see
@@ -17,45 +17,58 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from maestro_analytics.tables.columns import Table
+from maestro_analytics.tables.columns import DELIVERY, Table
 
 ROW = "row number"
 _CONTENT = "content"
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""Makes other hashes of the same keys in another export."""
 
 
 @dataclass
 class StagedRows:
-    """One staged Parquet file.
+    """The rows of one export in a staged Parquet file.
 
     Attributes:
-        path: the file.
-        numbers: for each of its rows, the number of the row among all rows of the table in the delivery.
+        path: the file; those of small files have rows of several exports.
+        delivery: the export, as `DELIVERY` has it.
+        numbers: for each of its rows, the number of the row among all rows of the table that were read together.
         hashes: for each of its rows, the hash of its key; None where rows of the table may repeat.
     """
 
     path: Path
+    delivery: int
     numbers: np.ndarray
     hashes: np.ndarray | None
 
     def frame(self) -> pl.DataFrame:
         """Its rows, with their numbers in a column beside those of the table."""
-        return read_rows(self.path).with_columns(pl.Series(ROW, self.numbers, dtype=pl.Int64))
+        mine = read_rows(self.path).filter(pl.col(DELIVERY) == self.delivery)
+        return mine.with_columns(pl.Series(ROW, self.numbers, dtype=pl.Int64))
 
     def remove(self, numbers: Sequence[int]) -> int:
         """Take rows out of the file; returns how many it held."""
         kept = ~np.isin(self.numbers, np.asarray(numbers, dtype=np.int64))
         removed = int(kept.size - kept.sum())
         if removed:
-            write_rows(read_rows(self.path).filter(pl.Series(kept)), self.path)
+            rows = read_rows(self.path)
+            mine = rows.get_column(DELIVERY).to_numpy() == self.delivery
+            stays = ~mine
+            stays[mine] = kept
+            write_rows(rows.filter(pl.Series(stays)), self.path)
             self.numbers = self.numbers[kept]
             self.hashes = None if self.hashes is None else self.hashes[kept]
         return removed
 
 
 def key_hashes(rows: pl.DataFrame, table: Table) -> np.ndarray | None:
-    """One unsigned 64-bit hash of the key for each row; None where a table has no key to compare rows by."""
+    """One unsigned 64-bit hash of export and key for each row; None where a table has no key to compare rows by."""
     key = table.row_key or table.repeats_by
-    return rows.select(key).hash_rows(seed=20180813).to_numpy() if key else None
+    if not key:
+        return None
+    exports = rows.get_column(DELIVERY).to_numpy().astype(np.uint64)
+    hashes: np.ndarray = rows.select(key).hash_rows(seed=20180813).to_numpy() ^ (exports * _SPREAD)
+    return hashes
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ class Repeats:
         repeated: row numbers of rows that are equal to one that stays.
         losers: row numbers of rows that share their key with one that stays and differ from it.
         contested: for each loser of a grade table, its `grade_key` with its grader and date_graded (`grader`,
-            `date_graded`) and those of the row that stays (`winner`, `winner_date`).
+            `date_graded`) and those of the row that stays (`winner`, `winner_date`), and its export (`DELIVERY`).
     """
 
     repeated: list[int]
@@ -75,7 +88,7 @@ class Repeats:
 
 
 def settle(files: list[StagedRows], table: Table) -> Repeats:
-    """Leave one row for each row key in `files`, or one of each set of equal rows where the table has no row key."""
+    """Leave one row for each row key of an export, or one of each set of equal rows where the table has no row key."""
     hashes = [file.hashes for file in files if file.hashes is not None]
     everything = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
     suspects = np.unique(everything[1:][everything[1:] == everything[:-1]])
@@ -101,8 +114,9 @@ def _compare(candidates: pl.DataFrame, table: Table) -> Repeats:
     order += [pl.col(table.newest_by)] if table.newest_by in content else []
     ordered = distinct.sort(*order, ROW, nulls_last=False)
     kept = [_CONTENT, ROW, *(name for name in ("grader", "date_graded") if name in content)]
-    winners = ordered.group_by(table.row_key).agg(pl.col(name).last().alias(f"winning {name}") for name in kept)
-    compared = ordered.join(winners, on=list(table.row_key), nulls_equal=True)
+    key = [DELIVERY, *table.row_key]
+    winners = ordered.group_by(key).agg(pl.col(name).last().alias(f"winning {name}") for name in kept)
+    compared = ordered.join(winners, on=key, nulls_equal=True)
     others = compared.filter(pl.col(ROW) != pl.col(f"winning {ROW}"))
     is_repeat = pl.col(_CONTENT) == pl.col(f"winning {_CONTENT}")
     lost = others.filter(~is_repeat)
@@ -121,7 +135,7 @@ def _contested(lost: pl.DataFrame) -> pl.DataFrame:
 
     text, moment = pl.String(), pl.Datetime("us", "UTC")
     return lost.select(
-        pl.col("grade_key"),
+        pl.col("grade_key", DELIVERY),
         of("grader", text).alias("grader"),
         of("date_graded", moment).alias("date_graded"),
         of("winning grader", text).alias("winner"),

@@ -124,11 +124,13 @@ class Delivery:
         unknown: files of no known table beside a complete set of tables: reported and kept, otherwise ignored.
         warnings: unusual things that lost nothing, such as columns that a file lacks.
         staging: the folder of the staged files.
+        number: what the column `DELIVERY` of the staged files has in its rows.
     """
 
     path: Path
     kind: str
     staging: Path
+    number: int = 0
     tables: dict[str, StagedTable] = field(default_factory=dict)
     refused: list[RefusedFile] = field(default_factory=list)
     missing: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import polars as pl
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.tables import reader
+from maestro_analytics.tables.columns import DELIVERY
 from maestro_analytics.tables.dedupe import read_rows
 from maestro_analytics.tables.delivery import Delivery, StagedTable, refusals_frame
 
@@ -80,4 +81,4 @@ def read_export(path: Path | str, *, kind: str | None = None) -> ExportFrames:
 
 def live_rows(staged: StagedTable) -> pl.DataFrame:
     """The staged rows of one table, with its columns first and those that it does not know behind them."""
-    return pl.concat([staged.table.empty(), *(read_rows(path) for path in staged.files)], how="diagonal")
+    return pl.concat([staged.table.empty(), *(read_rows(path).drop(DELIVERY) for path in staged.files)], how="diagonal")

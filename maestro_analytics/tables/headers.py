@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from maestro_analytics.tables.columns import Role, Table
+from maestro_analytics.tables.columns import DELIVERY, Role, Table
 from maestro_analytics.tables.schemas import (
     COACHING_TABLES,
     DELETED_FLAG,
@@ -191,7 +191,7 @@ def match(header: Header, table: Table) -> Columns:
 
 def reserved_names(table: Table) -> set[str]:
     """Names that a new column of `table` must not take."""
-    return {*table.columns, *table.reserved}
+    return {*table.columns, *table.reserved, DELIVERY}
 
 
 def free_name(name: str, taken: set[str], *, empty: str) -> str:

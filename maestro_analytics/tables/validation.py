@@ -27,6 +27,9 @@ SHOWN_CHARACTERS = 60
 ROUNDED_ID = r"^\s*[0-9](?:[.,][0-9]+)?E\+[0-9]{2,}\s*$"
 
 
+_NO_ROWS = pl.Series("row number", [], dtype=pl.Int64)
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why a row is refused: the first wrong column (None for the whole row), all that is wrong, and its grade."""
@@ -44,15 +47,15 @@ class Checked:
         live: rows to land, all columns of the table and those unknown to it.
         live_rows: their row numbers.
         flagged: rows that the vendor marks as deleted: `GRADE_PARTS`, `grade_key` and `date_graded`; None without any.
+        flagged_rows: their row numbers.
         problems: row number -> why it is refused.
-        named_keys: grade keys of refused rows, where they could be read; each is on its problem too.
     """
 
     live: pl.DataFrame
     live_rows: pl.Series
     flagged: pl.DataFrame | None
+    flagged_rows: pl.Series
     problems: dict[int, Problem]
-    named_keys: list[str]
 
 
 def check(text: pa.Table, table: Table, roles: Mapping[str, Role]) -> Checked:
@@ -100,7 +103,7 @@ def check_values(
     if flags is not None and not flags.any():
         flags = None
     if not problems and flags is None:
-        return Checked(frame, pl.int_range(0, frame.height, dtype=pl.Int64, eager=True), None, {}, [])
+        return Checked(frame, pl.int_range(0, frame.height, dtype=pl.Int64, eager=True), None, _NO_ROWS, {})
     return _separated(frame, flags, problems, is_grade=is_grade)
 
 
@@ -109,23 +112,20 @@ def _separated(
 ) -> Checked:
     numbered = frame.with_row_index("row number").with_columns(pl.col("row number").cast(pl.Int64))
     is_bad = pl.col("row number").is_in(list(problems))
-    named_keys: list[str] = []
-    flagged = None
+    flagged, flagged_rows = None, _NO_ROWS
     if is_grade:
         has_key = pl.all_horizontal(pl.col(part).is_not_null() for part in REQUIRED_PARTS)
         if flags is not None:
             # A deletion is obeyed if it is known which grade it is of, whatever else is wrong with its row.
             obeyed = numbered.filter(flags & (has_key | ~is_bad))
             flagged = obeyed.select(*GRADE_PARTS, "grade_key", "date_graded")
-            problems = {
-                row: problem for row, problem in problems.items() if row not in set(obeyed.get_column("row number"))
-            }
-            numbered = numbered.filter(~pl.col("row number").is_in(obeyed.get_column("row number").to_list()))
+            flagged_rows = obeyed.get_column("row number")
+            problems = {row: problem for row, problem in problems.items() if row not in set(flagged_rows)}
+            numbered = numbered.filter(~pl.col("row number").is_in(flagged_rows.to_list()))
         keys = dict(numbered.filter(is_bad & has_key).select("row number", "grade_key").iter_rows())
         problems = {row: replace(problem, grade_key=keys.get(row)) for row, problem in problems.items()}
-        named_keys = list(dict.fromkeys(keys.values()))
     live = numbered.filter(~is_bad)
-    return Checked(live.drop("row number"), live.get_column("row number"), flagged, problems, named_keys)
+    return Checked(live.drop("row number"), live.get_column("row number"), flagged, flagged_rows, problems)
 
 
 def _problems(
