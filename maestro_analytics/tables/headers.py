@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from maestro_analytics.tables.columns import DELIVERY, Role, Table
 from maestro_analytics.tables.schemas import (
@@ -25,6 +26,9 @@ HEADER_BOUND = 1 << 20
 
 LINES_BEFORE_THE_HEADER = 20
 """How many records before the header are looked at."""
+
+REMEMBERED_NAMES = 4096
+"""Column names of which the spellings are remembered: a replay reads the same headers thousands of times."""
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -124,6 +128,7 @@ def _first_records(head: bytes, delimiter: str) -> Iterator[Header]:
         return
 
 
+@lru_cache(REMEMBERED_NAMES)
 def normal(name: str) -> str:
     """A column's name as we spell it: ` Agent ID`, `agentId` -> `agent_id`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
@@ -131,6 +136,7 @@ def normal(name: str) -> str:
     return DELETED_FLAG if plain.replace("_", "") in DELETED_FLAG_SPELLINGS else plain
 
 
+@lru_cache(REMEMBERED_NAMES)
 def folded(name: str) -> str:
     """A name as DuckDB compares names: A to Z are equal to a to z, other letters keep their case."""
     return name.encode(errors="surrogatepass").lower().decode(errors="surrogatepass")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +57,7 @@ def read_export(path: Path, *, kind: str, staging: Path, budget: float = BUDGET)
         UnreadableFile: no file in it is a table of this kind, or it is a damaged zip. What is wrong with one file of
             several is in `Delivery.refused` instead.
     """
-    (read,) = read_exports([path], kind=kind, staging=staging, budget=budget)
+    read = read_exports({0: path}, kind=kind, staging=staging, budget=budget)[0]
     if isinstance(read, UnreadableFile):
         shutil.rmtree(staging, ignore_errors=True)
         raise read
@@ -65,26 +65,26 @@ def read_export(path: Path, *, kind: str, staging: Path, budget: float = BUDGET)
 
 
 def read_exports(
-    paths: Sequence[Path], *, kind: str, staging: Path, budget: float = BUDGET
-) -> list[Delivery | UnreadableFile]:
+    paths: Mapping[int, Path], *, kind: str, staging: Path, budget: float = BUDGET
+) -> dict[int, Delivery | UnreadableFile]:
     """Read several exports of a kind at once: `read_export` of each, and where that would raise, the error.
 
-    They share the staging folder and its files, whose column `DELIVERY` has the position of the export in `paths`. All
+    They share the staging folder and its files, whose column `DELIVERY` has the number of the export in `paths`. All
     stay open until the last is read, and the rows of small ones are in memory together: a hundred or so at most.
     """
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    read: list[Delivery | UnreadableFile] = []
+    read: dict[int, Delivery | UnreadableFile] = {}
     found: list[tuple[Delivery, FileBeingRead | RefusedFile]] = []
     rows: Counter[str] = Counter()
     with ExitStack() as opened, Staging(staging) as stage:
-        for number, path in enumerate(paths):
+        for number, path in paths.items():
             try:
                 members = opened.enter_context(members_of(path))
             except UnreadableFile as error:
-                read.append(error)
+                read[number] = error
                 continue
-            read.append(delivery := Delivery(path, kind, staging, number))
+            read[number] = delivery = Delivery(path, kind, staging, number)
             for member in members:
                 if (file := _read_member(member, delivery, stage, rows)) is not None:
                     found.append((delivery, file))
@@ -109,7 +109,7 @@ def read_exports(
     for path in staging.iterdir():
         if path not in used:  # Of a file that was refused, or that had to be read again.
             path.unlink()
-    return [each if isinstance(each, UnreadableFile) else _account_for_files(each) for each in read]
+    return {number: _account_for_files(each) if isinstance(each, Delivery) else each for number, each in read.items()}
 
 
 def tables_in(path: Path) -> list[Table]:

@@ -7,7 +7,7 @@ by itself, and takes a tenth of that beside a hundred others.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -77,6 +77,7 @@ class Staging:
         self._pool = ThreadPoolExecutor(WORKERS)
         self._in_flight: deque[Future[Callable[[], None]]] = deque()
         self._small: dict[tuple[str, tuple[str, ...]], list[_Part]] = {}
+        self._rows_waiting: Counter[tuple[str, tuple[str, ...]]] = Counter()
         self._started = 0
 
     def __enter__(self) -> Self:
@@ -94,10 +95,12 @@ class Staging:
         key = (file.table.name, file.columns.stored)
         waiting = self._small.setdefault(key, [])
         # A staged file tells exports apart, but not two files of one export, such as a zip that holds a folder twice.
-        if waiting and (waiting[-1].file.delivery is file.delivery or sum(each.rows for each in waiting) > MOST_ROWS):
+        if waiting and (waiting[-1].file.delivery is file.delivery or self._rows_waiting[key] > MOST_ROWS):
             self._start(waiting)
             waiting = self._small[key] = []
+            self._rows_waiting[key] = 0
         waiting.append(part)
+        self._rows_waiting[key] += part.rows
 
     def finish(self) -> None:
         """Wait until all batches are written and entered in their files."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +14,20 @@ from polars.exceptions import PanicException
 from maestro_analytics.errors import MaestroError, UnreadableFile
 from maestro_analytics.exports import ExportRecord
 from maestro_analytics.files import disk_fault
+from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.tables.delivery import BUDGET, Delivery
-from maestro_analytics.tables.reader import read_export
+from maestro_analytics.tables.reader import read_export, read_exports
 from maestro_analytics.warehouse.landing.accounting import Landed
+from maestro_analytics.warehouse.landing.together import is_plain, shape
 
 if TYPE_CHECKING:
     from maestro_analytics.warehouse.master import Master
+
+log = logging.getLogger(__name__)
+
+MOST_FILES = 128
+MOST_BYTES = 1 << 20
+"""Of kept files that are read and landed together: all their rows are in memory at once."""
 
 MACHINE_FAULTS = (OSError, MemoryError, duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException)
 """Errors of the machine or of the database, which any file would meet."""
@@ -37,6 +47,9 @@ def land_export(
     """
     if export.file is None:
         return master.land(export, None)
+    if not export.file.exists():
+        gone = UnreadableFile(f"{export.file} is gone; the next refresh asks for its time again", path=export.file)
+        return master.refuse(export, gone)
     try:
         delivery = read_export(export.file, kind=export.kind, staging=master.staging / str(export.seq), budget=budget)
     except UnreadableFile as error:
@@ -52,6 +65,99 @@ def land_export(
             raise
         except (Exception, PanicException) as error:
             return _refused(master, export, error)
+
+
+def land_exports(
+    master: Master, exports: Sequence[ExportRecord], *, budget: float = BUDGET
+) -> Iterator[tuple[ExportRecord, Landed]]:
+    """Read the kept files of exports of one kind and land them in this order; yields each with what became of it.
+
+    The tables come out as if `land_export` had landed one after the other. Small files that follow each other are read
+    and landed together, at most `MOST_FILES` of them; one of which anything is refused lands by itself.
+    """
+    for group in _small_ones_together(exports):
+        yield from zip(group, _land_group(master, group, budget), strict=True)
+
+
+def _small_ones_together(exports: Sequence[ExportRecord]) -> Iterator[list[ExportRecord]]:
+    group: list[ExportRecord] = []
+    size = 0
+    for export in exports:
+        added = export.file.stat().st_size if export.file is not None and export.file.exists() else 0
+        if group and (len(group) == MOST_FILES or size + added > MOST_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(export)
+        size += added
+    if group:
+        yield group
+
+
+def _land_group(master: Master, exports: Sequence[ExportRecord], budget: float) -> Iterator[Landed]:
+    staging = master.staging / f"{exports[0].seq}-{exports[-1].seq}"
+    try:
+        for run in _runs(exports, _read_group(exports, staging, budget)):
+            yield from _land_run(master, run, budget)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _read_group(
+    exports: Sequence[ExportRecord], staging: Path, budget: float
+) -> Mapping[int, Delivery | UnreadableFile]:
+    """What could be read together, by its place in `exports`: nothing if an error comes that nobody expected."""
+    files = {number: export.file for number, export in enumerate(exports) if export.file is not None}
+    files = {number: file for number, file in files.items() if file.exists()}
+    if len(exports) == 1 or not EXPORT_KINDS[exports[0].kind].windowed:
+        return {}
+    try:
+        return read_exports(files, kind=exports[0].kind, staging=staging, budget=budget)
+    except (Exception, PanicException):
+        # Each is read by itself then, and the one that it comes from is told.
+        log.debug("%s and others are read one by one", exports[0], exc_info=True)
+        return {}
+
+
+Arrived = tuple[ExportRecord, Delivery | None]
+
+
+def _runs(exports: Sequence[ExportRecord], read: Mapping[int, Delivery | UnreadableFile]) -> Iterator[list[Arrived]]:
+    """Exports that may land together, and each other one by itself, in their order."""
+    run: list[Arrived] = []
+    shape_of_run = None
+    for number, export in enumerate(exports):
+        delivery = read.get(number)
+        if isinstance(delivery, UnreadableFile) or (delivery is None and export.file is not None):
+            is_alone, mine = True, None
+        else:
+            is_alone = not is_plain(export, delivery)
+            mine = shape(delivery) if delivery is not None else shape_of_run
+        if run and (is_alone or (shape_of_run is not None and mine != shape_of_run)):
+            yield run
+            run, shape_of_run = [], None
+        if is_alone or isinstance(delivery, UnreadableFile):
+            yield [(export, None)]
+            continue
+        run.append((export, delivery))
+        shape_of_run = mine
+    if run:
+        yield run
+
+
+def _land_run(master: Master, run: Sequence[Arrived], budget: float) -> Iterator[Landed]:
+    """Land a run; in halves where it cannot land together, so that most of it still does."""
+    if len(run) == 1:
+        yield land_export(master, run[0][0], budget=budget)
+        return
+    try:
+        landed = master.land_together(run)
+    except (Exception, PanicException):
+        # Also an error that nobody expected: it is told when the export that it comes from lands by itself.
+        log.debug("%s and %d others do not land together", run[0][0], len(run) - 1, exc_info=True)
+        for part in (run[: len(run) // 2], run[len(run) // 2 :]):
+            yield from _land_run(master, part, budget)
+    else:
+        yield from landed
 
 
 def _refused(master: Master, export: ExportRecord, error: BaseException) -> Landed:

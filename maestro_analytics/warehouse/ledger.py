@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -151,47 +151,87 @@ def date_by_content(connection: duckdb.DuckDBPyConnection, seq: int, newest: dat
     )
 
 
-def find_later_exports(connection: duckdb.DuckDBPyConnection, seq: int) -> None:
-    """Create the temporary table `later_exports`: the exports that were requested after export `seq`.
+IS_LATER = """case
+    when coalesce(this.landed_from, other.landed_from) is null then other.seq > this.seq
+    when coalesce(other.asked_at, other.requested_at) = coalesce(this.asked_at, this.requested_at)
+        then other.seq > this.seq
+    else coalesce(other.asked_at, other.requested_at) > coalesce(this.asked_at, this.requested_at)
+end"""
+"""Whether the export `other` was requested after the export `this`, both rows of state.exports.
 
-    Their order is that of their numbers. A file that was landed by hand has a number of its landing; it is compared by
-    the time at which it was asked for.
-    """
+Their order is that of their numbers. A file that was landed by hand has a number of its landing; it is compared by the
+time at which it was asked for.
+"""
+
+
+def find_later_exports(connection: duckdb.DuckDBPyConnection, seq: int) -> None:
+    """Create the temporary table `later_exports`: the exports that were requested after export `seq`."""
     connection.execute(
-        """
-        create or replace temp table later_exports as
-        select other.seq
-        from state.exports as other, state.exports as this
-        where this.seq = $seq and case
-            when coalesce(this.landed_from, other.landed_from) is null then other.seq > this.seq
-            when coalesce(other.asked_at, other.requested_at) = coalesce(this.asked_at, this.requested_at)
-                then other.seq > this.seq
-            else coalesce(other.asked_at, other.requested_at) > coalesce(this.asked_at, this.requested_at)
-        end
-        """,
+        "create or replace temp table later_exports as select other.seq "
+        f"from state.exports as other, state.exports as this where this.seq = $seq and {IS_LATER}",
         {"seq": seq},
     )
 
 
-def source_of(connection: duckdb.DuckDBPyConnection, export: ExportRecord, data_folder: Path) -> Source:
-    """The export as the source of a landing's rows."""
-    completed = frame(
-        connection,
-        "select coalesce(completed_at, requested_at) as moment from state.exports where seq = ?",
-        [export.seq],
-    )
-    file = relative(export.file, data_folder) if export.file else None
-    at = completed.item() if completed.height else export.requested_at
-    return Source(export.kind, export.seq, export.export_id, file, at)
+def list_sources(
+    connection: duckdb.DuckDBPyConnection, numbered: Sequence[tuple[int | None, ExportRecord]], data_folder: Path
+) -> list[Source]:
+    """The exports as sources of a landing's rows; also creates the temporary table `deliveries` of them.
 
-
-def mark_landed(connection: duckdb.DuckDBPyConnection, seq: int, *, status: str, error: str | None) -> None:
-    """Record that an export has landed; the first landing fixes the moment and the order."""
-    landing = int(scalar(connection, "select coalesce(max(landing), 0) + 1 from state.exports"))
+    Args:
+        numbered: exports in the order in which they land, and what the column `DELIVERY` of staged rows has for each;
+            None for one without rows.
+    """
     connection.execute(
-        "update state.exports set status = ?, error = ?, landed_at = coalesce(landed_at, now()), "
-        "landing = coalesce(landing, ?) where seq = ?",
-        [status, error, landing, seq],
+        """
+        create or replace temp table deliveries as
+        select given.number, given.place, exports.seq, exports.export_id,
+            coalesce(completed_at, requested_at) as complete_at
+        from (
+            select unnest($numbers::integer[]) as number, unnest($seqs) as seq, unnest(range(len($seqs))) as place
+        ) as given
+        join state.exports as exports on exports.seq = given.seq
+        """,
+        {"numbers": [number for number, _ in numbered], "seqs": [export.seq for _, export in numbered]},
+    )
+    moments = dict(frame(connection, "select seq, complete_at from deliveries").iter_rows())
+    return [
+        Source(
+            export.kind,
+            export.seq,
+            export.export_id,
+            relative(export.file, data_folder) if export.file else None,
+            moments[export.seq],
+            -1 if number is None else number,
+        )
+        for number, export in numbered
+    ]
+
+
+def mark_landed(connection: duckdb.DuckDBPyConnection, exports: Sequence[tuple[int, str, str | None]]) -> None:
+    """Record that exports have landed, in this order; the first landing fixes the moment and the order.
+
+    Args:
+        exports: seq, status and error of each.
+    """
+    last = int(scalar(connection, "select coalesce(max(landing), 0) from state.exports"))
+    connection.execute(
+        """
+        update state.exports as exports
+        set status = given.status, error = given.error, landed_at = coalesce(landed_at, now()),
+            landing = coalesce(landing, $last + given.place)
+        from (
+            select unnest($seqs) as seq, unnest($statuses) as status, unnest($errors::varchar[]) as error,
+                unnest(range(1, len($seqs) + 1)) as place
+        ) as given
+        where exports.seq = given.seq
+        """,
+        {
+            "last": last,
+            "seqs": [seq for seq, _, _ in exports],
+            "statuses": [status for _, status, _ in exports],
+            "errors": [error for _, _, error in exports],
+        },
     )
 
 

@@ -157,7 +157,21 @@ class Master:
         """
         with self._working:
             self._claim_host()
-            return landing.land(self.connection, export, delivery, self.folder)
+            return landing.land(self.connection, [(export, delivery)], self.folder)[0]
+
+    def land_together(self, arrived: Sequence[tuple[ExportRecord, Delivery | None]]) -> list[Landed]:
+        """Land several exports of a kind in one transaction, in this order, with the result of one by one.
+
+        Args:
+            arrived: exports with what `read_exports` read of them, each plain (`landing.together.is_plain`) and all
+                with the same tables and columns.
+
+        Raises:
+            NotTogether: the result would not be the same. Nothing has landed.
+        """
+        with self._working:
+            self._claim_host()
+            return landing.land(self.connection, arrived, self.folder)
 
     def land_coaching(
         self,
@@ -203,10 +217,10 @@ class Master:
         with self._working:
             return landing.refuse(self.connection, export, error, self.folder)
 
-    def land_pruned(self, export: ExportRecord) -> None:
-        """Restore what the ledger tells of an export whose kept file was pruned: its window, if all had landed."""
+    def land_pruned(self, exports: Sequence[ExportRecord]) -> None:
+        """Restore what the ledger tells of exports of a kind whose files were pruned: windows, if all had landed."""
         with self._working:
-            landing.land_pruned(self.connection, export)
+            landing.land_pruned(self.connection, exports)
 
     def first_since(self) -> dict[str, datetime]:
         """Windowed kind -> the earliest moment that a finished run has fetched."""

@@ -160,7 +160,7 @@ def _needed_for_equality(master: Master, fresh: Master, chosen: dict[int, Export
 
 def _names_any(master: Master, export: ExportRecord, keys: Collection[str]) -> bool:
     """Whether the kept file of an export has a row of one of these grades."""
-    if not keys or export.file is None:
+    if not keys or export.file is None or export.status == "unreadable":
         return False
     with read_export(export.file, kind=export.kind, staging=master.staging / "prune") as delivery:
         named: set[str] = set()

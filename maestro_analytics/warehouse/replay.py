@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from maestro_analytics.errors import MaestroError, UnreadableFile
@@ -15,7 +17,7 @@ from maestro_analytics.tables.delivery import BUDGET
 from maestro_analytics.tables.schemas import COACHING_TABLES
 from maestro_analytics.warehouse import ledger
 from maestro_analytics.warehouse.connection import frame, scalar
-from maestro_analytics.warehouse.land_export import land_export
+from maestro_analytics.warehouse.land_export import land_export, land_exports
 from maestro_analytics.warehouse.landing import land_coaching
 from maestro_analytics.warehouse.landing.accounting import Landed, Source
 from maestro_analytics.warehouse.landing.lists import KeptList, kept_name
@@ -126,18 +128,24 @@ def rebuild(
         {"seqs": list(without)},
     )
     _carry_over_columns(master, fresh)
+    exports = {export.seq: export for export in fresh.ledger.records(_HAD_A_RESULT)}
     order = fresh.connection.execute(
-        "select seq, pruned_at is not null, landing is not null from state.exports "
-        f"where {_HAD_A_RESULT} order by landing nulls last, seq"
+        f"select seq, pruned_at is not null from state.exports where {_HAD_A_RESULT} "
+        "and (pruned_at is null or landing is not null) order by landing nulls last, seq"
     ).fetchall()
     # An export counts as landed when it is landed here.
     fresh.connection.execute("update state.exports set landing = null")
-    for seq, is_pruned, has_landed in order:
-        (export,) = fresh.ledger.records("seq = ?", [seq])
-        if not is_pruned:
-            yield reread(fresh, export, budget=budget)
-        elif has_landed:
-            fresh.land_pruned(export)
+    # No kind reads the rows of another, so that exports of one kind can land together.
+    for kind in EXPORT_KINDS:
+        of_kind = [(exports[seq], is_pruned) for seq, is_pruned in order if exports[seq].kind == kind]
+        for is_pruned, group in groupby(of_kind, key=itemgetter(1)):
+            following = [export for export, _ in group]
+            if is_pruned:
+                fresh.land_pruned(following)
+            else:
+                for export, landed in land_exports(fresh, following, budget=budget):
+                    yield Reread(export.file, export, landed, landed.unreadable)
+    _number_landings(fresh, [seq for seq, _ in order])
     for table in COACHING_TABLES:
         kept = master.folder / KEPT / kept_name(table.name)
         if kept.exists():
@@ -145,6 +153,23 @@ def rebuild(
     _carry_over_history(master, fresh)
     _remove_ghosts_again(master, fresh)
     fresh.resolve_people()
+
+
+def _number_landings(fresh: Master, order: Sequence[int]) -> None:
+    """Number the exports that have landed in the order in which they once landed, and not kind by kind."""
+    fresh.connection.execute(
+        """
+        update state.exports as exports set landing = numbered.landing
+        from (
+            select given.seq, row_number() over (order by given.place) as landing
+            from (select unnest($order) as seq, unnest(range(len($order))) as place) as given
+            join state.exports as landed on landed.seq = given.seq
+            where landed.landing is not null
+        ) as numbered
+        where exports.seq = numbered.seq
+        """,
+        {"order": list(order)},
+    )
 
 
 def retry_quarantine(master: Master, *, budget: float = BUDGET) -> Iterator[Reread]:
@@ -167,9 +192,6 @@ def retry_quarantine(master: Master, *, budget: float = BUDGET) -> Iterator[Rere
 
 def reread(master: Master, export: ExportRecord, *, budget: float = BUDGET) -> Reread:
     """Read an export's kept file and land it; errors are in the result, not raised."""
-    if export.file is not None and not export.file.exists():
-        gone = UnreadableFile(f"{export.file} is gone; the next refresh asks for its time again", path=export.file)
-        return Reread(export.file, export, master.refuse(export, gone), gone)
     landed = land_export(master, export, budget=budget)
     return Reread(export.file, export, landed, landed.unreadable)
 

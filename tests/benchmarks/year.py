@@ -3,6 +3,7 @@
     python -m tests.benchmarks.year                     a year of hourly runs, 5,000 agents
     python -m tests.benchmarks.year --every 6           a run each 6 hours: the same data in a sixth of the time
     python -m tests.benchmarks.year --days 14           quicker
+    python -m tests.benchmarks.year --replay-only       the kept files and the ledger are made, and only replayed
     python -m tests.benchmarks.year --reconcile         each month requested again in weeks, then pruned
 
 Each run lands a raw export of the time since the last run and an hour before it (that hour comes again), an audit log
@@ -26,12 +27,16 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import os
+import resource
 import time
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import polars as pl
 
 from maestro_analytics.exports import ExportRecord, Window, archive
 from maestro_analytics.files import replace_durably, sha256_of
@@ -150,6 +155,44 @@ def land(master: Master, kind: str, content: bytes, window: Window | None, at: d
     keep_once(master.connection, export, master.folder)
 
 
+def keep_year(master: Master, hours: int, every: int) -> None:
+    """What a year of runs leaves in the kept files and the ledger; nothing lands. The groups are there once."""
+    exports = []
+
+    def keep(kind: str, content: bytes, window: Window | None, at: datetime) -> None:
+        seq = len(exports) + 1
+        file = master.exports_folder / f"{kind}-{seq:06}-id_{seq}{'.zip' if content.startswith(b'PK') else '.csv'}"
+        file.write_bytes(content)
+        exports.append(
+            {
+                "seq": seq,
+                "landing": seq,
+                "kind": kind,
+                "window_start": window.start if window else None,
+                "window_end": window.end if window else None,
+                "export_id": f"id_{seq}",
+                "status": "landed",
+                "file": f"exports/{file.name}",
+                "bytes": len(content),
+                "requested_at": at,
+                "asked_at": at,
+                "completed_at": at,
+                "landed_at": at,
+            }
+        )
+
+    for end in range(every, hours + 1, every):
+        at = START + end * HOUR + timedelta(minutes=2)
+        lately = range(max(end - every - 1, 0), end)
+        window = Window(START + lately.start * HOUR, at - timedelta(minutes=2))
+        keep("raw", raw_export(lately), window, at)
+        keep("audit", audit_export(lately), window, at)
+    keep("groups", groups_export(hours), None, at)
+    master.connection.register("year", pl.DataFrame(exports, infer_schema_length=None))
+    master.connection.execute("insert into state.exports by name select * from year")
+    master.connection.unregister("year")
+
+
 def kept(master: Master) -> tuple[int, int]:
     files = [file for file in master.exports_folder.iterdir() if file.is_file()]
     return len(files), sum(file.stat().st_size for file in files)
@@ -170,10 +213,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--every", type=int, default=1, metavar="HOURS", help="time between runs")
+    parser.add_argument("--replay-only", action="store_true", help="make the kept files without landing them; replay")
     parser.add_argument("--reconcile", action="store_true", help="land each week again, as `reconcile` does, and prune")
     options = parser.parse_args()
     hours = options.days * 24
     with TemporaryDirectory() as folder, Master.open(Path(folder)) as master:
+        if options.replay_only:
+            started = time.monotonic()
+            keep_year(master, hours, options.every)
+            tell(f"{options.days} days kept, one each {options.every} h", master, time.monotonic() - started)
+            _replay(master)
+            return
         seconds = 0.0
         for end in range(options.every, hours + 1, options.every):
             started = time.monotonic()
@@ -205,10 +255,16 @@ def main() -> None:
 
 
 def _replay(master: Master) -> None:
-    started = time.monotonic()
-    for _ in replay(master):
-        pass
-    tell("replay", master, time.monotonic() - started)
+    started, used = time.monotonic(), time.process_time()
+    files = sum(1 for _ in replay(master))
+    seconds, used = time.monotonic() - started, time.process_time() - used
+    tell("replay", master, seconds)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(
+        f"  {1000 * seconds / files:.1f} ms a file by the clock, {1000 * used / files:.1f} ms of processor time, peak "
+        f"{peak:,.0f} MiB, load {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from maestro_analytics.errors import MaestroError, TooManyBadRows
+from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.replay import replay
 from tests.warehouse.data_folder import (
     ANSWER,
     NOTE,
+    SECTION,
     SURVEY,
     TOTAL,
     DataFolder,
@@ -58,6 +60,34 @@ def test_replay_gives_the_same_to_the_row(data):
     assert len(before["state.quarantine"]) == 2
     assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
     assert [type(file.error) for outcome in outcomes for file in outcome.landed.refused] == [TooManyBadRows]
+
+
+def test_small_exports_that_follow_each_other_land_together_with_the_result_of_one_by_one(data, monkeypatch):
+    again, older = {"rubric_score": "90"}, {"rubric_score": "10", "date_graded": '="2026-01-01 10:00:00"'}
+    deleted = TOTAL | {"gradable_id": "gone", "is_deleted": "1"}
+    data.land_rows(total_scores=[TOTAL, deleted], section_scores=[SECTION], annotations=[NOTE], csat=[SURVEY])
+    data.land_rows(week=1, total_scores=[TOTAL | again, deleted | {"is_deleted": "0"}], csat=[SURVEY, SURVEY])
+    data.land_rows(week=2, total_scores=[TOTAL | older, deleted], csat=[SURVEY | {"csat_score": "5"}])
+    nothing = data.master.ledger.plan("raw", None, TAKEN)
+    data.master.ledger.empty(nothing.seq, TAKEN)
+    data.master.land(nothing, None)
+    data.land_rows(week=3, total_scores=[deleted])
+    data.land_rows(week=4, total_scores=[TOTAL | {"is_deleted": "0"}], individual_answers=[ANSWER, ANSWER])
+    activity = {"activity_id": "a", "time_stamp": "2026-01-02T00:00:00Z", "description": ""}
+    for emails in ("xx", "y"):
+        rows = [activity | {"user_email": email} for email in emails]
+        data.land(csv_text("audit_logs", rows).encode(), kind="audit")
+    data.master.resolve_people()
+    before = everything(data)
+    steps_reached = []
+    monkeypatch.setattr(steps, "reached", steps_reached.append)
+    outcomes = list(replay(data.master))
+
+    assert everything(data) == before
+    assert steps_reached.count("committed") == 2
+    assert len(before["main.grade_history"]) == 2
+    assert [outcome.landed.rows.get("total_scores") for outcome in outcomes] == [1, 2, 0, None, 0, 1, None, None]
+    assert [outcome.landed.row_counts["csat"].repeated for outcome in outcomes[:3]] == [0, 1, 0]
 
 
 def test_replay_twice_and_publish(data):

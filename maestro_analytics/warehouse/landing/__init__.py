@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from maestro_analytics.tables.delivery import (
     allowed_refusals,
     refusals_frame,
 )
-from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import CSAT, DELETED_FLAG, GRADE_TABLES, KINDS, TABLES_BY_NAME, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import little_memory, scalar, transaction
@@ -29,7 +29,12 @@ from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, So
 from maestro_analytics.warehouse.landing.append_only import land_append_only
 from maestro_analytics.warehouse.landing.coverage import cover
 from maestro_analytics.warehouse.landing.csat import land_csat
-from maestro_analytics.warehouse.landing.grades import classify_grades, replace_grades, unreplaced_tables
+from maestro_analytics.warehouse.landing.grades import (
+    classify_grades,
+    name_grades,
+    replace_grades,
+    unreplaced_tables,
+)
 from maestro_analytics.warehouse.landing.lists import (
     KeptList,
     SlicedList,
@@ -49,7 +54,8 @@ from maestro_analytics.warehouse.landing.snapshots import (
 )
 from maestro_analytics.warehouse.landing.sources import find_sources
 from maestro_analytics.warehouse.landing.staged import add_columns
-from maestro_analytics.warehouse.ledger import add, date_by_content, find_later_exports, mark_landed, source_of
+from maestro_analytics.warehouse.landing.together import check_grades, check_order
+from maestro_analytics.warehouse.ledger import add, date_by_content, find_later_exports, list_sources, mark_landed
 
 LANDERS = {CSAT.name: land_csat} | {
     table: land_append_only if kind.windowed else land_snapshot
@@ -62,85 +68,138 @@ MEMORY_PER_BYTE = 10
 """Of a batch of rows that DuckDB inserts: of long texts it holds several copies."""
 
 
+@dataclass
+class _Arrived:
+    """An export that lands, what was read of it, and what becomes of it."""
+
+    export: ExportRecord
+    delivery: Delivery | None
+    source: Source
+    landed: Landed
+
+
 def land(
     connection: duckdb.DuckDBPyConnection,
-    export: ExportRecord,
-    delivery: Delivery | None,
+    given: Sequence[tuple[ExportRecord, Delivery | None]],
     data_folder: Path,
-) -> Landed:
-    """Land an export: rows, state and ledger in one transaction. See `Master.land`."""
-    if not scalar(connection, "select count(*) from state.exports where seq = ?", [export.seq]):
-        add(connection, export, data_folder)
-    if export.requested_at is None:
-        date_by_content(connection, export.seq, delivery.newest_moment() if delivery else None)
-    find_later_exports(connection, export.seq)
-    source = source_of(connection, export, data_folder)
-    landed = Landed(export)
+) -> list[Landed]:
+    """Land exports: rows, state and ledger in one transaction. See `Master.land` and `Master.land_together`.
+
+    Raises:
+        NotTogether: several would not land as they do one by one. Nothing has landed.
+    """
+    arrived = _enter(connection, given, data_folder)
+    if len(arrived) > 1:
+        check_order(connection)
+    export, landed = arrived[0].export, arrived[0].landed
+    kind = export.kind
+    read = [(each, each.delivery) for each in arrived if each.delivery is not None]
+    deliveries = [delivery for _, delivery in read]
     # A single CSV given by hand, such as the total scores alone, is not an export that lost the other files.
-    is_single_table = export.landed_from is not None and delivery is not None and delivery.is_single_table
-    if delivery is not None:
-        landed.refused = delivery.refused
-        landed.unknown = delivery.unknown
-        landed.warnings = list(delivery.warnings)
+    is_single_table = export.landed_from is not None and bool(read) and deliveries[0].is_single_table
+    for each, delivery in read:
         for staged in delivery.tables.values():
-            landed.warnings += add_columns(connection, staged.table.name, staged.unknown, source)
-        steps.reached("columns grown")
-        if export.kind == RAW.name:
-            landed.warnings += _flag_warning(connection, delivery)
-            find_sources(connection, delivery)
-            classify_grades(connection, delivery, source)
-            missing = unreplaced_tables(connection, delivery)
-            if is_single_table:
-                only = next(iter(delivery.tables))
-                landed.warnings.append(f"{delivery.path.name} has {only} alone; the other tables keep what they have")
-                missing = [] if only in (TOTAL_SCORES.name, CSAT.name) else [TOTAL_SCORES.name]
-            elif export.landed_from is not None and delivery.is_single_refused_file:
-                missing = []
-            landed.refused = [*landed.refused, *_missing_files(missing, delivery)]
-        steps.reached("grades classified")
-    tables = dict(delivery.tables) if delivery else {}
-    is_snapshot = not EXPORT_KINDS[export.kind].windowed
+            each.landed.warnings += add_columns(connection, staged.table.name, staged.unknown, each.source)
+    steps.reached("columns grown")
+    if kind == RAW.name and read:
+        for each, delivery in read:
+            each.landed.warnings += _flag_warning(connection, delivery)
+        if len(arrived) == 1:
+            find_sources(connection, deliveries[0])
+        name_grades(connection, deliveries, [each.source for each, _ in read])
+        classify_grades(connection)
+        if len(arrived) > 1:
+            check_grades(connection, deliveries)
+        else:
+            missing = _find_missing(connection, arrived[0], deliveries[0], is_single_table=is_single_table)
+            landed.refused = [*landed.refused, *missing]
+    steps.reached("grades classified")
+    tables = {name: [delivery.tables[name] for delivery in deliveries] for name in deliveries[0].tables} if read else {}
+    is_snapshot = not EXPORT_KINDS[kind].windowed
     if is_snapshot and not landed.refused:
         # A snapshot without rows, or with nothing to download, means that there is nothing (no groups).
-        tables = {table.name: StagedTable(table) for table in KINDS[export.kind]} | tables
+        tables = {table.name: [StagedTable(table)] for table in KINDS[kind]} | tables
+    bringing = [each for each, _ in read] or arrived
+    sources = [each.source for each in bringing]
     with transaction(connection):
-        clear_quarantine(connection, export.seq)
-        if delivery is not None and TOTAL_SCORES.name in tables:
-            landed.row_counts |= replace_grades(connection, delivery, source, is_single_table=is_single_table)
+        clear_quarantine(connection, [each.export.seq for each in arrived])
+        row_counts: dict[str, list[RowCounts]] = {}
+        if TOTAL_SCORES.name in tables:
+            row_counts |= replace_grades(connection, deliveries, sources, is_single_table=is_single_table)
         for name, lander in LANDERS.items():
             if name in tables:
-                landed.row_counts[name] = lander(connection, tables[name], source)
-                if is_snapshot and _is_doubted(connection, source):
-                    landed.warnings.append(doubt_warning(connection, name, tables[name].rows_live))
+                row_counts[name] = lander(connection, tables[name], sources)
+                if is_snapshot and _is_doubted(connection, sources[0]):
+                    landed.warnings.append(doubt_warning(connection, name, tables[name][0].rows_live))
                 steps.reached(f"{name} landed")
-        for counts in landed.row_counts.values():
-            counts.check()
-        for file in landed.refused:
-            quarantine(connection, file.refusals, source, file_refused=True)
-        landed.is_covered = not landed.refused and not (is_single_table and export.kind == RAW.name)
-        if export.covers is not None and landed.is_covered:
-            cover(connection, export.kind, export.covers)
-        status = "partial" if landed.refused else "landed" if delivery is not None else "empty"
-        errors = "; ".join(str(file.error) for file in landed.refused) or None
-        mark_landed(connection, export.seq, status=status, error=errors)
+        for number, each in enumerate(bringing):
+            each.landed.row_counts = {name: counts[number] for name, counts in row_counts.items()}
+            for counts in each.landed.row_counts.values():
+                counts.check()
+        for each in arrived:
+            for file in each.landed.refused:
+                quarantine(connection, file.refusals, each.source, file_refused=True)
+            each.landed.is_covered = not each.landed.refused and not (is_single_table and kind == RAW.name)
+        covered = [each.export.covers for each in arrived if each.export.covers and each.landed.is_covered]
+        cover(connection, kind, covered)
+        mark_landed(connection, [_status(each) for each in arrived])
         if is_snapshot:
-            supersede_snapshots(connection, source)
-        else:
+            supersede_snapshots(connection, sources[0])
+        elif len(arrived) == 1:  # `check_order` and `check_grades` have seen that several supersede nothing.
             replaced = [table.name for table in GRADE_TABLES if {table.name, TOTAL_SCORES.name} <= tables.keys()]
-            drop_superseded(
-                connection,
-                export,
-                replaced,
-                is_covered=landed.is_covered and export.window is not None,
-            )
-        if TOTAL_SCORES.name in tables:
-            connection.execute(
-                "update state.exports set total_columns = ? where seq = ?",
-                [sorted(map(folded, tables[TOTAL_SCORES.name].columns)), export.seq],
-            )
+            drop_superseded(connection, export, replaced, is_covered=landed.is_covered and export.window is not None)
         steps.reached("before commit")
     steps.reached("committed")
-    return landed
+    return [each.landed for each in arrived]
+
+
+def _enter(
+    connection: duckdb.DuckDBPyConnection, given: Sequence[tuple[ExportRecord, Delivery | None]], data_folder: Path
+) -> list[_Arrived]:
+    """Enter exports that the ledger does not have; creates `deliveries` and `later_exports`."""
+    seqs = [export.seq for export, _ in given]
+    known = connection.execute(
+        "select seq from state.exports where list_contains($seqs, seq)", {"seqs": seqs}
+    ).fetchall()
+    for export, delivery in given:
+        if (export.seq,) not in known:
+            add(connection, export, data_folder)
+        if export.requested_at is None:
+            date_by_content(connection, export.seq, delivery.newest_moment() if delivery else None)
+    # Of several, none is requested after one that lands before it: see `check_order`.
+    find_later_exports(connection, seqs[-1])
+    numbered = [(delivery.number if delivery else None, export) for export, delivery in given]
+    return [
+        _Arrived(
+            export,
+            delivery,
+            source,
+            Landed(export)
+            if delivery is None
+            else Landed(export, refused=delivery.refused, unknown=delivery.unknown, warnings=list(delivery.warnings)),
+        )
+        for (export, delivery), source in zip(given, list_sources(connection, numbered, data_folder), strict=True)
+    ]
+
+
+def _find_missing(
+    connection: duckdb.DuckDBPyConnection, arrived: _Arrived, delivery: Delivery, *, is_single_table: bool
+) -> list[RefusedFile]:
+    """The files that a raw export lacks, where rows are to be replaced, as refused files."""
+    missing = unreplaced_tables(connection, [delivery])
+    if is_single_table:
+        only = next(iter(delivery.tables))
+        arrived.landed.warnings.append(f"{delivery.path.name} has {only} alone; the other tables keep what they have")
+        missing = [] if only in (TOTAL_SCORES.name, CSAT.name) else [TOTAL_SCORES.name]
+    elif arrived.export.landed_from is not None and delivery.is_single_refused_file:
+        missing = []
+    return _missing_files(missing, delivery)
+
+
+def _status(arrived: _Arrived) -> tuple[int, str, str | None]:
+    """The number of a landed export, its status and its error."""
+    status = "partial" if arrived.landed.refused else "empty" if arrived.delivery is None else "landed"
+    return arrived.export.seq, status, "; ".join(str(file.error) for file in arrived.landed.refused) or None
 
 
 def _is_doubted(connection: duckdb.DuckDBPyConnection, source: Source) -> bool:
@@ -178,12 +237,12 @@ def _missing_files(missing: Sequence[str], delivery: Delivery) -> list[RefusedFi
     ]
 
 
-def land_pruned(connection: duckdb.DuckDBPyConnection, export: ExportRecord) -> None:
-    """Land an export whose kept file was pruned. See `Master.land_pruned`."""
+def land_pruned(connection: duckdb.DuckDBPyConnection, exports: Sequence[ExportRecord]) -> None:
+    """Land exports of a kind whose kept files were pruned. See `Master.land_pruned`."""
     with transaction(connection):
-        if export.covers is not None and export.status == "landed":
-            cover(connection, export.kind, export.covers)
-        mark_landed(connection, export.seq, status=export.status, error=export.error)
+        covered = [export.covers for export in exports if export.covers is not None and export.status == "landed"]
+        cover(connection, exports[0].kind, covered)
+        mark_landed(connection, [(export.seq, export.status, export.error) for export in exports])
 
 
 def refuse(
@@ -193,7 +252,7 @@ def refuse(
     if not scalar(connection, "select count(*) from state.exports where seq = ?", [export.seq]):
         add(connection, export, data_folder)
     with transaction(connection):
-        clear_quarantine(connection, export.seq)
+        clear_quarantine(connection, [export.seq])
         connection.execute(
             "update state.exports set status = 'unreadable', error = ? where seq = ?", [str(error), export.seq]
         )

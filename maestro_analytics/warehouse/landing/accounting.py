@@ -6,7 +6,8 @@ and quarantined from what DuckDB reports as inserted, the rest from the staged f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from maestro_analytics.errors import UnreadableFile
@@ -46,6 +47,36 @@ class RowCounts:
         set_aside = self.quarantined + self.deleted + self.repeated + self.superseded + self.doubted
         if self.read != self.landed + set_aside:
             raise RowsUnaccounted(f"the row counts do not add up, so nothing of this export landed: {self}")
+
+
+def counted(
+    before: Sequence[RowCounts],
+    sources: Sequence[Source],
+    fates: Iterable[tuple[int, int, int, int]],
+    inserted: int,
+) -> list[RowCounts]:
+    """The counts of each export with what became of its staged rows.
+
+    Args:
+        fates: `Source.number`, and how many of its rows landed, were deleted and were superseded.
+        inserted: what DuckDB says that it inserted.
+
+    Raises:
+        RowsUnaccounted: it inserted more or fewer than should have landed.
+    """
+    by_number = {number: fate for number, *fate in fates}
+    if inserted != sum(landed for landed, _, _ in by_number.values()):
+        raise RowsUnaccounted(f"{inserted} rows of {before[0].table_name} were inserted, and {by_number} should be")
+    found = [by_number.get(source.number, (0, 0, 0)) for source in sources]
+    return [
+        replace(
+            counts,
+            landed=counts.landed + landed,
+            deleted=counts.deleted + deleted,
+            superseded=counts.superseded + superseded,
+        )
+        for counts, (landed, deleted, superseded) in zip(before, found, strict=True)
+    ]
 
 
 @dataclass
@@ -89,6 +120,7 @@ class Source:
     """The export that a landing's rows come from, as the state tables name it.
 
     Attributes:
+        number: what the column `DELIVERY` of its staged rows has, where several exports land together.
         at: when the vendor had the export complete. A landing dates everything by it and never by the clock, so that a
             replay gives the same rows.
     """
@@ -98,3 +130,4 @@ class Source:
     export_id: str | None
     file: str | None
     at: datetime | None
+    number: int = 0

@@ -2,53 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import duckdb
 
 from maestro_analytics.tables.columns import Role
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.warehouse.connection import rowcount, scalar
-from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
-from maestro_analytics.warehouse.landing.staged import counts_of, insert_list, scan
+from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
+from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, scan, turn_of
 from maestro_analytics.warehouse.quoting import quoted_all
 
 
-def land_append_only(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> RowCounts:
+def land_append_only(
+    connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedTable], sources: Sequence[Source]
+) -> list[RowCounts]:
     """Insert rows, each once by its `row_key`.
 
     A row that is there already stays as it is if an export that was requested later covers its moment (the table's
     first moment column), and is replaced otherwise.
     """
-    counts = counts_of(connection, staged, source)
-    if not staged.files:
+    counts = counts_of(connection, staged, sources)
+    files = files_of(staged)
+    if not files:
         return counts
-    table = staged.table
-    same = " and ".join(f"old.{name} = staged.{name}" for name in table.row_key or ())
+    table = staged[0].table
+    key = table.row_key or ()
+    same = " and ".join(f"old.{name} = staged.{name}" for name in key)
     moment = next(name for name, role in table.columns.items() if role is Role.MOMENT)
-    connection.execute(f"create or replace temp table staged_rows as from {scan(staged.files)}")
     connection.execute(
         f"""
-        create or replace temp table known_rows as
-        select old.rowid as old_row, staged.rowid as new_row, exists (
-            from state.exports as later
-            where later.kind = $kind and later.landing is not null and later.seq in (select seq from later_exports)
-                and staged.{moment} >= later.window_start - interval 1 second
-                and staged.{moment} <= later.window_end + interval 1 second
-        ) as is_stale
-        from staged_rows as staged
-        join main.{table.name} as old on {same}
-        """,
-        {"kind": source.kind},
+        create or replace temp table staged_rows as
+        select staged.*, {turn_of(", ".join(key), sources)} as turn
+        from {scan(files)} as staged
+        semi join deliveries on deliveries.number = staged.delivery_number
+        """
     )
-    connection.execute(
-        f"delete from main.{table.name} where rowid in (select old_row from known_rows where not is_stale)"
-    )
-    names = quoted_all(insert_list(staged))
-    landed = rowcount(
-        connection,
-        f"insert into main.{table.name} ({names}) select {names} from staged_rows "
-        "where rowid not in (select new_row from known_rows where is_stale)",
-    )
-    superseded = scalar(connection, "select count(distinct new_row) from known_rows where is_stale")
-    return replace(counts, landed=landed, superseded=superseded)
+    names = quoted_all(insert_list(staged[0]))
+    for turn in range(1, 1 + int(scalar(connection, "select coalesce(max(turn), 0) from staged_rows"))):
+        connection.execute(
+            f"""
+            create or replace temp table known_rows as
+            select old.rowid as old_row, staged.rowid as new_row, exists (
+                from state.exports as later
+                where later.kind = $kind and later.landing is not null and later.seq in (select seq from later_exports)
+                    and staged.{moment} >= later.window_start - interval 1 second
+                    and staged.{moment} <= later.window_end + interval 1 second
+            ) as is_stale
+            from staged_rows as staged
+            join main.{table.name} as old on {same}
+            where staged.turn = $turn
+            """,
+            {"kind": sources[0].kind, "turn": turn},
+        )
+        connection.execute(
+            f"delete from main.{table.name} where rowid in (select old_row from known_rows where not is_stale)"
+        )
+        landed = rowcount(
+            connection,
+            f"insert into main.{table.name} ({names}) select {names} from staged_rows "
+            "where turn = $turn and rowid not in (select new_row from known_rows where is_stale)",
+            {"turn": turn},
+        )
+        fates = connection.execute(
+            """
+            select delivery_number, count(*) filter (not is_stale), 0, count(*) filter (is_stale)
+            from (
+                select delivery_number, rowid in (select new_row from known_rows where is_stale) as is_stale
+                from staged_rows where turn = $turn
+            )
+            group by delivery_number
+            """,
+            {"turn": turn},
+        ).fetchall()
+        counts = counted(counts, sources, fates, landed)
+    return counts

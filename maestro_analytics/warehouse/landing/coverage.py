@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 
 from maestro_analytics.exports import Window
@@ -15,10 +17,12 @@ def coverage(connection: duckdb.DuckDBPyConnection, kind: str) -> list[Window]:
     return joined(Window(start, end) for start, end in rows.iter_rows())
 
 
-def cover(connection: duckdb.DuckDBPyConnection, kind: str, window: Window) -> None:
-    """Record a window as covered, joined with those it touches."""
+def cover(connection: duckdb.DuckDBPyConnection, kind: str, windows: Sequence[Window]) -> None:
+    """Record windows as covered, joined with those they touch."""
+    if not windows:
+        return
     before = coverage(connection, kind)
-    after = joined([*before, window])
+    after = joined([*before, *windows])
     if after != before:
         connection.execute("delete from state.coverage where kind = ?", [kind])
         for each in after:

@@ -17,7 +17,7 @@ or replace` 5.2 s (and leaves stale answers); a primary key made the file 4.8 ti
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 
 import duckdb
 import polars as pl
@@ -29,17 +29,25 @@ from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import ANNOTATIONS, CSAT, GRADE_TABLES, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import rowcount, scalar
-from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
-from maestro_analytics.warehouse.landing.quarantine import quarantine
-from maestro_analytics.warehouse.landing.staged import insert_list, scan
+from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
+from maestro_analytics.warehouse.landing.staged import (
+    counts_of,
+    files_of,
+    flagged_files_of,
+    insert_list,
+    scan,
+    turn_of,
+)
 from maestro_analytics.warehouse.quoting import quoted, quoted_all, text_literal
 from maestro_analytics.warehouse.state import columns_of
 
-GRADE_OUTCOME = """
-create or replace temp table grade_outcome as
-with delivered as (
+DELIVERED_GRADES = """
+create or replace temp table delivered_grades as
+select *, {turn} as turn
+from (
     select
         grade_key,
+        delivery_number,
         case
             when bool_or(is_total and what = 'live') then true
             when bool_or(is_total and what = 'flagged') then false
@@ -47,16 +55,28 @@ with delivered as (
         end as is_live,
         coalesce(max(date_graded) filter (is_total), max(date_graded)) as date_graded
     from named_rows
-    group by grade_key
+    group by grade_key, delivery_number
 )
+semi join deliveries on deliveries.number = delivery_number
+"""
+"""One row for each grade that an export names.
+
+A live row of total_scores makes it live, a deleted one deleted; without either, any row that is not deleted makes it
+live.
+"""
+
+GRADE_OUTCOME = """
+create or replace temp table grade_outcome as
 select
     delivered.grade_key,
+    delivered.delivery_number,
+    this.seq,
     delivered.is_live,
     delivered.date_graded,
     coalesce(versions.export_seq, deletions.export_seq) as known_seq,
     versions.export_seq is not null as has_rows,
     coalesce(case
-        when versions.export_seq = $seq then false
+        when versions.export_seq = this.seq then false
         when delivered.is_live and versions.date_graded <> delivered.date_graded
             then versions.date_graded > delivered.date_graded
         when delivered.is_live and versions.export_seq is not null then later.seq is not null
@@ -66,67 +86,122 @@ select
             then later.seq is not null and not coalesce(delivered.date_graded > deletions.date_graded, false)
         else later.seq is not null
     end, false) as is_stale
-from delivered
+from delivered_grades as delivered
+join deliveries as this on this.number = delivered.delivery_number
 left join state.grade_versions as versions on versions.grade_key = delivered.grade_key
 left join state.deletions as deletions on deletions.grade_key = delivered.grade_key
 left join later_exports as later on later.seq = coalesce(versions.export_seq, deletions.export_seq)
+where delivered.turn = $turn
 """
-"""What becomes of each grade that the delivery names.
+"""What becomes of each grade of a turn. The tables have a newer version of a stale grade, which stays."""
 
-A live row of total_scores makes it live, a deleted one deleted; without either, any row that is not deleted makes it
-live. The tables have a newer version of a stale grade, which stays.
-"""
+LANDING_GRADES = "select grade_key, delivery_number from grade_outcome where is_live and not is_stale"
 
 
-def classify_grades(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source) -> None:
-    """Create the temporary tables `grade_outcome` and `kept_rows`, before the transaction."""
+def name_grades(
+    connection: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery], sources: Sequence[Source]
+) -> None:
+    """Create the temporary tables `delivered_grades` and `kept_rows`, before the transaction."""
     parts = []
-    named: list[tuple[str, str, bool, str]] = []
+    named: list[tuple[str, str, int, bool, str]] = []
     for table in GRADE_TABLES:
-        if staged := delivery.tables.get(table.name):
+        if staged := [delivery.tables[table.name] for delivery in deliveries if table.name in delivery.tables]:
             is_total = str(table is TOTAL_SCORES).lower()
-            has_date = any(folded(column) == "date_graded" for column in staged.columns)
+            has_date = any(folded(column) == "date_graded" for column in staged[0].columns)
             date = "date_graded" if has_date else "null::timestamptz as date_graded"
-            for what, files in (("live", staged.files), ("flagged", staged.flagged_files)):
+            for what, files in (("live", files_of(staged)), ("flagged", flagged_files_of(staged))):
                 if files:
                     row_date = "date_graded" if what == "flagged" else date
                     parts.append(
-                        f"select grade_key, {is_total} as is_total, '{what}' as what, {row_date} from {scan(files)}"
+                        f"select grade_key, delivery_number, {is_total} as is_total, '{what}' as what, {row_date} "
+                        f"from {scan(files)}"
                     )
-            named += [(table.name, key, table is TOTAL_SCORES, "named") for key in staged.named_keys]
-    schema = {"table_name": pl.String, "grade_key": pl.String, "is_total": pl.Boolean, "what": pl.String}
+        named += [
+            (table.name, key, delivery.number, table is TOTAL_SCORES, "named")
+            for delivery in deliveries
+            if table.name in delivery.tables
+            for key in delivery.tables[table.name].named_keys
+        ]
+    schema = {
+        "table_name": pl.String,
+        "grade_key": pl.String,
+        "delivery_number": pl.Int32,
+        "is_total": pl.Boolean,
+        "what": pl.String,
+    }
     names = pl.DataFrame(named, schema, orient="row").with_columns(pl.lit(None, UTC_MOMENT).alias("date_graded"))
     connection.register("refused_rows_of_grades", names)
-    parts.append("select grade_key, is_total, what, date_graded from refused_rows_of_grades")
+    parts.append("select grade_key, delivery_number, is_total, what, date_graded from refused_rows_of_grades")
     connection.execute("create or replace temp view named_rows as " + " union all ".join(parts))
-    connection.execute(GRADE_OUTCOME, {"seq": source.seq})
+    connection.execute(DELIVERED_GRADES.format(turn=turn_of("grade_key", sources)))
     connection.execute("drop view temp.named_rows")
     connection.execute(
         "create or replace temp table kept_rows as select table_name, grade_key from refused_rows_of_grades"
     )
     connection.unregister("refused_rows_of_grades")
-    for table in GRADE_TABLES:
-        if (staged := delivery.tables.get(table.name)) and staged.named_keys and staged.files:
-            connection.execute(
-                "delete from kept_rows where table_name = $name "
-                f"and grade_key in (select grade_key from {scan(staged.files)})",
-                {"name": table.name},
-            )
+    for table in GRADE_TABLES if named else ():
+        for delivery in deliveries:
+            if (staged_table := delivery.tables.get(table.name)) and staged_table.named_keys and staged_table.files:
+                connection.execute(
+                    "delete from kept_rows where table_name = $name "
+                    f"and grade_key in (select grade_key from {scan(staged_table.files)})",
+                    {"name": table.name},
+                )
+
+
+def classify_grades(connection: duckdb.DuckDBPyConnection, turn: int = 1) -> None:
+    """Create the temporary table `grade_outcome` of the grades of a turn, after `name_grades`."""
+    connection.execute(GRADE_OUTCOME, {"turn": turn})
 
 
 def replace_grades(
-    connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source, *, is_single_table: bool = False
-) -> dict[str, RowCounts]:
-    """Replace the grades of `grade_outcome` in the four tables; runs inside the transaction of the landing.
+    connection: duckdb.DuckDBPyConnection,
+    deliveries: Sequence[Delivery],
+    sources: Sequence[Source],
+    *,
+    is_single_table: bool = False,
+) -> dict[str, list[RowCounts]]:
+    """Replace the grades of `delivered_grades` in the four tables; runs inside the transaction of the landing.
+
+    Call it after `classify_grades` for the first turn.
 
     Args:
+        deliveries: with the same tables and columns.
         is_single_table: the delivery was never meant to have the other tables: a grade that has no rows there is whole.
     """
-    _write_history(connection, delivery.tables.get(TOTAL_SCORES.name), source)
+    counts = {
+        table.name: counts_of(connection, [delivery.tables[table.name] for delivery in deliveries], sources)
+        for table in GRADE_TABLES
+        if table.name in deliveries[0].tables
+    }
+    turns = int(scalar(connection, "select coalesce(max(turn), 1) from delivered_grades"))
+    for turn in range(1, turns + 1):
+        if turn > 1:
+            classify_grades(connection, turn)
+        _replace_turn(connection, deliveries, sources, counts, turns=turns, is_single_table=is_single_table)
+    return counts
+
+
+def _replace_turn(
+    connection: duckdb.DuckDBPyConnection,
+    deliveries: Sequence[Delivery],
+    sources: Sequence[Source],
+    counts: dict[str, list[RowCounts]],
+    *,
+    turns: int,
+    is_single_table: bool,
+) -> None:
+    """Replace the grades of `grade_outcome`; updates `counts`."""
+    totals = [delivery.tables[TOTAL_SCORES.name] for delivery in deliveries]
+    _write_history(connection, totals)
+    connection.execute(
+        "update state.exports set total_columns = $columns where list_contains($seqs, seq)",
+        {"columns": sorted(map(folded, totals[0].columns)), "seqs": [source.seq for source in sources]},
+    )
     steps.reached("history written")
     if scalar(connection, "select count(*) from grade_outcome where has_rows and not is_stale"):
         for table in GRADE_TABLES:
-            is_replaced = "true" if table.name in delivery.tables else "not is_live"
+            is_replaced = "true" if table.name in counts else "not is_live"
             connection.execute(
                 f"delete from main.{table.name} where grade_key in (select grade_key from grade_outcome where has_rows "
                 f"and not is_stale and {is_replaced} and (not is_live or grade_key not in "
@@ -134,44 +209,47 @@ def replace_grades(
                 {"name": table.name},
             )
             steps.reached(f"{table.name} deleted")
-    all_land = not scalar(connection, "select count(*) from grade_outcome where is_stale or not is_live")
-    counts = {}
-    for table in GRADE_TABLES:
-        staged = delivery.tables.get(table.name)
-        if staged is not None:
-            counts[table.name] = _insert(connection, staged, source, all_land=all_land)
-            steps.reached(f"{table.name} inserted")
-    _remember(connection, delivery, source)
-    _list_incomplete(connection, delivery, is_single_table=is_single_table)
+    all_land = turns == len(sources) == 1 and not scalar(
+        connection, "select count(*) from grade_outcome where is_stale or not is_live"
+    )
+    for name in counts:
+        staged = [delivery.tables[name] for delivery in deliveries]
+        counts[name] = _insert(connection, staged, counts[name], sources, all_land=all_land)
+        steps.reached(f"{name} inserted")
+    _remember(connection, deliveries)
+    _list_incomplete(connection, counts.keys(), is_single_table=is_single_table)
     steps.reached("versions written")
-    return counts
 
 
-def unreplaced_tables(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> list[str]:
-    """The tables without a file in this delivery that make its window incomplete.
+def unreplaced_tables(connection: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> list[str]:
+    """The tables without a file in these deliveries that make their windows incomplete.
 
     A missing annotations or csat is complete where the delivered grades and tickets have no such rows yet. Call it
     after `classify_grades`.
     """
-    missing = [table.name for table in (*GRADE_TABLES, CSAT) if table.name not in delivery.tables]
-    totals = delivery.tables.get(TOTAL_SCORES.name)
-    tickets = f"select gradable_id from {scan(totals.files)}" if totals and totals.files else "select null where false"
+    missing = [table.name for table in (*GRADE_TABLES, CSAT) if table.name not in deliveries[0].tables]
+    totals = [delivery.tables[TOTAL_SCORES.name] for delivery in deliveries if TOTAL_SCORES.name in delivery.tables]
+    tickets = f"select gradable_id from {scan(files_of(totals))}" if files_of(totals) else "select null where false"
+    grades = "select grade_key from grade_outcome where not is_stale"
+    if len(deliveries) > 1:
+        grades = "select grade_key from delivered_grades"
     replaced = {
-        ANNOTATIONS.name: "select count(*) from annotations where grade_key in "
-        "(select grade_key from grade_outcome where not is_stale)",
+        ANNOTATIONS.name: f"select count(*) from annotations where grade_key in ({grades})",
         CSAT.name: f"select count(*) from csat where gradable_id in ({tickets})",
     }
     return [name for name in missing if name not in replaced or scalar(connection, replaced[name])]
 
 
-def _list_incomplete(connection: duckdb.DuckDBPyConnection, delivery: Delivery, *, is_single_table: bool) -> None:
+def _list_incomplete(
+    connection: duckdb.DuckDBPyConnection, delivered: Collection[str], *, is_single_table: bool
+) -> None:
     """Record which grades have rows of an earlier export, or none where a file is missing, in `incomplete_grades`."""
     if scalar(connection, "select count(*) from incomplete_grades"):
         connection.execute(
             "delete from incomplete_grades where grade_key in (select grade_key from grade_outcome where not is_stale)"
         )
     for table in GRADE_TABLES:
-        if table.name not in delivery.tables:
+        if table.name not in delivered:
             needs_rows = is_single_table or table is ANNOTATIONS
             had_rows = f"grade_key in (select grade_key from {table.name})" if needs_rows else "true"
             connection.execute(
@@ -179,52 +257,62 @@ def _list_incomplete(connection: duckdb.DuckDBPyConnection, delivery: Delivery, 
                 f"where is_live and not is_stale and {had_rows}",
                 {"name": table.name},
             )
-    connection.execute(
-        "insert into incomplete_grades select distinct kept_rows.grade_key, kept_rows.table_name from kept_rows "
-        "join grade_outcome on grade_outcome.grade_key = kept_rows.grade_key where is_live and not is_stale"
-    )
+    if scalar(connection, "select count(*) from kept_rows"):
+        connection.execute(
+            "insert into incomplete_grades select distinct kept_rows.grade_key, kept_rows.table_name from kept_rows "
+            "join grade_outcome on grade_outcome.grade_key = kept_rows.grade_key where is_live and not is_stale"
+        )
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source, *, all_land: bool) -> RowCounts:
-    table = staged.table
-    counts = RowCounts(
-        table.name,
-        read=staged.rows_read,
-        quarantined=quarantine(connection, staged.refusals, source),
-        deleted=staged.rows_flagged,
-        repeated=staged.rows_repeated,
-    )
-    if not staged.files:
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    staged: Sequence[StagedTable],
+    counts: list[RowCounts],
+    sources: Sequence[Source],
+    *,
+    all_land: bool,
+) -> list[RowCounts]:
+    files = files_of(staged)
+    if not files:
         return counts
-    names = quoted_all(insert_list(staged))
-    insert = f"insert into main.{table.name} ({names}) select {names} from {scan(staged.files)}"
+    names = quoted_all(insert_list(staged[0]))
+    insert = f"insert into main.{staged[0].table.name} ({names}) select {names} from {scan(files)}"
     if all_land:
-        return replace(counts, landed=rowcount(connection, insert))
-    landed = rowcount(
-        connection, f"{insert} where grade_key in (select grade_key from grade_outcome where is_live and not is_stale)"
-    )
-    count = f"select count(*) from {scan(staged.files)} where grade_key in (select grade_key from grade_outcome where "
-    return replace(
-        counts,
-        landed=landed,
-        deleted=counts.deleted + scalar(connection, f"{count} not is_live and not is_stale)"),
-        superseded=scalar(connection, f"{count} is_stale)"),
-    )
+        landed = rowcount(connection, insert)
+        return counted(counts, sources, [(sources[0].number, landed, 0, 0)], landed)
+    landed = rowcount(connection, f"{insert} semi join ({LANDING_GRADES}) using (grade_key, delivery_number)")
+    fates = connection.execute(
+        f"""
+        select
+            delivery_number, count(*) filter (is_live and not is_stale), count(*) filter (not is_live and not is_stale),
+            count(*) filter (is_stale)
+        from {scan(files)} join grade_outcome using (grade_key, delivery_number)
+        group by delivery_number
+        """
+    ).fetchall()
+    return counted(counts, sources, fates, landed)
 
 
-def _write_history(connection: duckdb.DuckDBPyConnection, totals: StagedTable | None, source: Source) -> None:
+def _write_history(connection: duckdb.DuckDBPyConnection, totals: Sequence[StagedTable]) -> None:
     """Copy the total scores that are about to be replaced into grade_history, where their content changes.
 
     Only columns that both exports had are compared: a column that the vendor adds changes no grade. Deleted grades have
     no history, and reading the same export again adds nothing. A total score that has no successor in this delivery is
     copied too; it is removed again when a later reading shows that nothing had changed.
     """
+    if not scalar(connection, "select count(*) from grade_outcome where known_seq is not null"):
+        return
     columns = [name for name in columns_of(connection, "total_scores") if name not in TOTAL_SCORES.made_here]
-    delivered = {folded(name) for name in insert_list(totals)} if totals and totals.files else set()
-    rows = scan(totals.files) if totals and totals.files else "(from total_scores limit 0)"
+    files = files_of(totals)
+    delivered = {folded(name) for name in insert_list(totals[0])} if files else set()
     new_columns = quoted_all(["grade_key", *(name for name in columns if folded(name) in delivered)])
     connection.execute(
-        f"create or replace temp view new_totals as select {new_columns if delivered else '*'} from {rows}"
+        "create or replace temp view new_totals as "
+        + (
+            f"select {new_columns} from {scan(files)} semi join grade_outcome using (grade_key, delivery_number)"
+            if files
+            else "from total_scores limit 0"
+        )
     )
     differs = (
         " or ".join(
@@ -239,16 +327,17 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: StagedTable | 
     connection.execute(
         f"""
         insert into grade_history ({quoted_all(carried)}, export_id, replaced_at, replaced_by)
-        select {", ".join(f"old.{quoted(name)}" for name in carried)}, exports.export_id, $at, $export_id
+        select
+            {", ".join(f"old.{quoted(name)}" for name in carried)}, exports.export_id, this.complete_at, this.export_id
         from total_scores as old
         join grade_outcome on grade_outcome.grade_key = old.grade_key
+        join deliveries as this on this.number = grade_outcome.delivery_number
         left join new_totals on new_totals.grade_key = old.grade_key
         left join state.exports as exports on exports.seq = grade_outcome.known_seq
-        where grade_outcome.is_live and not grade_outcome.is_stale and grade_outcome.known_seq <> $seq
+        where grade_outcome.is_live and not grade_outcome.is_stale and grade_outcome.known_seq <> grade_outcome.seq
             and old.grade_key not in (select grade_key from kept_rows where table_name = 'total_scores')
             and (new_totals.grade_key is null or {differs})
-        """,
-        {"at": source.at, "export_id": source.export_id, "seq": source.seq},
+        """
     )
     if delivered and scalar(connection, "select count(*) from grade_history"):
         connection.execute(
@@ -262,16 +351,15 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: StagedTable | 
                     on exports.seq = grade_outcome.known_seq and exports.export_id = old.replaced_by
                 left join total_scores as present on present.grade_key = old.grade_key
                 where grade_outcome.is_live and not grade_outcome.is_stale and grade_outcome.has_rows
-                    and (present.grade_key is null or grade_outcome.known_seq = $seq)
+                    and (present.grade_key is null or grade_outcome.known_seq = grade_outcome.seq)
                     and not ({differs})
             )
-            """,
-            {"seq": source.seq},
+            """
         )
     connection.execute("drop view temp.new_totals")
 
 
-def _remember(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source: Source) -> None:
+def _remember(connection: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> None:
     """Record the export that each live grade came from, and the deleted grades."""
     for name in ("grade_versions", "deletions"):
         connection.execute(
@@ -279,14 +367,13 @@ def _remember(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source:
             "(select grade_key from grade_outcome where known_seq is not null and not is_stale)"
         )
     connection.execute(
-        "insert into state.grade_versions select grade_key, $seq, date_graded from grade_outcome "
-        "where is_live and not is_stale",
-        {"seq": source.seq},
+        "insert into state.grade_versions select grade_key, seq, date_graded from grade_outcome "
+        "where is_live and not is_stale"
     )
     flagged = [
-        f"select {quoted_all(['grade_key', *GRADE_PARTS])} from {scan(staged.flagged_files)}"
-        for staged in delivery.tables.values()
-        if staged.flagged_files
+        f"select {quoted_all(['grade_key', *GRADE_PARTS])}, delivery_number from {scan(files)}"
+        for name in deliveries[0].tables
+        if (files := flagged_files_of(delivery.tables[name] for delivery in deliveries))
     ]
     if flagged:
         parts = ", ".join(f"min(flagged.{part})" for part in GRADE_PARTS)
@@ -294,11 +381,14 @@ def _remember(connection: duckdb.DuckDBPyConnection, delivery: Delivery, source:
             f"""
             insert into state.deletions
                 (grade_key, {", ".join(GRADE_PARTS)}, export_seq, export_id, deleted_at, date_graded)
-            select flagged.grade_key, {parts}, $seq, $export_id, $at, any_value(grade_outcome.date_graded)
+            select
+                flagged.grade_key, {parts}, any_value(this.seq), any_value(this.export_id), any_value(this.complete_at),
+                any_value(grade_outcome.date_graded)
             from ({" union all ".join(flagged)}) as flagged
             join grade_outcome on grade_outcome.grade_key = flagged.grade_key
+                and grade_outcome.delivery_number = flagged.delivery_number
+            join deliveries as this on this.number = flagged.delivery_number
             where not grade_outcome.is_live and not grade_outcome.is_stale
             group by flagged.grade_key
-            """,
-            {"at": source.at, "export_id": source.export_id, "seq": source.seq},
+            """
         )

@@ -78,9 +78,9 @@ def quarantine(
         connection.unregister("refused_rows")
 
 
-def clear_quarantine(connection: duckdb.DuckDBPyConnection, export_seq: int) -> None:
-    """Remove what earlier readings of an export put into quarantine."""
-    connection.execute("delete from state.quarantine where export_seq = ?", [export_seq])
+def clear_quarantine(connection: duckdb.DuckDBPyConnection, seqs: Sequence[int | None]) -> None:
+    """Remove what earlier readings of exports put into quarantine."""
+    connection.execute("delete from state.quarantine where list_contains($seqs, export_seq)", {"seqs": list(seqs)})
 
 
 def drop_superseded(

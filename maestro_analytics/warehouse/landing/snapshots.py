@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import duckdb
@@ -52,25 +53,28 @@ def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     return int(scalar(connection, f"select count(*) from main.{name}"))
 
 
-def land_snapshot(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> RowCounts:
-    """Replace the whole table, unless it has a later snapshot or this one is doubtful."""
-    counts = counts_of(connection, staged, source)
+def land_snapshot(
+    connection: duckdb.DuckDBPyConnection, staged_tables: Sequence[StagedTable], sources: Sequence[Source]
+) -> list[RowCounts]:
+    """Replace the whole table, unless it has a later snapshot or this one is doubtful. Snapshots land one by one."""
+    (staged,), (source,) = staged_tables, sources
+    (counts,) = counts_of(connection, staged_tables, sources)
     name = staged.table.name
     if scalar(
         connection,
         "select count(*) from state.snapshots where table_name = ? and export_seq in (select seq from later_exports)",
         [name],
     ):
-        return replace(counts, superseded=staged.rows_live)
+        return [replace(counts, superseded=staged.rows_live)]
     if is_doubtful(connection, name, source, staged.rows_live):
-        return replace(counts, doubted=staged.rows_live)
+        return [replace(counts, doubted=staged.rows_live)]
     connection.execute(f"delete from main.{name}")
     landed = 0
     if staged.files:
         names = quoted_all(insert_list(staged))
         landed = rowcount(connection, f"insert into main.{name} ({names}) select {names} from {scan(staged.files)}")
     _record_snapshot(connection, name, source, landed)
-    return replace(counts, landed=landed)
+    return [replace(counts, landed=landed)]
 
 
 def land_list(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> int:

@@ -21,7 +21,7 @@ from maestro_analytics.tables.delivery import Delivery, StagedTable
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import CSAT, GRADE_TABLES, TOTAL_SCORES
 from maestro_analytics.warehouse.connection import frame, scalar
-from maestro_analytics.warehouse.landing.staged import scan
+from maestro_analytics.warehouse.landing.staged import files_of, scan
 
 NO_SOURCE = "\\N|"
 REST = r"regexp_extract(grade_key, '^(?:[^|\\]|\\.)*\|(.*)$', 1)"
@@ -56,7 +56,11 @@ def find_sources(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> N
     """
     staged = [delivery.tables[table.name] for table in GRADE_TABLES if table.name in delivery.tables]
     without = [each for each in staged if not _has_source(each)]
-    is_lacking_there = scalar(connection, f"select count(*) from ({LACKING_KEYS})") > 0
+    # The first count is quick, and most often none.
+    is_lacking_there = (
+        scalar(connection, f"select count(*) from {KNOWN} where starts_with(grade_key, '{NO_SOURCE}')") > 0
+        and scalar(connection, f"select count(*) from ({LACKING_KEYS})") > 0
+    )
     if without or is_lacking_there:
         _list_keys(connection, staged)
     if without:
@@ -66,6 +70,41 @@ def find_sources(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> N
     surveys = delivery.tables.get(CSAT.name)
     if surveys is not None and surveys.files:
         _find_sources_of_surveys(connection, surveys, delivery.tables.get(TOTAL_SCORES.name))
+
+
+def lacks_sources(connection: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> bool:
+    """Whether `find_sources` might have anything to fill in for these exports, or after one of them for the next.
+
+    It has if a file lacks the column, or if a grade or survey without a source, known or delivered, is also delivered
+    with one. Runs after `name_grades`.
+    """
+    names = [table.name for table in (*GRADE_TABLES, CSAT)]
+    if not all(_has_source(each.tables[name]) for each in deliveries for name in names if name in each.tables):
+        return True
+    is_without = f"starts_with(grade_key, '{NO_SOURCE}')"
+    places = (KNOWN, "delivered_grades")
+    without = " union all ".join(f"select grade_key from {place} where {is_without}" for place in places)
+    if scalar(connection, f"select count(*) from ({without})") and scalar(
+        connection,
+        f"select count(*) from (select {REST} as rest from delivered_grades where not {is_without}) as delivered "
+        f"join ({without}) as lacking on delivered.rest = substr(lacking.grade_key, 4)",
+    ):
+        return True
+    files = files_of(each.tables[CSAT.name] for each in deliveries if CSAT.name in each.tables)
+    if not files:
+        return False
+    surveys = f"{scan(files)} semi join deliveries on deliveries.number = delivery_number"
+    return bool(
+        scalar(
+            connection,
+            f"""
+            select count(*) from {surveys} where source is not null and gradable_id in (
+                select gradable_id from state.csat_versions where source is null
+                union all select gradable_id from {surveys} where source is null
+            )
+            """,
+        )
+    )
 
 
 def _has_source(staged: StagedTable) -> bool:

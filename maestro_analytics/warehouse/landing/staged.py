@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ from maestro_analytics.warehouse.quoting import quoted, text_literal
 from maestro_analytics.warehouse.state import columns_of
 
 
-def scan(files: list[Path]) -> str:
+def scan(files: Iterable[Path]) -> str:
     """Staged Parquet files as a table expression. The path is text: it is neither a pattern nor holds partitions."""
     listed = ", ".join(text_literal(_literal_path(file)) for file in files)
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
@@ -25,19 +26,44 @@ def _literal_path(file: Path) -> str:
     return "".join(f"[{char}]" if char in "*?[" else char for char in str(file))
 
 
+def files_of(staged: Iterable[StagedTable]) -> list[Path]:
+    """The files of live rows of exports that land together. They may have rows of other exports, too."""
+    return list(dict.fromkeys(file for each in staged for file in each.files))
+
+
+def flagged_files_of(staged: Iterable[StagedTable]) -> list[Path]:
+    """The same of the rows that the vendor marks as deleted."""
+    return list(dict.fromkeys(file for each in staged for file in each.flagged_files))
+
+
+def turn_of(key: str, sources: Sequence[Source]) -> str:
+    """SQL: in which turn a staged row lands, where several exports land together.
+
+    Rows of one key, or of one grade, land in the order of their exports, each in a turn after the others; other rows do
+    not touch each other. So what lands in one turn is as if each export had landed by itself.
+    """
+    return f"dense_rank() over (partition by {key} order by delivery_number)" if len(sources) > 1 else "1"
+
+
 def insert_list(staged: StagedTable) -> list[str]:
     """The columns of the staged rows that go into the table."""
     return [*staged.table.made_here, *staged.columns]
 
 
-def counts_of(connection: duckdb.DuckDBPyConnection, staged: StagedTable, source: Source) -> RowCounts:
-    """The counts that are known before anything lands; writes the refused rows to the quarantine."""
-    return RowCounts(
-        staged.table.name,
-        read=staged.rows_read,
-        quarantined=quarantine(connection, staged.refusals, source),
-        repeated=staged.rows_repeated,
-    )
+def counts_of(
+    connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedTable], sources: Sequence[Source]
+) -> list[RowCounts]:
+    """The counts that are known before anything lands, of each export; writes the refused rows to the quarantine."""
+    return [
+        RowCounts(
+            each.table.name,
+            read=each.rows_read,
+            quarantined=quarantine(connection, each.refusals, source),
+            deleted=each.rows_flagged,
+            repeated=each.rows_repeated,
+        )
+        for each, source in zip(staged, sources, strict=True)
+    ]
 
 
 def add_columns(
