@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -177,36 +178,50 @@ class Sums:
 def ordered(cells: pl.DataFrame) -> Sums:
     """The cells that have a score, sorted: sums differ in their last digits by the order in which they are added."""
     cells = with_scores(cells)
-    rubric, person, grader, month = (cells[name].to_numpy() for name in ("rubric", "person", "grader", "month"))
-    day = cells["day"].to_physical().fill_null(-1).cast(pl.Int64).to_numpy() + 1
+    rubric, person, grader = (_array(cells[name], np.int64) for name in ("rubric", "person", "grader"))
+    day = _array(cells["day"].to_physical().fill_null(-1), np.int64)
+    day += 1
     first = int(day.min()) if len(day) else 0
-    (rubric, person, grader, day), order = _in_order(rubric, person, grader, day - first)
-    n, total, squares = (values[order] for values in cell_sums(cells))
-    return Sums(person, grader, rubric, month[order], day + first, n, total, squares)
+    day -= first
+    order = _sorted((rubric, person, grader, day))
+    day += first
+    month = _array(cells["month"], np.int64)[order]
+    n, total, squares = (_array(cells[name], np.float64)[order] for name in ("n", "total", "squares"))
+    return Sums(person, grader, rubric, month, day, n, total, squares)
 
 
-def _in_order(*codes: Codes) -> tuple[Sequence[Codes], Codes]:
-    """The codes, sorted by the first, the second and so on; and the order.
+def _array(column: pl.Series, kind: type[np.generic]) -> npt.NDArray[Any]:
+    """The values of a column without nulls, as an array of numpy.
+
+    Its memory comes in large pages, that of an array from polars in small ones: to touch each for the first time takes
+    longer than the copy.
+    """
+    return np.concatenate([chunk.to_numpy() for chunk in column.get_chunks()], dtype=kind)
+
+
+def _sorted(codes: Sequence[Codes]) -> Codes:
+    """Sorts rows by the first of their codes, the second and so on, in place; returns the order.
 
     All codes of a row and its place are packed into one number, where it holds them: sorting numbers takes a quarter of
     the time of sorting places by a number.
     """
     place = np.arange(len(codes[0]))
-    bits = [int(code.max(initial=0)).bit_length() for code in (*codes, place)]
+    parts = (*codes, place)
+    bits = [int(part.max(initial=0)).bit_length() for part in parts]
     if sum(bits) > 62:
-        order = np.lexsort(codes[::-1])
-        return [code[order] for code in codes], order
+        place = np.lexsort(codes[::-1])
+        for code in codes:
+            code[:] = code[place]
+        return place
     number = np.zeros(len(place), dtype=np.int64)
-    for code, width in zip((*codes, place), bits, strict=True):
+    for part, width in zip(parts, bits, strict=True):
         number <<= width
-        number |= code
+        number |= part
     number.sort()
-    found = []
-    for width in reversed(bits):
-        found.append(number & ((1 << width) - 1))
+    for part, width in zip(reversed(parts), reversed(bits), strict=True):
+        np.bitwise_and(number, (1 << width) - 1, out=part)
         number >>= width
-    order, *unpacked = found
-    return unpacked[::-1], order
+    return place
 
 
 def _compared(

@@ -126,21 +126,27 @@ class Absorbed:
 
     def evidence(self, grader_ratio: Floats) -> Floats:
         """Log of the restricted likelihood for each spread of graders (in units of the noise)."""
+        freedom = self._made.freedom
+        found = [self._left(float(ratio)) for ratio in grader_ratio]
+        return np.array([-0.5 * determinant - freedom / 2 * np.log(rest) for rest, determinant in found])
+
+    def noise(self, grader_ratio: Floats) -> Floats:
+        """Variance of a single grade for each spread of graders, which `at` has too, but after the eigenvectors."""
+        return np.array([self._left(float(ratio))[0] for ratio in grader_ratio]) / self._made.freedom
+
+    def _left(self, grader_ratio: float) -> tuple[float, float]:
+        """The residual sum of squares, and the log of the determinant."""
         from scipy.linalg import lapack
 
-        found = []
-        for ratio in grader_ratio:
-            matrix = self._matrix.copy()
-            matrix[np.diag_indices(len(matrix))] += ratio**-2
-            explained = determinant = 0.0
-            if len(matrix):
-                factor = lapack.dpotrf(matrix, lower=1)[0]
-                solved = lapack.dtrtrs(factor, self._right, lower=1)[0]
-                explained = float(solved @ solved)
-                determinant = 2 * float(np.log(np.diagonal(factor)).sum()) + 2 * len(matrix) * float(np.log(ratio))
-            rest = self._at_least(self._rest - explained)
-            found.append(-0.5 * (self._determinant + determinant) - self._made.freedom / 2 * np.log(rest))
-        return np.array(found)
+        matrix = self._matrix.copy()
+        explained = determinant = 0.0
+        if len(matrix):
+            matrix[np.diag_indices(len(matrix))] += grader_ratio**-2
+            factor = lapack.dpotrf(matrix, lower=1)[0]
+            solved = lapack.dtrtrs(factor, self._right, lower=1)[0]
+            explained = float(solved @ solved)
+            determinant = 2 * float(np.log(np.diagonal(factor)).sum()) + 2 * len(matrix) * float(np.log(grader_ratio))
+        return float(self._at_least(self._rest - explained)), self._determinant + determinant
 
     def _at_least(self, rest: Floats | float) -> Floats:
         """The residual sum of squares, kept above 0 so that the noise can be estimated."""

@@ -23,7 +23,7 @@ def day_correlation(n: Floats, total: Floats, squares: Floats, group: Codes, *, 
     of_means = total**2 / n
     between = float((np.bincount(group, of_means, minlength=groups) - sums**2 / np.maximum(size, 1))[several].sum())
     between_freedom = float((cells - 1)[several].sum())
-    within, within_freedom = float((squares - of_means).sum()), float((n - 1).sum())
+    within, within_freedom = float((squares - of_means).sum()), float(n.sum() - len(n))
     if between_freedom < 5 or within_freedom < 5 or within <= 0:
         return 0.0
     ratio = (between / between_freedom) / (within / within_freedom)

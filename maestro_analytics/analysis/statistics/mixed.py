@@ -223,13 +223,14 @@ def _fit(
         return {name: np.full(made.agents, np.nan) for name in _COLUMNS} | {"shrunk": means, "adjusted": means}, UNKNOWN
     spreads = posterior(made)
     tail = 0.5 - confidence / 2
-    found = _adjusted(made, spreads, tail)
+    noise = [spread.absorbed.noise(spread.grader_ratio) for spread in spreads]
+    found = _adjusted(made, spreads, np.concatenate(noise), tail)
     if draws:
         found |= _compared(made, spreads, draws=draws, seed=seed, tail=tail, simultaneous=simultaneous)
-    noise = [np.sqrt(spread.absorbed.at(spread.grader_ratio).noise) for spread in spreads]
-    between = sum(spread.agent_ratio * spread.share @ sd for spread, sd in zip(spreads, noise, strict=True))
-    graders = sum((spread.grader_ratio * sd) @ spread.share for spread, sd in zip(spreads, noise, strict=True))
-    within = sum(spread.share @ sd for spread, sd in zip(spreads, noise, strict=True))
+    sds = [np.sqrt(variance) for variance in noise]
+    between = sum(spread.agent_ratio * spread.share @ sd for spread, sd in zip(spreads, sds, strict=True))
+    graders = sum((spread.grader_ratio * sd) @ spread.share for spread, sd in zip(spreads, sds, strict=True))
+    within = sum(spread.share @ sd for spread, sd in zip(spreads, sds, strict=True))
     return found, (float(between), float(graders) if made.graders else 0.0, float(within))
 
 
@@ -238,11 +239,10 @@ def _shares(spreads: list[Spread]) -> Floats:
     return np.concatenate([spread.share for spread in spreads])
 
 
-def _adjusted(made: Equations, spreads: list[Spread], tail: float) -> dict[str, Floats]:
-    """Means without shrinkage: agents fixed; noise and spread of graders as found with random agents."""
+def _adjusted(made: Equations, spreads: list[Spread], noise: Floats, tail: float) -> dict[str, Floats]:
+    """Means without shrinkage: agents fixed; noise (of all spreads) and spread of graders as with random agents."""
     share = _shares(spreads)
     ratios = np.concatenate([spread.grader_ratio for spread in spreads])
-    noise = np.concatenate([spread.absorbed.at(spread.grader_ratio).noise for spread in spreads])
     ratio, of_ratio = np.unique(ratios, return_inverse=True)
     weights = np.asarray(np.bincount(of_ratio, share), dtype=float)
     variance = np.bincount(of_ratio, share * noise) / weights
