@@ -8,6 +8,15 @@ from collections.abc import Sequence
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, which steer a terminal; those that turn the direction of writing; halves of a character."""
 
+SIGN = "◆"
+EMOJI = (
+    r"(?:[\x{1F000}-\x{1FAFF}\x{2600}-\x{27BF}\x{2B00}-\x{2BFF}\x{231A}-\x{23FF}]"
+    r"[\x{FE00}-\x{FE0F}\x{200D}\x{20E3}\x{E0020}-\x{E007F}]*)+"
+)
+"""One or several emoji in a row, with what changes their colour or joins them, as polars and Rust write it."""
+
+_EMOJI = re.compile(re.sub(r"\\x\{([0-9A-F]+)\}", lambda found: chr(int(found[1], 16)), EMOJI))
+
 GAP = "  "
 KEPT = "\u00a0"
 """Stands for a space at which no line ends."""
@@ -21,6 +30,11 @@ def clean(text: object) -> str:
 def harmless(text: str) -> str:
     """The text as it is, but for what steers a terminal or turns the direction of writing."""
     return _STEERING.sub("\ufffd", text)
+
+
+def without_emoji(text: str) -> str:
+    """The text with a plain sign in the place of emoji, for which pictures and many printers have no letters."""
+    return text if text.isascii() else _EMOJI.sub(SIGN, text)
 
 
 def one_line(text: object) -> str:

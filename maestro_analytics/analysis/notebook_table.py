@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from maestro_analytics.analysis.emoji import without_emoji
+from maestro_analytics.text import without_emoji
 
 MOST_ROWS = 50
 SHARES_END = 2.0

@@ -14,7 +14,7 @@ from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
 from maestro_analytics.analysis.charts.labels import standing_first
 from maestro_analytics.analysis.charts.theme import plain, strength
-from maestro_analytics.analysis.emoji import without_emoji
+from maestro_analytics.text import without_emoji
 
 DRAWN = {
     "agreement": analysis.question_agreement,

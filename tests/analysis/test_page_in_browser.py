@@ -122,7 +122,7 @@ def test_a_long_table_has_a_search_box_that_the_keyboard_reaches(page, browser):
     assert browser.run(f"{shown}.every(row => row.textContent.includes({json.dumps(name)}))")
     assert "rows" in browser.run("document.querySelector('#agent_ranking output').textContent")
     browser.press("Tab")
-    assert "region" == browser.run("document.activeElement.getAttribute('role')")
+    assert "group" == browser.run("document.activeElement.getAttribute('role')")
 
 
 def test_on_paper_folds_are_open_and_nothing_is_wasted(page, browser):
@@ -269,7 +269,7 @@ def test_the_search_box_leaves_the_agents_that_match_and_says_how_many(site_page
 
 def test_a_picture_of_the_scorecard_has_the_words_that_say_the_same(site_pages, browser):
     browser.show(site_pages["scorecard"], width=1280)
-    words = browser.run("[...document.querySelectorAll('figure')].map(f => f.getAttribute('aria-label'))")
+    words = browser.run("[...document.querySelectorAll('figure > [role=img]')].map(f => f.getAttribute('aria-label'))")
     assert 2 == len(words)
     assert "agents lie between" in words[0]
     assert "weeks from" in words[1]

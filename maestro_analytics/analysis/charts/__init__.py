@@ -35,9 +35,16 @@ from maestro_analytics.analysis.charts.agents import caterpillar, control, group
 from maestro_analytics.analysis.charts.changes import movers
 from maestro_analytics.analysis.charts.coaching import effects, event_study, waiting
 from maestro_analytics.analysis.charts.graders import disagreement, severity
-from maestro_analytics.analysis.charts.grading import calibration, coverage, dependability, pilot, sources
+from maestro_analytics.analysis.charts.grading import (
+    calibration,
+    coverage,
+    csat,
+    dependability,
+    pilot,
+    precision,
+    sources,
+)
 from maestro_analytics.analysis.charts.notebook import follow_theme
-from maestro_analytics.analysis.charts.planning import csat, precision
 from maestro_analytics.analysis.charts.questions import agreement, heat_map, pareto
 
 __all__ = [

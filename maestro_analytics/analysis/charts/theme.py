@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.emoji import emoji_replaced
+from maestro_analytics.text import EMOJI, SIGN
 
 INK = "#1b1f24"
 FAINT = "#6b7280"
@@ -86,7 +86,9 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
 
     A control character in a name (pasted from a word processor, say) is no XML, and ends the process that draws it.
     """
-    return pl.DataFrame(frame).with_columns(emoji_replaced(pl.col(pl.String).str.replace_all(NO_XML, "\ufffd")))
+    return pl.DataFrame(frame).with_columns(
+        pl.col(pl.String).str.replace_all(NO_XML, "\ufffd").str.replace_all(EMOJI, SIGN)
+    )
 
 
 def empty(frame: pl.DataFrame, *, question: str, width: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maestro_analytics.analysis.report import html
 from maestro_analytics.analysis.report.model import Block, Column, Section, cells, with_something_to_say
+from maestro_analytics.analysis.report.sentences import counted
 
 
 def section(part: Section) -> str:
@@ -45,7 +46,7 @@ def picture(block: Block) -> str:
     from maestro_analytics.analysis import charts
 
     draw = getattr(charts, block.piece.draw or "")
-    return html.figure(
+    return html.chart(
         lambda width: draw(block.answer, width=width), says=block.says or block.piece.title, mark=block.name
     )
 
@@ -54,17 +55,19 @@ def numbers(block: Block) -> str:
     """The table of an answer as HTML, folded where there is a picture or it is long."""
     rows = cells(block, rows=html.MOST_ROWS)
     kept = with_something_to_say(block, rows)
-    heads = [_head(block.piece.columns[at]) for at in kept]
-    chosen = rows if len(kept) == len(block.piece.columns) else [[row[at] for at in kept] for row in rows]
-    return html.table(
-        heads, chosen, name=block.piece.title, folded=block.piece.draw is not None, total=block.frame.height
-    )
+    heads = [(column.heading, _kind(column)) for column in (block.piece.columns[at] for at in kept)]
+    chosen = [[html.text(row[at]) for at in kept] for row in rows]
+    name, total = block.piece.title, block.frame.height
+    table = html.table(heads, chosen, name=name, total=total)
+    if block.piece.draw is None and len(rows) <= html.OPEN_ROWS:
+        return table
+    return html.folded(table, f"{name.removesuffix('?')}: all as a table ({counted(total, 'row')})")
 
 
-def _head(column: Column) -> html.Head:
+def _kind(column: Column) -> str:
     if column.heading == "Note":
-        return html.Head(column.heading, "note")
-    return html.Head(column.heading, "text" if column.style == "text" else "number")
+        return "note"
+    return "text" if column.style == "text" else "number"
 
 
 def _paragraph(kind: str, words: str) -> str:

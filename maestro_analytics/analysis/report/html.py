@@ -1,6 +1,6 @@
-"""What pages are built of: a whole document, pictures and tables. Text is escaped here and nowhere else.
+"""What pages are built of: a whole document, articles, pictures and tables. Text is escaped here.
 
-    html.document(title="Billing", above="<h1>Billing</h1>", body=html.table(...) + html.figure(...))
+    html.document("Billing", ["Period: May"], body=html.table(...) + html.chart(...))
 
 A page is one file: style, pictures and script are inside, and nothing is fetched.
 """
@@ -10,21 +10,20 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import Any
 
-from maestro_analytics.analysis.emoji import without_emoji
-from maestro_analytics.text import one_line
+from maestro_analytics.text import clean, one_line, without_emoji
 
 WIDE, NARROW = 780, 330
 """Widths of a picture on a screen and on a phone, in pixels."""
 
 OPEN_ROWS = 12
-"""A table with more rows is folded and has a search box; one with fewer stands open where it has no picture."""
+"""A table of the report with more rows is folded, scrolls and has a search box; one with fewer stands open where it
+has no picture."""
 
 MOST_ROWS = 6_000
 """More rows a table does not show: a browser would take seconds to lay it out."""
@@ -50,29 +49,60 @@ def text(words: object) -> str:
     return escape(without_emoji(one_line(words)), quote=True)
 
 
+def quoted(words: object, most: int = 600) -> str:
+    """A comment as HTML, with its line breaks; of a longer one its first `most` characters."""
+    whole = without_emoji(clean(words))
+    return escape(whole if len(whole) <= most else f"{whole[:most].rstrip()}…")
+
+
+def link(address: str | None, words: object) -> str:
+    """A link, or plain text without an address."""
+    return f'<a href="{escape(address)}">{text(words)}</a>' if address else text(words)
+
+
+def nothing(words: str) -> str:
+    """A sentence where there is nothing to show."""
+    return f'<p class="nothing">{text(words)}</p>'
+
+
+def caveat(words: str) -> str:
+    """What a part does not show."""
+    return f'<p class="caveat">{text(words)}</p>' if words else ""
+
+
+def article(heading: str, reading: str, body: str, *, mark: str = "") -> str:
+    """A part of a page with its heading and how to read it."""
+    named = f' id="{mark}"' if mark else ""
+    told = f'<p class="reading">{text(reading)}</p>' if reading else ""
+    return f"<article{named}><h2>{text(heading)}</h2>{told}{body}</article>\n"
+
+
 def document(
-    *,
     title: str,
-    above: str,
+    lines: Iterable[str],
     body: str,
+    *,
+    up: str = "",
     links: Iterable[tuple[str, str]] = (),
     more_style: str = "",
-    script: str | None = None,
+    script: str = "",
 ) -> str:
     """A whole page.
 
     Args:
-        title: of the window; text.
-        above: HTML of the header: the heading and what stands below it.
-        body: HTML of the rest.
+        title: the heading, and the name of the window; text.
+        lines: what stands below it; text.
+        body: HTML of the main part.
+        up: HTML above the heading: links to other pages.
         links: address (`#section` or a relative one) and words of each link below the header; text.
         more_style: CSS after the style sheet that all pages share.
-        script: the only script that the page may run; that of the search boxes of tables by default.
+        script: the only script that the page may run.
     """
-    script = part("search.js") if script is None else script
     digest = b64encode(sha256(script.encode()).digest()).decode()
     policy = f"{NO_NETWORK}; script-src 'sha256-{digest}'" if script else NO_NETWORK
     run = f"<script>{script}</script>\n" if script else ""
+    above = f'<nav class="up" aria-label="Pages above">{up}</nav>' if up else ""
+    above += f"<h1>{text(title)}</h1><p>{'<br>'.join(text(line) for line in lines)}</p>"
     items = "".join(f'<li><a href="{text(address)}">{text(words)}</a></li>' for address, words in links)
     nav = f'<nav aria-label="Sections"><ul>{items}</ul></nav>' if items else ""
     return (
@@ -85,19 +115,30 @@ def document(
     )
 
 
-def figure(draw: Callable[[int], Any], *, says: str, mark: str) -> str:
-    """A picture for screens and one for phones; its caption is the chart's subtitle.
+def figure(wide: str, narrow: str, *, says: str, caption: str = "") -> str:
+    """A picture for screens and one for phones.
+
+    Args:
+        wide, narrow: both as SVG.
+        says: what the picture says, for those who do not see it; text.
+        caption: HTML below it.
+    """
+    pictures = f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
+    below = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f'<figure><div role="img" aria-label="{text(says)}">{pictures}</div>{below}</figure>'
+
+
+def chart(draw: Callable[[int], Any], *, says: str, mark: str) -> str:
+    """A chart in two widths; its caption is the chart's subtitle.
 
     Args:
         draw: makes an altair chart of so many pixels of width.
-        says: what the picture says, for those who do not see it; text.
+        says: what the picture says; text.
         mark: an id of the page's own, so that the ids inside of the pictures are.
     """
-    both = [(size, *_drawn(draw(width), f"{mark}-{size}")) for size, width in (("wide", WIDE), ("narrow", NARROW))]
-    pictures = "".join(f'<div class="{size}">{svg}</div>' for size, svg, _ in both)
-    details = "".join(f'<span class="{size}">{text(detail)}</span>' for size, _, detail in both if detail)
-    caption = f"<figcaption>{details}</figcaption>" if details else ""
-    return f'<figure><div role="img" aria-label="{text(says)}">{pictures}</div>{caption}</figure>'
+    both = {size: _drawn(draw(width), f"{mark}-{size}") for size, width in (("wide", WIDE), ("narrow", NARROW))}
+    caption = "".join(f'<span class="{size}">{text(detail)}</span>' for size, (_, detail) in both.items() if detail)
+    return figure(both["wide"][0], both["narrow"][0], says=says, caption=caption)
 
 
 def _drawn(chart: Any, mark: str) -> tuple[str, str]:
@@ -131,7 +172,55 @@ def in_page_colours(svg: str, mark: str) -> str:
     return svg
 
 
-def labels(words: Iterable[str]) -> str:
+CLASSES = {"text": "", "number": "n", "note": "note", "day": "day"}
+"""Kind of a column -> its class. Numbers stand to the right, notes are wide, days are in one line."""
+
+
+def table(
+    heads: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[str]],
+    *,
+    name: str,
+    open_rows: int = OPEN_ROWS,
+    total: int | None = None,
+    searched: bool = False,
+) -> str:
+    """A table; its first column of text or days names the row. On a phone each row is a card.
+
+    Args:
+        heads: of each column its heading and its kind, one of `CLASSES`.
+        rows: cells as HTML; at most `MOST_ROWS` are shown.
+        name: what it is a table of, in a few words; text.
+        open_rows: a table with more rows scrolls in a box of its own.
+        total: how many rows there are, where `rows` are the first of them.
+        searched: whether the page's search box filters its rows.
+    """
+    total = len(rows) if total is None else total
+    marks = [f' class="{CLASSES[kind]}"' if CLASSES[kind] else "" for _, kind in heads]
+    naming = next((at for at, (_, kind) in enumerate(heads) if kind in ("text", "day")), -1)
+    above = "".join(f'<th scope="col"{mark}>{text(words)}</th>' for (words, _), mark in zip(heads, marks, strict=True))
+    opens = [f'<th scope="row"{mark}>' if at == naming else f"<td{mark}>" for at, mark in enumerate(marks)]
+    ends = ["</th>" if at == naming else "</td>" for at in range(len(marks))]
+    lines = "".join(
+        "<tr>" + "".join(f"{opens[at]}{cell}{ends[at]}" for at, cell in enumerate(row)) + "</tr>\n"
+        for row in rows[:MOST_ROWS]
+    )
+    more = ""
+    if total > MOST_ROWS:
+        more += f'<p class="more">The table shows the first {MOST_ROWS:,} of {total:,} rows.</p>'
+    if len(rows) > TRIMMED_ROWS:
+        more += (
+            f'<p class="more paper">Printed are {PRINTED_ROWS} of {total:,} rows; the page on a screen has more.</p>'
+        )
+    scroll = "scroll" + " long" * (len(rows) > open_rows) + " trimmed" * (len(rows) > TRIMMED_ROWS)
+    return (
+        f'<div class="{scroll}" tabindex="0" role="group" aria-label="{text(name)}">'
+        f"<table {_labels(words for words, _ in heads)}><thead><tr>{above}</tr></thead>"
+        f"<tbody{' data-searched' * searched}>{lines}</tbody></table></div>{more}"
+    )
+
+
+def _labels(words: Iterable[str]) -> str:
     """The attribute of a table with its headings: on a phone each row is a card, and every cell has its heading.
 
     Told once for the table and not for each cell, which would double the size of a long one.
@@ -140,65 +229,10 @@ def labels(words: Iterable[str]) -> str:
 
 
 def _css_text(words: str) -> str:
-    quoted = text(words).replace("\\", r"\5c ")
-    return f"&quot;{quoted.replace('&quot;', chr(92) + '22 ')}&quot;"
+    inside = text(words).replace("\\", r"\5c ")
+    return f"&quot;{inside.replace('&quot;', chr(92) + '22 ')}&quot;"
 
 
-def printed_note(total: int) -> str:
-    """Says on paper that most rows of a table are on the screen alone."""
-    return f'<p class="more paper">Printed are {PRINTED_ROWS} of {total:,} rows; the page on a screen has more.</p>'
-
-
-@dataclass(frozen=True)
-class Head:
-    """The heading of a table's column.
-
-    Attributes:
-        kind: "text", "number" (to the right) or "note" (text that is long).
-    """
-
-    words: str
-    kind: str = "text"
-
-
-def table(
-    heads: Sequence[Head], rows: Sequence[Sequence[str]], *, name: str, folded: bool = True, total: int | None = None
-) -> str:
-    """A table of texts. The first column of text names the row.
-
-    A long one has a search box where scripts run. Folded, it opens when asked for, and on paper. On a phone each row is
-    a card.
-
-    Args:
-        name: what it is a table of, in a few words; text.
-        total: how many rows there are, where `rows` are the first `MOST_ROWS` of them.
-    """
-    total = len(rows) if total is None else total
-    classes = {"number": ' class="n"', "note": ' class="note"'}
-    marks = [classes.get(head.kind, "") for head in heads]
-    naming = next((at for at, head in enumerate(heads) if head.kind == "text"), -1)
-    above = "".join(f'<th scope="col"{mark}>{text(head.words)}</th>' for head, mark in zip(heads, marks, strict=True))
-    opens = [f'<th scope="row"{mark}>' if at == naming else f"<td{mark}>" for at, mark in enumerate(marks)]
-    ends = ["</th>" if at == naming else "</td>" for at in range(len(marks))]
-    lines = "".join(
-        "<tr>" + "".join(f"{opens[at]}{text(cell)}{ends[at]}" for at, cell in enumerate(row)) + "</tr>\n"
-        for row in rows[:MOST_ROWS]
-    )
-    long = len(rows) > OPEN_ROWS
-    more = ""
-    if total > MOST_ROWS:
-        more += f'<p class="more">The table shows the first {MOST_ROWS:,} of {total:,} rows.</p>'
-    trimmed = len(rows) > TRIMMED_ROWS
-    if trimmed:
-        more += printed_note(total)
-    scroll = f"scroll{' long' if long else ''}{' trimmed' if trimmed else ''}"
-    made = (
-        f'<div class="{scroll}" tabindex="0" role="region" aria-label="{text(name)}">'
-        f"<table {labels(head.words for head in heads)}><thead><tr>{above}</tr></thead>"
-        f"<tbody>{lines}</tbody></table></div>{more}"
-    )
-    if not folded and not long:
-        return made
-    rows_word = "1 row" if total == 1 else f"{total:,} rows"
-    named = name.removesuffix("?")
-    return f"<details><summary>{text(named)}: all as a table ({rows_word})</summary>{made}</details>"
+def folded(inner: str, summary: str) -> str:
+    """HTML that opens when it is asked for, and on paper."""
+    return f"<details><summary>{text(summary)}</summary>{inner}</details>"

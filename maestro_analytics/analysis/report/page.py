@@ -27,9 +27,8 @@ def page(parts: Iterable[Section], *, title: str = "QA report", as_of: str = "")
     if come and come[0].name == overview.NAME:
         drawn[0] = overview.drawn(come[0], come[1:])
     lines = [*(_about(come[0]) if come else []), *([as_of] if as_of else [])]
-    above = f"<h1>{html.text(title)}</h1><p>{'<br>'.join(html.text(line) for line in lines)}</p>"
     links = [(f"#{part.name}", part.title) for part in come]
-    return html.document(title=title, above=above, body="".join(drawn), links=links)
+    return html.document(title, lines, "".join(drawn), links=links, script=html.part("search.js"))
 
 
 def _about(part: Section) -> list[str]:

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from statistics import median
 from typing import Any
 
 from maestro_analytics.analysis.report import drawings
-from maestro_analytics.analysis.report.html import NARROW, WIDE, text
-from maestro_analytics.analysis.report.markup import (
+from maestro_analytics.analysis.report.html import (
+    NARROW,
+    WIDE,
     article,
     caveat,
     document,
     figure,
+    folded,
     link,
     nothing,
+    part,
     quoted,
     table,
+    text,
 )
 from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scorecards
-from maestro_analytics.analysis.report.ticket_links import ticket_link
-from maestro_analytics.analysis.report.wording import against_everyone, changed, interval, places, stands
+from maestro_analytics.analysis.report.wording import (
+    against_everyone,
+    changed,
+    interval,
+    places,
+    stands,
+    ticket_link,
+)
 
 SCHEMA_VERSION = 1
+LONG_ROWS = 50
+"""A table with more rows scrolls in a box of its own."""
 
 WHY = {"lowest": "The lowest grades", "typical": "Typical grades"}
 
@@ -59,7 +71,12 @@ def scorecard_page(
         + _todos(cards, card, addresses or {})
         + _coaching(cards, card)
     )
-    return document(card.name, lines, body, up=up)
+    return card_document(card.name, lines, body, up=up)
+
+
+def card_document(title: str, lines: Iterable[str], body: str, *, up: str = "", script: str = "") -> str:
+    """A page with the style that scorecards and the pages of a site share; see `html.document`."""
+    return document(title, lines, body, up=up, more_style=part("card.css"), script=script)
 
 
 def scorecard_json(cards: Scorecards, card: Scorecard, *, addresses: Mapping[str, str] | None = None) -> str:
@@ -130,7 +147,7 @@ def _among_peers(cards: Scorecards, card: Scorecard) -> str:
         "Each bar counts agents with about that score. The upright line is this agent; the level line at its top is "
         "the range in which the score lies with 95 % certainty. Strict graders and hard rubrics are allowed for."
     )
-    body = figure(*pictures, words=words) + f'<p class="caveat">{text(words)}</p>'
+    body = figure(*pictures, says=words) + f'<p class="caveat">{text(words)}</p>'
     return article(f"Among all {len(scores)} agents", reading, body, mark="peers")
 
 
@@ -152,8 +169,8 @@ def _week_by_week(cards: Scorecards, card: Scorecard) -> str:
         "down by chance: look for several weeks on one side."
     )
     numbers = table(
-        [("Week from", "text day"), ("Grades", "number"), ("Average, %", "number"), ("All agents, %", "number")],
-        (
+        [("Week from", "day"), ("Grades", "number"), ("Average, %", "number"), ("All agents, %", "number")],
+        [
             (
                 f"{row['period']}{' (unfinished)' if row['unfinished'] else ''}",
                 str(row["n"]),
@@ -162,10 +179,12 @@ def _week_by_week(cards: Scorecards, card: Scorecard) -> str:
             )
             for beside in [{row["period"]: f"{row['mean']:.1f}" for row in cards.everyone if row["mean"] is not None}]
             for row in reversed(scored)
-        ),
+        ],
+        name="Weeks",
+        open_rows=LONG_ROWS,
     )
-    folded = f"<details><summary>The numbers ({len(scored)} weeks)</summary>{numbers}</details>"
-    return article("Week by week", reading, figure(*pictures, words=words) + caveat(words) + folded, mark="weeks")
+    below = folded(numbers, f"The numbers ({len(scored)} weeks)")
+    return article("Week by week", reading, figure(*pictures, says=words) + caveat(words) + below, mark="weeks")
 
 
 def _question(row: Row) -> str:
@@ -201,7 +220,7 @@ def _strengths(card: Scorecard) -> str:
 
 def _tickets(cards: Scorecards, card: Scorecard, addresses: Mapping[str, str]) -> str:
     headings = [
-        ("Ticket", "text"), ("Score, %", "number"), ("Day", "text day"), ("Rubric", "text"), ("Grader", "text"),
+        ("Ticket", "text"), ("Score, %", "number"), ("Day", "day"), ("Rubric", "text"), ("Grader", "text"),
         ("Comment", "text"),
     ]  # fmt: skip
     parts = ""
@@ -219,7 +238,7 @@ def _tickets(cards: Scorecards, card: Scorecard, addresses: Mapping[str, str]) -
             if row["why"] == why
         ]
         if rows:
-            parts += f"<h3>{heading}</h3>{table(headings, rows)}"
+            parts += f"<h3>{heading}</h3>{table(headings, rows, name=heading, open_rows=LONG_ROWS)}"
     about = cards.answers["tickets_to_review"].about
     reading = (
         "The lowest show what went wrong once; the typical ones, nearest to the agent's usual score, what is done "
@@ -241,9 +260,9 @@ def _todos(cards: Scorecards, card: Scorecard, addresses: Mapping[str, str]) -> 
         for row in card.todos
     ]
     headings = [
-        ("To-do", "text"), ("What", "text"), ("Since", "text day"), ("Days open", "number"), ("Ticket", "text"),
+        ("To-do", "text"), ("What", "text"), ("Since", "day"), ("Days open", "number"), ("Ticket", "text"),
     ]  # fmt: skip
-    body = table(headings, rows) if rows else nothing("None is open.")
+    body = table(headings, rows, name="Open to-dos", open_rows=LONG_ROWS) if rows else nothing("None is open.")
     return article("Open to-dos", "The oldest first, whenever they were set.", body, mark="todos")
 
 
@@ -263,7 +282,7 @@ def _coaching(cards: Scorecards, card: Scorecard) -> str:
         for row in card.coaching
     ]
     headings = [
-        ("Day", "text day"), ("Session", "text"), ("Coach", "text"), ("Points talked about", "number"),
+        ("Day", "day"), ("Session", "text"), ("Coach", "text"), ("Points talked about", "number"),
         ("28 days before, %", "number"), ("28 days after, %", "number"), ("Change, points", "number"),
         *([("Note", "text")] if noted else []),
     ]  # fmt: skip
@@ -274,9 +293,8 @@ def _coaching(cards: Scorecards, card: Scorecard) -> str:
         "helped, nor a fall that it did not."
     )
     reading = "Each session, the newest first, with the scores of the four weeks before it and after it."
-    return article(
-        "Coaching so far, and what followed", reading, table(headings, rows) + caveat(words), mark="coaching"
-    )
+    body = table(headings, rows, name="Coaching sessions", open_rows=LONG_ROWS) + caveat(words)
+    return article("Coaching so far, and what followed", reading, body, mark="coaching")
 
 
 def _mean(row: Row, name: str, n: str) -> str:

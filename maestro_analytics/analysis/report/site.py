@@ -15,9 +15,8 @@ import polars as pl
 
 from maestro_analytics.analysis.filters import Filters, Store
 from maestro_analytics.analysis.points_lost import points_lost_by_team
-from maestro_analytics.analysis.report.html import text
-from maestro_analytics.analysis.report.markup import article, caveat, document, link, nothing, table
-from maestro_analytics.analysis.report.scorecard_page import figures, scorecard_page
+from maestro_analytics.analysis.report.html import article, caveat, link, nothing, part, table, text
+from maestro_analytics.analysis.report.scorecard_page import LONG_ROWS, card_document, figures, scorecard_page
 from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scorecards, scorecards
 from maestro_analytics.analysis.report.wording import interval, places
 from maestro_analytics.analysis.scores import team_scores
@@ -152,7 +151,7 @@ def _team_page(cards: Scorecards, team: Team, by_id: Mapping[str, Scorecard], *,
     note = [("Note", "text")] if noted else []
     scores = table(
         [("Rubric", "text"), ("Grades", "number"), ("Average, %", "number"), ("Pass rate, %", "number"), *note],
-        (
+        [
             (
                 text(row["rubric_name"] or "–"),
                 f"{row['n']:,}",
@@ -161,13 +160,15 @@ def _team_page(cards: Scorecards, team: Team, by_id: Mapping[str, Scorecard], *,
                 *([text(row["reason"])] if noted else []),
             )
             for row in team.scores
-        ),
+        ],
+        name="Scores by rubric",
+        open_rows=LONG_ROWS,
     )
     unlike = sorted((row for row in team.questions if row["stands_out"]), key=lambda row: -abs(row["gap"]))
     questions = table(
         [("Question", "text"), ("Rubric", "text"), ("Answers", "number"), ("Lost points, %", "number"),
          ("More than everyone, points", "number")],
-        (
+        [
             (
                 text(row["question"]),
                 text(row["rubric_name"] or "–"),
@@ -176,7 +177,8 @@ def _team_page(cards: Scorecards, team: Team, by_id: Mapping[str, Scorecard], *,
                 f"{row['gap']:+.1f}",
             )
             for row in unlike[:LOOK_FIRST]
-        ),
+        ],
+        name="Questions on which this team differs",
     )  # fmt: skip
     body = (
         article("At a glance", "", told)
@@ -194,7 +196,7 @@ def _team_page(cards: Scorecards, team: Team, by_id: Mapping[str, Scorecard], *,
         )
     )
     lines = [f"Period: {cards.period}", *filter(None, (as_of, cards.left_out))]
-    return document(team.name, lines, body, up='<a href="../index.html">All teams and agents</a>')
+    return card_document(team.name, lines, body, up='<a href="../index.html">All teams and agents</a>')
 
 
 ORDER = "Those below the average of all agents by more than chance first, then from the lowest score."
@@ -215,7 +217,7 @@ def _index(cards: Scorecards, teams: list[Team], found: list[Scorecard], *, as_o
     )
     listed = table(
         [("Team", "text"), ("Agents", "number"), ("Below the average", "number"), ("Above the average", "number")],
-        (
+        [
             (
                 link(f"teams/{page_name(team.name, team.group_id)}", team.name),
                 str(len(members)),
@@ -224,7 +226,9 @@ def _index(cards: Scorecards, teams: list[Team], found: list[Scorecard], *, as_o
             )
             for team in teams
             for members in [[card for card in found if team.group_id in card.teams]]
-        ),
+        ],
+        name="Teams",
+        open_rows=LONG_ROWS,
     )
     box = (
         '<p class="find" hidden><label>Find an agent or team <input type="search"></label> '
@@ -233,7 +237,7 @@ def _index(cards: Scorecards, teams: list[Team], found: list[Scorecard], *, as_o
     body += article("Teams", "", listed if teams else nothing("The data has no teams."), mark="teams")
     body += article("All agents", ORDER, box + _agents(cards, found, "agents/", team=True), mark="agents")
     lines = [f"Period: {cards.period}", *filter(None, (as_of, cards.left_out))]
-    return document("QA scorecards", lines, body, searched=True)
+    return card_document("QA scorecards", lines, body, script=part("search_agents.js"))
 
 
 def _first(heading: str, chosen: list[Scorecard], otherwise: str) -> str:
@@ -275,9 +279,11 @@ def _agents(cards: Scorecards, members: list[Scorecard], folder: str, *, team: b
         )
     headings = [
         ("Agent", "text"), *beside, ("Score, %", "number"), ("Place", "number"), ("Stands out", "text"),
-        *([("Changed", "text")] if any_changed else []), ("Open to-dos", "number"), ("Last coached", "text day"),
+        *([("Changed", "text")] if any_changed else []), ("Open to-dos", "number"), ("Last coached", "day"),
     ]  # fmt: skip
-    return table(headings, rows, searched=team) if rows else nothing("Nobody.")
+    if not rows:
+        return nothing("Nobody.")
+    return table(headings, rows, name="Agents", open_rows=LONG_ROWS, searched=team)
 
 
 def _count(members: list[Scorecard], standing: str) -> int:

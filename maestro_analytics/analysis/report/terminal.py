@@ -7,8 +7,14 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
 from maestro_analytics.analysis.report.model import Block, Section, cells, heading_lines, with_something_to_say
-from maestro_analytics.analysis.report.ticket_links import ticket_link
-from maestro_analytics.analysis.report.wording import against_everyone, changed, interval, places, stands
+from maestro_analytics.analysis.report.wording import (
+    against_everyone,
+    changed,
+    interval,
+    places,
+    stands,
+    ticket_link,
+)
 from maestro_analytics.text import one_line, shortened, table_lines, wrapped
 
 if TYPE_CHECKING:

@@ -1,8 +1,10 @@
-"""Numbers of a scorecard as words."""
+"""Numbers of a scorecard as words, and the addresses of its tickets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 Row = dict[str, Any]
 
@@ -57,3 +59,13 @@ def against_everyone(row: Row) -> str:
     if row["everyone"] is None:
         return own
     return f"{own}, everyone {row['everyone']:.0f} %: {AGAINST[row['stands_out'] if row['reliable'] else '']}"
+
+
+def ticket_link(addresses: Mapping[str, str], source: str | None, gradable_id: str) -> str | None:
+    """The https address of a ticket in its helpdesk; None where its source has none.
+
+    Args:
+        addresses: source in lower case -> address with `{gradable_id}` in it; see `Settings.ticket_urls`.
+    """
+    address = addresses.get((source or "").casefold())
+    return address.replace("{gradable_id}", quote(gradable_id, safe="")) if address else None
