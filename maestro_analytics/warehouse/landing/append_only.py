@@ -8,9 +8,9 @@ import duckdb
 
 from maestro_analytics.tables.columns import Role
 from maestro_analytics.tables.delivery import StagedTable
-from maestro_analytics.warehouse.connection import rowcount, scalar
+from maestro_analytics.warehouse.connection import rowcount
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
-from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, scan, turn_of
+from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, scan, turn_of, turns_of
 from maestro_analytics.warehouse.quoting import quoted_all
 
 
@@ -39,7 +39,7 @@ def land_append_only(
         """
     )
     names = quoted_all(insert_list(staged[0]))
-    for turn in range(1, 1 + int(scalar(connection, "select coalesce(max(turn), 0) from staged_rows"))):
+    for turn in range(1, 1 + turns_of(connection, "staged_rows", sources)):
         connection.execute(
             f"""
             create or replace temp table known_rows as

@@ -9,7 +9,7 @@ import duckdb
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.warehouse.connection import rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
-from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, scan, turn_of
+from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, scan, turn_of, turns_of
 from maestro_analytics.warehouse.quoting import quoted_all
 
 
@@ -31,7 +31,7 @@ def land_csat(
         """
     )
     names = insert_list(staged[0])
-    for turn in range(1, 1 + int(scalar(connection, "select coalesce(max(turn), 0) from delivered_tickets"))):
+    for turn in range(1, 1 + turns_of(connection, "delivered_tickets", sources)):
         connection.execute(
             """
             create or replace temp table tickets as

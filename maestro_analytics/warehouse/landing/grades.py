@@ -37,8 +37,9 @@ from maestro_analytics.warehouse.landing.staged import (
     insert_list,
     scan,
     turn_of,
+    turns_of,
 )
-from maestro_analytics.warehouse.quoting import quoted, quoted_all, text_literal
+from maestro_analytics.warehouse.quoting import quoted, quoted_all
 from maestro_analytics.warehouse.state import columns_of
 
 DELIVERED_GRADES = """
@@ -174,7 +175,7 @@ def replace_grades(
         for table in GRADE_TABLES
         if table.name in deliveries[0].tables
     }
-    turns = int(scalar(connection, "select coalesce(max(turn), 1) from delivered_grades"))
+    turns = turns_of(connection, "delivered_grades", sources)
     for turn in range(1, turns + 1):
         if turn > 1:
             classify_grades(connection, turn)
@@ -305,24 +306,13 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: Sequence[Stage
     columns = [name for name in columns_of(connection, "total_scores") if name not in TOTAL_SCORES.made_here]
     files = files_of(totals)
     delivered = {folded(name) for name in insert_list(totals[0])} if files else set()
+    of_this_turn = " semi join grade_outcome using (grade_key, delivery_number)" if len(totals) > 1 else ""
     new_columns = quoted_all(["grade_key", *(name for name in columns if folded(name) in delivered)])
     connection.execute(
         "create or replace temp view new_totals as "
-        + (
-            f"select {new_columns} from {scan(files)} semi join grade_outcome using (grade_key, delivery_number)"
-            if files
-            else "from total_scores limit 0"
-        )
+        + (f"select {new_columns} from {scan(files)}{of_this_turn}" if files else "from total_scores limit 0")
     )
-    differs = (
-        " or ".join(
-            f"(old.{quoted(name)} is distinct from new_totals.{quoted(name)} and "
-            f"(exports.total_columns is null or list_contains(exports.total_columns, {text_literal(folded(name))})))"
-            for name in columns
-            if folded(name) in delivered
-        )
-        or "false"
-    )
+    differs, column_sets = _differs(connection, [name for name in columns if folded(name) in delivered])
     carried = ["grade_key", *columns]
     connection.execute(
         f"""
@@ -337,7 +327,8 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: Sequence[Stage
         where grade_outcome.is_live and not grade_outcome.is_stale and grade_outcome.known_seq <> grade_outcome.seq
             and old.grade_key not in (select grade_key from kept_rows where table_name = 'total_scores')
             and (new_totals.grade_key is null or {differs})
-        """
+        """,
+        column_sets,
     )
     if delivered and scalar(connection, "select count(*) from grade_history"):
         connection.execute(
@@ -354,9 +345,32 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: Sequence[Stage
                     and (present.grade_key is null or grade_outcome.known_seq = grade_outcome.seq)
                     and not ({differs})
             )
-            """
+            """,
+            column_sets,
         )
     connection.execute("drop view temp.new_totals")
+
+
+def _differs(connection: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> tuple[str, dict[str, list[str] | None]]:
+    """SQL: whether a known total score `old` differs from `new_totals` in those of `columns` that its export had.
+
+    Returns:
+        the condition, and its parameters. It compares all columns of a row at once, for each set of columns that the
+        known exports had: to plan a condition on each column takes DuckDB longer than to land the grades of an hour.
+    """
+    sets = connection.execute(
+        "select distinct exports.total_columns from grade_outcome left join state.exports as exports "
+        "on exports.seq = grade_outcome.known_seq where grade_outcome.known_seq is not null"
+    ).fetchall()
+    conditions = []
+    parameters = {}
+    for number, (had,) in enumerate(sets):
+        if both := [name for name in columns if had is None or folded(name) in had]:
+            old, new = (", ".join(f"{table}.{quoted(name)}" for name in both) for table in ("old", "new_totals"))
+            is_set = f"exports.total_columns is not distinct from $set_{number}::varchar[]"
+            conditions.append(f"({is_set} and row({old}) is distinct from row({new}))")
+            parameters[f"set_{number}"] = had
+    return " or ".join(conditions) or "false", parameters
 
 
 def _remember(connection: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> None:

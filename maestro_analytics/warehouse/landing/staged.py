@@ -9,7 +9,7 @@ import duckdb
 
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.warehouse.connection import transaction
+from maestro_analytics.warehouse.connection import scalar, transaction
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
 from maestro_analytics.warehouse.landing.quarantine import quarantine
 from maestro_analytics.warehouse.quoting import quoted, text_literal
@@ -43,6 +43,13 @@ def turn_of(key: str, sources: Sequence[Source]) -> str:
     not touch each other. So what lands in one turn is as if each export had landed by itself.
     """
     return f"dense_rank() over (partition by {key} order by delivery_number)" if len(sources) > 1 else "1"
+
+
+def turns_of(connection: duckdb.DuckDBPyConnection, table: str, sources: Sequence[Source]) -> int:
+    """How many turns a table with the column `turn` has; 1 where it has no rows."""
+    if len(sources) == 1:
+        return 1
+    return int(scalar(connection, f"select coalesce(max(turn), 1) from {table}"))
 
 
 def insert_list(staged: StagedTable) -> list[str]:
