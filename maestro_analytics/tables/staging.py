@@ -2,7 +2,7 @@
 
 Checking 100 rows takes as long as checking 10,000, so small files of one table, of one export or several, are checked
 together: a raw export of an hour (five files of a few dozen to a few hundred rows) took 89 ms of processor time to read
-by itself, and takes a tenth of that beside a hundred others.
+by itself, and takes less than a tenth of that beside a hundred others.
 """
 
 from __future__ import annotations
