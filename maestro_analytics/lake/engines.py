@@ -22,8 +22,6 @@ from maestro_analytics.warehouse.quoting import quoted, quoted_all, text_literal
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-BROADCAST_BYTES = 4 << 20
-"""A table is broadcast to a join when a hundred times the size of its files is at most this."""
 BROADCAST_ROWS = 50_000
 """A kept step is broadcast when it has at most this many rows."""
 
@@ -132,7 +130,7 @@ class SparkEngine:
             # Spark judges by the size of the Parquet, a hundredth of what the rows are in memory: 5 million answers
             # (14 MB) were sent whole to every executor, and ended a driver of 2 GB. Joins that sort can spill.
             "spark.sql.sources.fileCompressionFactor": "100",
-            "spark.sql.autoBroadcastJoinThreshold": str(BROADCAST_BYTES),
+            "spark.sql.autoBroadcastJoinThreshold": "4MB",
             # a text that holds ${...} is that text
             "spark.sql.variable.substitute": "false",
         }.items():

@@ -21,20 +21,11 @@ from maestro_analytics.errors import LakeError
 from maestro_analytics.lake.place import Place
 from maestro_analytics.lake.publications import SHARE, Publication, columns_of, transaction_of
 from maestro_analytics.lake.source import CSAT_VERSIONS, GRADE_VERSIONS
-from maestro_analytics.tables.schemas import (
-    AGENT_GROUPS,
-    AGENT_IDS,
-    AGENTS,
-    COACHING_TABLES,
-    COVERED_TIME,
-    CSAT,
-    GRADE_TABLES,
-    TABLES_BY_NAME,
-)
+from maestro_analytics.tables import schemas
 from maestro_analytics.warehouse.quoting import quoted
 
-SNAPSHOTS = {table.name for table in (AGENT_GROUPS, *COACHING_TABLES)}
-OF_GRADES = {table.name for table in GRADE_TABLES}
+SNAPSHOTS = {table.name for table in (schemas.AGENT_GROUPS, *schemas.COACHING_TABLES)}
+OF_GRADES = {table.name for table in schemas.GRADE_TABLES}
 NEWEST = "lake_newest_versions"
 
 
@@ -115,10 +106,10 @@ def merge_shares(shares: Sequence[Share]) -> dict[str, str]:
         NEWEST: f"select grade_key, deleted, share from ({everything[GRADE_VERSIONS]}) as versions "
         "qualify row_number() over (partition by grade_key order by asked_at desc nulls last, share desc) = 1"
     }
-    for name in sorted(columns, key=lambda table: table == AGENTS.name):
+    for name in sorted(columns, key=lambda table: table == schemas.AGENTS.name):
         listed = ", ".join(f"lines.{quoted(column)}" for column in columns[name])
         lines = f"select {listed} from ({everything[name]}) as lines"
-        table = TABLES_BY_NAME.get(name)
+        table = schemas.TABLES_BY_NAME.get(name)
         if name in OF_GRADES:
             selects[name] = (
                 f"{lines} left join {NEWEST} as newest on newest.grade_key = lines.grade_key "
@@ -129,14 +120,14 @@ def merge_shares(shares: Sequence[Share]) -> dict[str, str]:
                 number for number, share in enumerate(shares) if name in share.tables and share.tables[name].rows
             ]
             selects[name] = f"{lines} where lines.share = {max(having_rows, default=0)}"
-        elif name == CSAT.name:
+        elif name == schemas.CSAT.name:
             selects[name] = (
                 f"{lines} left join ({everything[CSAT_VERSIONS]}) as versions on versions.share = lines.share "
                 "and versions.gradable_id = lines.gradable_id and versions.source is not distinct from lines.source "
                 "qualify row_number() over (partition by lines.source, lines.gradable_id "
                 "order by versions.asked_at desc nulls last, lines.share desc) = 1"
             )
-        elif name == COVERED_TIME.name:
+        elif name == schemas.COVERED_TIME.name:
             # Periods of several shares can overlap. A grade is in at most one row, so that joining adds no grades.
             selects[name] = (
                 "select min(window_start) as window_start, max(window_end) as window_end from ("
@@ -146,12 +137,11 @@ def merge_shares(shares: Sequence[Share]) -> dict[str, str]:
                 f"from ({everything[name]}) as periods) as marked) as islands group by island"
             )
         elif table is not None and table.row_key:
-            # drop a person whose ids belong to another person in a newer share
-            condition = f" where person_id in (select person_id from {AGENT_IDS.name})" if table is AGENTS else ""
+            if table is schemas.AGENTS:
+                # drop a person whose ids belong to another person in a newer share
+                lines += f" where person_id in (select person_id from {schemas.AGENT_IDS.name})"
             key = ", ".join(f"lines.{quoted(column)}" for column in table.row_key)
-            selects[name] = (
-                f"{lines}{condition} qualify row_number() over (partition by {key} order by lines.share desc) = 1"
-            )
+            selects[name] = f"{lines} qualify row_number() over (partition by {key} order by lines.share desc) = 1"
         else:
             selects[name] = lines
     return selects

@@ -31,7 +31,6 @@ Variables = Mapping[str, Value]
 Params = Sequence[Value] | Mapping[str, Value] | None
 
 WORK = (exp.Join, exp.Group, exp.Distinct, exp.Window, exp.SetOperation, exp.AggFunc, exp.Explode, exp.Unnest)
-REDUCES = (exp.Group, exp.Distinct)
 MANY_ROWS = 1_000_000
 """A step that reads a table of more rows is kept to size a join. Few rows are sorted as fast, and Spark broadcasts what
 turns out to be small by itself."""
@@ -133,7 +132,7 @@ def _choose_what_is_kept(steps: list[Step], rows: Mapping[str, int]) -> None:
     joined: set[str] = set()
     for step in reversed(steps):
         works = step.tree.find(*WORK) is not None
-        sizes_a_join = step.name in joined & reads_many and step.tree.find(*REDUCES) is not None
+        sizes_a_join = step.name in joined & reads_many and step.tree.find(exp.Group, exp.Distinct) is not None
         worth_it = read[step.name] > 1 or sizes_a_join
         step.kept = step.kept and works and worth_it
         times = 1 if step.kept or step is steps[-1] else read[step.name]
