@@ -64,7 +64,7 @@ class Equations:
         self.values = counted if values is None else values
         self.shift = float(cells.total.sum() / counted)
         total = cells.total - self.shift * cells.n
-        self.sum_squares = float((cells.squares - 2 * self.shift * cells.total + self.shift**2 * cells.n).sum())
+        self.sum_squares = float((cells.squares - self.shift * (cells.total + total)).sum())
         # A factor of one level has no column. Of the others the first level is left out, but not of graders.
         factors = [(code, int(code.max()) + 1, 1) for code in cells.other if code.max() > 0]
         if self.graders:

@@ -80,8 +80,9 @@ def grader_effects(
     """
     graders, agents = int(grader.max()) + 1, int(agent.max()) + 1
     shift = total.sum() / n.sum()
-    squares = squares - 2 * shift * total + shift**2 * n
-    total = total - shift * n
+    whole = total
+    total = whole - shift * n
+    squares = squares - shift * (whole + total)
 
     factors = [(code, int(code.max()) + 1, 0) for code in (grader, *other)]
     offsets = np.cumsum([0, *(levels for _, levels, _ in factors)])
