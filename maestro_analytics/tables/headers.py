@@ -196,8 +196,8 @@ def match(header: Header, table: Table) -> Columns:
 
 
 def reserved_names(table: Table) -> set[str]:
-    """Names that a new column of `table` must not take."""
-    return {*table.columns, *table.reserved, DELIVERY}
+    """Names that a new column of `table` must not take; `rowid` is what DuckDB calls the place of a row."""
+    return {*table.columns, *table.reserved, DELIVERY, "rowid"}
 
 
 def free_name(name: str, taken: set[str], *, empty: str) -> str:

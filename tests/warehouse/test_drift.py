@@ -75,6 +75,7 @@ def test_a_column_may_be_called_anything(data, name):
         ("person_id", "person_id_2"),
         ("csat_score", "csat_score_2"),
         ("Comment", "Comment_2"),
+        ("rowid", "rowid_2"),
         ("", "column_22"),
     ],
 )

@@ -45,8 +45,8 @@ SECOND = {
 }
 
 LANDING = [
-    "columns grown",
     "grades classified",
+    "columns grown",
     "history written",
     "total_scores deleted",
     "section_scores deleted",

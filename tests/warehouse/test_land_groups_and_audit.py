@@ -119,6 +119,14 @@ def test_an_activity_is_known_by_id_moment_and_description(data):
     ]
 
 
+def test_an_activity_may_have_a_column_that_is_called_like_one_of_our_queries(data):
+    theirs = {"activity_id": "a", "time_stamp": "2026-01-02T00:00:00Z", "turn": "t", "content": "c", "number": "n"}
+    for email in "xy":
+        data.land(csv_text("audit_logs", [theirs | {"user_email": email, "description": ""}]).encode(), kind="audit")
+
+    assert data.rows("select user_email, turn, content, number from audit_logs") == [("y", "t", "c", "n")]
+
+
 def test_activities_of_earlier_windows_stay(data):
     data.land(csv_text("audit_logs", [ACTIVITY]).encode(), kind="audit")
     data.land(csv_text("audit_logs", [ACTIVITY | {"activity_id": "a2"}]).encode(), kind="audit", week=1)

@@ -90,6 +90,14 @@ def test_small_exports_that_follow_each_other_land_together_with_the_result_of_o
     assert [outcome.landed.row_counts["csat"].repeated for outcome in outcomes[:3]] == [0, 1, 0]
 
 
+def test_a_new_column_is_told_also_where_exports_do_not_land_together(data):
+    data.land_rows(total_scores=[TOTAL | {"rubric_score": "?"}, TOTAL | {"gradable_id": "2"}])
+    for week in (8, 9):
+        data.land_rows(week=week, total_scores=[TOTAL | {"channel": "chat"}])
+
+    assert [len(outcome.landed.warnings) for outcome in replay(data.master)] == [0, 1, 0]
+
+
 def test_replay_twice_and_publish(data):
     busy_history(data)
     before = everything(data)

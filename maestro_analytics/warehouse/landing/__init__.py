@@ -97,10 +97,6 @@ def land(
     deliveries = [delivery for _, delivery in read]
     # A single CSV given by hand, such as the total scores alone, is not an export that lost the other files.
     is_single_table = export.landed_from is not None and bool(read) and deliveries[0].is_single_table
-    for each, delivery in read:
-        for staged in delivery.tables.values():
-            each.landed.warnings += add_columns(connection, staged.table.name, staged.unknown, each.source)
-    steps.reached("columns grown")
     if kind == RAW.name and read:
         for each, delivery in read:
             each.landed.warnings += _flag_warning(connection, delivery)
@@ -114,6 +110,11 @@ def land(
             missing = _find_missing(connection, arrived[0], deliveries[0], is_single_table=is_single_table)
             landed.refused = [*landed.refused, *missing]
     steps.reached("grades classified")
+    # After the checks: exports that do not land together add no column, so that the one that does tells of it.
+    for each, delivery in read:
+        for staged in delivery.tables.values():
+            each.landed.warnings += add_columns(connection, staged.table.name, staged.unknown, each.source)
+    steps.reached("columns grown")
     tables = {name: [delivery.tables[name] for delivery in deliveries] for name in deliveries[0].tables} if read else {}
     is_snapshot = not EXPORT_KINDS[kind].windowed
     if is_snapshot and not landed.refused:

@@ -11,7 +11,7 @@ from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.warehouse.connection import rowcount
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
 from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, scan, turn_of, turns_of
-from maestro_analytics.warehouse.quoting import quoted_all
+from maestro_analytics.warehouse.quoting import quoted, quoted_all
 
 
 def land_append_only(
@@ -28,17 +28,19 @@ def land_append_only(
         return counts
     table = staged[0].table
     key = table.row_key or ()
-    same = " and ".join(f"old.{name} = staged.{name}" for name in key)
+    same = " and ".join(f"old.{name} = staged.content.{name}" for name in key)
     moment = next(name for name, role in table.columns.items() if role is Role.MOMENT)
+    # The content in one column: a column that the vendor adds may be called `turn`.
     connection.execute(
         f"""
         create or replace temp table staged_rows as
-        select staged.*, {turn_of(", ".join(key), sources)} as turn
+        select staged as content, delivery_number, {turn_of(", ".join(key), sources)} as turn
         from {scan(files)} as staged
         semi join deliveries on deliveries.number = staged.delivery_number
         """
     )
-    names = quoted_all(insert_list(staged[0]))
+    names = insert_list(staged[0])
+    values = ", ".join(f"content.{quoted(name)}" for name in names)
     for turn in range(1, 1 + turns_of(connection, "staged_rows", sources)):
         connection.execute(
             f"""
@@ -46,8 +48,8 @@ def land_append_only(
             select old.rowid as old_row, staged.rowid as new_row, exists (
                 from state.exports as later
                 where later.kind = $kind and later.landing is not null and later.seq in (select seq from later_exports)
-                    and staged.{moment} >= later.window_start - interval 1 second
-                    and staged.{moment} <= later.window_end + interval 1 second
+                    and staged.content.{moment} >= later.window_start - interval 1 second
+                    and staged.content.{moment} <= later.window_end + interval 1 second
             ) as is_stale
             from staged_rows as staged
             join main.{table.name} as old on {same}
@@ -60,7 +62,7 @@ def land_append_only(
         )
         landed = rowcount(
             connection,
-            f"insert into main.{table.name} ({names}) select {names} from staged_rows "
+            f"insert into main.{table.name} ({quoted_all(names)}) select {values} from staged_rows "
             "where turn = $turn and rowid not in (select new_row from known_rows where is_stale)",
             {"turn": turn},
         )
