@@ -90,6 +90,28 @@ def test_small_exports_that_follow_each_other_land_together_with_the_result_of_o
     assert [outcome.landed.row_counts["csat"].repeated for outcome in outcomes[:3]] == [0, 1, 0]
 
 
+def test_an_export_that_lands_beside_empty_ones_takes_no_rows_of_those_that_were_read_with_it(data, monkeypatch):
+    other = TOTAL | {"channel": "chat"}
+    data.land_rows(total_scores=[TOTAL])
+    data.land_rows(
+        week=1, total_scores=[other | {"rubric_score": "80"}, other | {"gradable_id": "2", "is_deleted": "1"}]
+    )
+    nothing = data.master.ledger.plan("raw", None, TAKEN)
+    data.master.ledger.empty(nothing.seq, TAKEN)
+    data.master.land(nothing, None)
+    data.land_rows(week=2, total_scores=[TOTAL | {"gradable_id": "3"}])
+    data.land_rows(week=3, total_scores=[other | {"rubric_score": "90", "is_deleted": "0"}])
+    data.master.resolve_people()
+    before = everything(data)
+    steps_reached = []
+    monkeypatch.setattr(steps, "reached", steps_reached.append)
+    list(replay(data.master))
+
+    assert everything(data) == before
+    assert steps_reached.count("committed") == 4
+    assert len(before["main.grade_history"]) == 2
+
+
 def test_a_new_column_is_told_also_where_exports_do_not_land_together(data):
     data.land_rows(total_scores=[TOTAL | {"rubric_score": "?"}, TOTAL | {"gradable_id": "2"}])
     for week in (8, 9):

@@ -126,7 +126,9 @@ def land(
         clear_quarantine(connection, [each.export.seq for each in arrived])
         row_counts: dict[str, list[RowCounts]] = {}
         if TOTAL_SCORES.name in tables:
-            row_counts |= replace_grades(connection, deliveries, sources, is_single_table=is_single_table)
+            row_counts |= replace_grades(
+                connection, deliveries, sources, is_alone=len(arrived) == 1, is_single_table=is_single_table
+            )
         for name, lander in LANDERS.items():
             if name in tables:
                 row_counts[name] = lander(connection, tables[name], sources)

@@ -160,6 +160,7 @@ def replace_grades(
     deliveries: Sequence[Delivery],
     sources: Sequence[Source],
     *,
+    is_alone: bool,
     is_single_table: bool = False,
 ) -> dict[str, list[RowCounts]]:
     """Replace the grades of `delivered_grades` in the four tables; runs inside the transaction of the landing.
@@ -168,6 +169,7 @@ def replace_grades(
 
     Args:
         deliveries: with the same tables and columns.
+        is_alone: the staged files have no rows of other exports. They may have some beside a single delivery, too.
         is_single_table: the delivery was never meant to have the other tables: a grade that has no rows there is whole.
     """
     counts = {
@@ -175,11 +177,10 @@ def replace_grades(
         for table in GRADE_TABLES
         if table.name in deliveries[0].tables
     }
-    turns = turns_of(connection, "delivered_grades", sources)
-    for turn in range(1, turns + 1):
+    for turn in range(1, 1 + turns_of(connection, "delivered_grades", sources)):
         if turn > 1:
             classify_grades(connection, turn)
-        _replace_turn(connection, deliveries, sources, counts, turns=turns, is_single_table=is_single_table)
+        _replace_turn(connection, deliveries, sources, counts, is_alone=is_alone, is_single_table=is_single_table)
     return counts
 
 
@@ -189,12 +190,12 @@ def _replace_turn(
     sources: Sequence[Source],
     counts: dict[str, list[RowCounts]],
     *,
-    turns: int,
+    is_alone: bool,
     is_single_table: bool,
 ) -> None:
     """Replace the grades of `grade_outcome`; updates `counts`."""
     totals = [delivery.tables[TOTAL_SCORES.name] for delivery in deliveries]
-    _write_history(connection, totals)
+    _write_history(connection, totals, is_alone=is_alone)
     connection.execute(
         "update state.exports set total_columns = $columns where list_contains($seqs, seq)",
         {"columns": sorted(map(folded, totals[0].columns)), "seqs": [source.seq for source in sources]},
@@ -210,9 +211,7 @@ def _replace_turn(
                 {"name": table.name},
             )
             steps.reached(f"{table.name} deleted")
-    all_land = turns == len(sources) == 1 and not scalar(
-        connection, "select count(*) from grade_outcome where is_stale or not is_live"
-    )
+    all_land = is_alone and not scalar(connection, "select count(*) from grade_outcome where is_stale or not is_live")
     for name in counts:
         staged = [delivery.tables[name] for delivery in deliveries]
         counts[name] = _insert(connection, staged, counts[name], sources, all_land=all_land)
@@ -294,7 +293,7 @@ def _insert(
     return counted(counts, sources, fates, landed)
 
 
-def _write_history(connection: duckdb.DuckDBPyConnection, totals: Sequence[StagedTable]) -> None:
+def _write_history(connection: duckdb.DuckDBPyConnection, totals: Sequence[StagedTable], *, is_alone: bool) -> None:
     """Copy the total scores that are about to be replaced into grade_history, where their content changes.
 
     Only columns that both exports had are compared: a column that the vendor adds changes no grade. Deleted grades have
@@ -306,7 +305,7 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: Sequence[Stage
     columns = [name for name in columns_of(connection, "total_scores") if name not in TOTAL_SCORES.made_here]
     files = files_of(totals)
     delivered = {folded(name) for name in insert_list(totals[0])} if files else set()
-    of_this_turn = " semi join grade_outcome using (grade_key, delivery_number)" if len(totals) > 1 else ""
+    of_this_turn = "" if is_alone else " semi join grade_outcome using (grade_key, delivery_number)"
     new_columns = quoted_all(["grade_key", *(name for name in columns if folded(name) in delivered)])
     connection.execute(
         "create or replace temp view new_totals as "
