@@ -19,7 +19,8 @@ Under a load of 8 to 10, by processor time: agent_scores 1.7, generalizability 1
 Since cells are sorted once and in place, and spreads of agents are looked at only where they are likely, the processor
 time that agent_scores takes besides its SQL fell from between 1.6 and 1.9 s to between 1.0 and 1.1 s, and that of
 generalizability from between 1.6 and 2.1 s to between 1.4 and 1.6 s: 1.5 and 1.6 times the SQL, where it was 1.7 and
-1.6 to 1.8 (old and new in turn, load 8 to 12). By the clock on quiet cores it has not been measured since.
+1.6 to 1.8 (old and new in turn, load 8 to 12). By the clock at a load of 3: agent_scores 1.6 to 2.0 (old 1.8 to 2.1),
+generalizability 1.6 to 1.9 (old 1.8 to 2.2); on quiet cores it has not been measured since.
 """
 
 from __future__ import annotations
