@@ -28,7 +28,8 @@ def require(extra: str, *, for_what: str) -> None:
     """
     missing = [name for name in PACKAGES[extra] if find_spec(name) is None]
     if missing:
+        are = "is" if len(missing) == 1 else "are"
         raise SettingsError(
-            f"{for_what} needs {' and '.join(missing)}, which is not installed: "
+            f"{for_what} needs {' and '.join(missing)}, which {are} not installed: "
             f"run `pip install 'maestro-analytics[{extra}]'`."
         )
