@@ -14,6 +14,7 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store, moment
 from maestro_analytics.analysis.grader_cells import (
     cell_sums,
+    day_numbers,
     days_correlation,
     person_ids,
     scored_cells,
@@ -216,8 +217,7 @@ def _of_graders(store: Store, choice: Choice, older: Choice, *, confidence: floa
         other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
         n, total, squares = cell_sums(scored)
         effects = grader_effects(n, total, squares, agent=agent, grader=grader, other=other)
-        day = scored["day"].to_physical().fill_null(-1).cast(pl.Int64)
-        errors = clustered_errors(effects, day=(day - day.min()).to_numpy())
+        errors = clustered_errors(effects, day=day_numbers(scored["day"]))
         reach = special.stdtrit(errors.freedom, 0.5 + confidence / 2) * errors.error
         found = pl.DataFrame(
             {

@@ -11,7 +11,7 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import Sums, compare_agents, ordered, scored_cells
 from maestro_analytics.analysis.statistics.codes import Codes
-from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
+from maestro_analytics.analysis.statistics.severity import clustered_errors, from_first, grader_effects
 
 SOURCES = {
     "source": pl.String,
@@ -119,9 +119,8 @@ def _variances(store: Store, choice: Choice, scored: Sums) -> tuple[dict[str, fl
     """The variance of each source, how many levels it has, and how many agents and graders are connected."""
     compared = compare_agents(store, choice, cells=scored, confidence=0.95)
     agent, grader, *other = scored.codes
-    day = scored.day - scored.day.min()
     effects = grader_effects(*scored.of_grades, agent=agent, grader=grader, other=other)
-    errors = clustered_errors(effects, day=day)
+    errors = clustered_errors(effects, day=scored.day)
     linked = {"agent": compared.largest, "grader": int(effects.linked.max())}
     several_graders = linked["grader"] > 1
     variances = {
@@ -136,7 +135,7 @@ def _variances(store: Store, choice: Choice, scored: Sums) -> tuple[dict[str, fl
         "agent": int(agent.max()) + 1,
         "grader": graders,
         "agent with grader": _different(agent * graders + grader),
-        "day": _different(day * graders + grader),
+        "day": _different(from_first(scored.day) * graders + grader),
         "single grade": int(scored.n.sum()),
     }
     return variances, levels, linked

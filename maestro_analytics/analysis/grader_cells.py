@@ -179,8 +179,7 @@ def ordered(cells: pl.DataFrame) -> Sums:
     """The cells that have a score, sorted: sums differ in their last digits by the order in which they are added."""
     cells = with_scores(cells)
     rubric, person, grader = (_array(cells[name], np.int64) for name in ("rubric", "person", "grader"))
-    day = _array(cells["day"].to_physical().fill_null(-1), np.int64)
-    day += 1
+    day = day_numbers(cells["day"])
     first = int(day.min()) if len(day) else 0
     day -= first
     order = _sorted((rubric, person, grader, day))
@@ -188,6 +187,13 @@ def ordered(cells: pl.DataFrame) -> Sums:
     month = _array(cells["month"], np.int64)[order]
     n, total, squares = (_array(cells[name], np.float64)[order] for name in ("n", "total", "squares"))
     return Sums(person, grader, rubric, month, day, n, total, squares)
+
+
+def day_numbers(days: pl.Series) -> Codes:
+    """Days as numbers that count from the last day of 1969; 0 where there is none."""
+    numbers = _array(days.to_physical().fill_null(-1), np.int64)
+    numbers += 1
+    return numbers
 
 
 def _array(column: pl.Series, kind: type[np.generic]) -> npt.NDArray[Any]:

@@ -10,7 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.benchmark import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import scored_cells, with_names, with_scores
+from maestro_analytics.analysis.grader_cells import day_numbers, scored_cells, with_names, with_scores
 from maestro_analytics.analysis.statistics.absorbed import Cells
 from maestro_analytics.analysis.statistics.codes import renumbered
 from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
@@ -94,9 +94,8 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
         grader = renumbered(scored["grader"].to_numpy())
         other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
         n, total, squares = (scored[column].to_numpy().astype(float) for column in ("n", "total", "squares"))
-        day = scored["day"].to_physical().fill_null(-1).cast(pl.Int64)
         effects = grader_effects(n, total, squares, agent=agent, grader=grader, other=other)
-        clustered = clustered_errors(effects, day=(day - day.min()).to_numpy())
+        clustered = clustered_errors(effects, day=day_numbers(scored["day"]))
         reach = special.stdtrit(clustered.freedom, 0.5 + confidence / 2) * clustered.error
         effect, lo, hi = effects.effect, effects.effect - reach, effects.effect + reach
         model, model_lo, model_hi = random_grader_effects(

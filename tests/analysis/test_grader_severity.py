@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from maestro_analytics.analysis.statistics.severity import grader_effects
+from maestro_analytics.analysis.statistics.severity import from_first, grader_effects
 
 
 def cells(rng, *, bias, quality, grades=40):
@@ -84,3 +84,11 @@ def test_too_few_grades_give_an_effect_without_an_interval():
     )
     assert [-2.0, 2.0] == found.effect.round(9).tolist()
     assert np.isnan(found.error).all()
+
+
+def test_grades_without_a_date_stand_one_day_before_the_first():
+    """They had stood in 1969, and moods of a day seemed to be known from 20,000 days."""
+    assert from_first(np.array([0, 20_454, 20_457, 20_454])).tolist() == [0, 1, 4, 1]
+    assert from_first(np.array([20_454, 20_457])).tolist() == [0, 3]
+    assert from_first(np.array([0, 0])).tolist() == [0, 0]
+    assert from_first(np.array([], dtype=np.int64)).tolist() == []

@@ -135,6 +135,18 @@ class ClusteredErrors:
 
 
 @one_thread()
+def from_first(day: Codes) -> Codes:
+    """Days counted from the first; those without a date, day 0, stand one day before it.
+
+    Where they stood 50 years before it, time would seem to be so long that moods could be known without a doubt.
+    """
+    dated = day > 0
+    if not dated.any():
+        return day
+    first = day[dated].min()
+    return day - first if dated.all() else np.where(dated, day - first + 1, 0)
+
+
 def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     """Errors of the effects when grades of one grader and agent, or of one grader and day or month, are alike.
 
@@ -142,7 +154,8 @@ def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     fitted) and carried through the weights with which grades enter an effect; Satterthwaite's degrees of freedom.
 
     Args:
-        day: of each cell that `effects` were found from, from 0; a cell is of one day.
+        day: of each cell that `effects` were found from; a cell is of one day. Days are numbered from any one on, and
+            cells without a date are of day 0.
     """
     made = effects.solved
     n, agent, grader, agent_n = made.n, made.agent, made.grader, made.agent_n
@@ -163,7 +176,7 @@ def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     halo_freedom = max(len(pair) - agents - graders + 1, 0)
     products = float((summed(pair_of, residual, agents * graders) ** 2).sum()) - float(own.sum())
     halo = _component(products, pair_n, sharing, len(pair), halo_freedom, variance)
-    mood = moods(residual, own, n, grader=grader, day=day, variance=variance)
+    mood = moods(residual, own, n, grader=grader, day=from_first(day), variance=variance)
 
     contrast = np.zeros((graders, graders))
     for label in np.unique(effects.component):
