@@ -41,7 +41,7 @@ class Role(StrEnum):
 
 UTC_MOMENT = pl.Datetime("us", "UTC")
 
-DELIVERY = "delivery_number"
+DELIVERY = "_delivery"
 """A column of every staged file: which of the exports that were read together its rows are of."""
 
 DTYPES: dict[Role, Any] = {

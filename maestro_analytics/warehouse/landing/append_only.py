@@ -34,9 +34,9 @@ def land_append_only(
     connection.execute(
         f"""
         create or replace temp table staged_rows as
-        select staged as content, delivery_number, {turn_of(", ".join(key), sources)} as turn
+        select staged as content, _delivery, {turn_of(", ".join(key), sources)} as turn
         from {scan(files)} as staged
-        semi join deliveries on deliveries.number = staged.delivery_number
+        semi join deliveries on deliveries.number = staged._delivery
         """
     )
     names = insert_list(staged[0])
@@ -68,12 +68,12 @@ def land_append_only(
         )
         fates = connection.execute(
             """
-            select delivery_number, count(*) filter (not is_stale), 0, count(*) filter (is_stale)
+            select _delivery, count(*) filter (not is_stale), 0, count(*) filter (is_stale)
             from (
-                select delivery_number, rowid in (select new_row from known_rows where is_stale) as is_stale
+                select _delivery, rowid in (select new_row from known_rows where is_stale) as is_stale
                 from staged_rows where turn = $turn
             )
-            group by delivery_number
+            group by _delivery
             """,
             {"turn": turn},
         ).fetchall()

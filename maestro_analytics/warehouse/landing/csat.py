@@ -24,10 +24,10 @@ def land_csat(
     connection.execute(
         f"""
         create or replace temp table delivered_tickets as
-        select staged.source, staged.gradable_id, staged.delivery_number, deliveries.seq,
+        select staged.source, staged.gradable_id, staged._delivery, deliveries.seq,
             {turn_of("staged.source, staged.gradable_id", sources)} as turn
         from {scan(files)} as staged
-        join deliveries on deliveries.number = staged.delivery_number
+        join deliveries on deliveries.number = staged._delivery
         """
     )
     names = insert_list(staged[0])
@@ -62,7 +62,7 @@ def land_csat(
             from {scan(files)} as staged
             join tickets on tickets.gradable_id = staged.gradable_id
                 and tickets.source is not distinct from staged.source
-                and tickets.delivery_number = staged.delivery_number
+                and tickets._delivery = staged._delivery
             where not tickets.is_stale
             """,
         )
@@ -70,8 +70,8 @@ def land_csat(
             "insert into state.csat_versions select source, gradable_id, seq from tickets where not is_stale"
         )
         fates = connection.execute(
-            "select delivery_number, count(*) filter (not is_stale), 0, count(*) filter (is_stale) from tickets "
-            "group by delivery_number"
+            "select _delivery, count(*) filter (not is_stale), 0, count(*) filter (is_stale) from tickets "
+            "group by _delivery"
         ).fetchall()
         counts = counted(counts, sources, fates, landed)
     return counts

@@ -48,7 +48,7 @@ select *, {turn} as turn
 from (
     select
         grade_key,
-        delivery_number,
+        _delivery,
         case
             when bool_or(is_total and what = 'live') then true
             when bool_or(is_total and what = 'flagged') then false
@@ -56,9 +56,9 @@ from (
         end as is_live,
         coalesce(max(date_graded) filter (is_total), max(date_graded)) as date_graded
     from named_rows
-    group by grade_key, delivery_number
+    group by grade_key, _delivery
 )
-semi join deliveries on deliveries.number = delivery_number
+semi join deliveries on deliveries.number = _delivery
 """
 """One row for each grade that an export names.
 
@@ -70,7 +70,7 @@ GRADE_OUTCOME = """
 create or replace temp table grade_outcome as
 select
     delivered.grade_key,
-    delivered.delivery_number,
+    delivered._delivery,
     this.seq,
     delivered.is_live,
     delivered.date_graded,
@@ -88,7 +88,7 @@ select
         else later.seq is not null
     end, false) as is_stale
 from delivered_grades as delivered
-join deliveries as this on this.number = delivered.delivery_number
+join deliveries as this on this.number = delivered._delivery
 left join state.grade_versions as versions on versions.grade_key = delivered.grade_key
 left join state.deletions as deletions on deletions.grade_key = delivered.grade_key
 left join later_exports as later on later.seq = coalesce(versions.export_seq, deletions.export_seq)
@@ -96,7 +96,7 @@ where delivered.turn = $turn
 """
 """What becomes of each grade of a turn. The tables have a newer version of a stale grade, which stays."""
 
-LANDING_GRADES = "select grade_key, delivery_number from grade_outcome where is_live and not is_stale"
+LANDING_GRADES = "select grade_key, _delivery from grade_outcome where is_live and not is_stale"
 
 
 def name_grades(
@@ -114,7 +114,7 @@ def name_grades(
                 if files:
                     row_date = "date_graded" if what == "flagged" else date
                     parts.append(
-                        f"select grade_key, delivery_number, {is_total} as is_total, '{what}' as what, {row_date} "
+                        f"select grade_key, _delivery, {is_total} as is_total, '{what}' as what, {row_date} "
                         f"from {scan(files)}"
                     )
         named += [
@@ -126,13 +126,13 @@ def name_grades(
     schema = {
         "table_name": pl.String,
         "grade_key": pl.String,
-        "delivery_number": pl.Int32,
+        "_delivery": pl.Int32,
         "is_total": pl.Boolean,
         "what": pl.String,
     }
     names = pl.DataFrame(named, schema, orient="row").with_columns(pl.lit(None, UTC_MOMENT).alias("date_graded"))
     connection.register("refused_rows_of_grades", names)
-    parts.append("select grade_key, delivery_number, is_total, what, date_graded from refused_rows_of_grades")
+    parts.append("select grade_key, _delivery, is_total, what, date_graded from refused_rows_of_grades")
     connection.execute("create or replace temp view named_rows as " + " union all ".join(parts))
     connection.execute(DELIVERED_GRADES.format(turn=turn_of("grade_key", sources)))
     connection.execute("drop view temp.named_rows")
@@ -280,14 +280,14 @@ def _insert(
     if all_land:
         landed = rowcount(connection, insert)
         return counted(counts, sources, [(sources[0].number, landed, 0, 0)], landed)
-    landed = rowcount(connection, f"{insert} semi join ({LANDING_GRADES}) using (grade_key, delivery_number)")
+    landed = rowcount(connection, f"{insert} semi join ({LANDING_GRADES}) using (grade_key, _delivery)")
     fates = connection.execute(
         f"""
         select
-            delivery_number, count(*) filter (is_live and not is_stale), count(*) filter (not is_live and not is_stale),
+            _delivery, count(*) filter (is_live and not is_stale), count(*) filter (not is_live and not is_stale),
             count(*) filter (is_stale)
-        from {scan(files)} join grade_outcome using (grade_key, delivery_number)
-        group by delivery_number
+        from {scan(files)} join grade_outcome using (grade_key, _delivery)
+        group by _delivery
         """
     ).fetchall()
     return counted(counts, sources, fates, landed)
@@ -305,7 +305,7 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: Sequence[Stage
     columns = [name for name in columns_of(connection, "total_scores") if name not in TOTAL_SCORES.made_here]
     files = files_of(totals)
     delivered = {folded(name) for name in insert_list(totals[0])} if files else set()
-    of_this_turn = "" if is_alone else " semi join grade_outcome using (grade_key, delivery_number)"
+    of_this_turn = "" if is_alone else " semi join grade_outcome using (grade_key, _delivery)"
     new_columns = quoted_all(["grade_key", *(name for name in columns if folded(name) in delivered)])
     connection.execute(
         "create or replace temp view new_totals as "
@@ -320,7 +320,7 @@ def _write_history(connection: duckdb.DuckDBPyConnection, totals: Sequence[Stage
             {", ".join(f"old.{quoted(name)}" for name in carried)}, exports.export_id, this.complete_at, this.export_id
         from total_scores as old
         join grade_outcome on grade_outcome.grade_key = old.grade_key
-        join deliveries as this on this.number = grade_outcome.delivery_number
+        join deliveries as this on this.number = grade_outcome._delivery
         left join new_totals on new_totals.grade_key = old.grade_key
         left join state.exports as exports on exports.seq = grade_outcome.known_seq
         where grade_outcome.is_live and not grade_outcome.is_stale and grade_outcome.known_seq <> grade_outcome.seq
@@ -384,7 +384,7 @@ def _remember(connection: duckdb.DuckDBPyConnection, deliveries: Sequence[Delive
         "where is_live and not is_stale"
     )
     flagged = [
-        f"select {quoted_all(['grade_key', *GRADE_PARTS])}, delivery_number from {scan(files)}"
+        f"select {quoted_all(['grade_key', *GRADE_PARTS])}, _delivery from {scan(files)}"
         for name in deliveries[0].tables
         if (files := flagged_files_of(delivery.tables[name] for delivery in deliveries))
     ]
@@ -399,8 +399,8 @@ def _remember(connection: duckdb.DuckDBPyConnection, deliveries: Sequence[Delive
                 any_value(grade_outcome.date_graded)
             from ({" union all ".join(flagged)}) as flagged
             join grade_outcome on grade_outcome.grade_key = flagged.grade_key
-                and grade_outcome.delivery_number = flagged.delivery_number
-            join deliveries as this on this.number = flagged.delivery_number
+                and grade_outcome._delivery = flagged._delivery
+            join deliveries as this on this.number = flagged._delivery
             where not grade_outcome.is_live and not grade_outcome.is_stale
             group by flagged.grade_key
             """

@@ -93,7 +93,7 @@ def lacks_sources(connection: duckdb.DuckDBPyConnection, deliveries: Sequence[De
     files = files_of(each.tables[CSAT.name] for each in deliveries if CSAT.name in each.tables)
     if not files:
         return False
-    surveys = f"{scan(files)} semi join deliveries on deliveries.number = delivery_number"
+    surveys = f"{scan(files)} semi join deliveries on deliveries.number = _delivery"
     return bool(
         scalar(
             connection,

@@ -42,7 +42,7 @@ def turn_of(key: str, sources: Sequence[Source]) -> str:
     Rows of one key, or of one grade, land in the order of their exports, each in a turn after the others; other rows do
     not touch each other. So what lands in one turn is as if each export had landed by itself.
     """
-    return f"dense_rank() over (partition by {key} order by delivery_number)" if len(sources) > 1 else "1"
+    return f"dense_rank() over (partition by {key} order by _delivery)" if len(sources) > 1 else "1"
 
 
 def turns_of(connection: duckdb.DuckDBPyConnection, table: str, sources: Sequence[Source]) -> int:
