@@ -6,21 +6,15 @@ Prints ratios, which hold on other machines; seconds do not. The aim: no answer 
 the report less than 10 seconds on 2 million grades with 20 million answers. Each answer is asked twice and the second
 counts: the first pays for imports.
 
-Measured on 2 quiet cores, by the clock: agent_scores 2.2 to 2.9 times its SQL, generalizability 2.1, coaching_effect
-1.9, agent_ranking 1.8, control_chart 1.7, changes 1.7, grader_severity 1.5, the others less. The report's tables take
-13.8 s, 11.7 of them SQL; as one page with its pictures 17.5 s. (On another machine, before there were sections of what
-changed and of how much is graded, the tables took 7 s.)
+Measured on 2 quiet but slow cores, by the clock: coaching_effect 2.2 to 2.5 times its SQL, generalizability 1.8 to 2.2,
+agent_scores 1.6 to 1.8, control_chart 1.7, grader_severity 1.6, question_agreement 1.5, score_trend 1.5, agent_ranking
+1.4, the others less. By processor time, which two cores share for the SQL and hardly for the rest: coaching_effect 1.7
+to 1.8, generalizability 1.4 to 1.7, agent_scores 1.3 to 1.5. The report's tables take 23.8 s, 20.7 of them SQL, and the
+page with its pictures 28.5 s; on faster cores, with slower answers, they took 13.8 (11.7) and 17.5 s.
 
-Under a load of 8 to 10, by processor time: agent_scores 1.7, generalizability 1.7, coaching_effect 1.7, agent_ranking
-1.5, control_chart 1.4, time_to_coach 1.3, coaching_timeline 1.3, changes 1.3, grader_severity 1.2; the report's tables
-27 s. With matrices multiplied on two threads, which wait for each other where the cores are busy, the same were 5.4,
-2.8, 3.1, 2.0, 1.5, 1.5, 1.2, 4.8, 2.6 and 40 s.
-
-Since cells are sorted once and in place, and spreads of agents are looked at only where they are likely, the processor
-time that agent_scores takes besides its SQL fell from between 1.6 and 1.9 s to between 1.0 and 1.1 s, and that of
-generalizability from between 1.6 and 2.1 s to between 1.4 and 1.6 s: 1.5 and 1.6 times the SQL, where it was 1.7 and
-1.6 to 1.8 (old and new in turn, load 8 to 12). By the clock at a load of 3: agent_scores 1.6 to 2.0 (old 1.8 to 2.1),
-generalizability 1.6 to 1.9 (old 1.8 to 2.2); on quiet cores it has not been measured since.
+What paid: cells are sorted once and in place, and spreads of agents are looked at only where they are likely (the own
+processor time of agent_scores fell from 1.6 to 1.9 s to 1.0 to 1.1 s); products of matrices on one thread (two wait for
+each other where the cores are busy: 5.4 instead of 1.7 times the SQL).
 """
 
 from __future__ import annotations
