@@ -10,7 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import reliability
-from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.arrays import Floats
 from maestro_analytics.analysis.summaries import widened_by_agents, with_mean
 
 FEWEST_TICKETS = 30

@@ -23,10 +23,9 @@ from maestro_analytics.analysis.grader_cells import (
 )
 from maestro_analytics.analysis.statistics import mixed
 from maestro_analytics.analysis.statistics.absorbed import Cells
-from maestro_analytics.analysis.statistics.codes import renumbered
-from maestro_analytics.analysis.statistics.day_clusters import day_weighted
+from maestro_analytics.analysis.statistics.arrays import Floats, renumbered
+from maestro_analytics.analysis.statistics.day_effects import day_weighted
 from maestro_analytics.analysis.statistics.intervals import (
-    Floats,
     benjamini_hochberg,
     cluster_freedom,
     doubt_of_zero,

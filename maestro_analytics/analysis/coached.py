@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from maestro_analytics.analysis.filters import Choice, Store
-from maestro_analytics.analysis.statistics.codes import Codes
+from maestro_analytics.analysis.statistics.arrays import Codes, Flags
 from maestro_analytics.analysis.statistics.trials import MOST_CONTROLS, Panel, Trials, trials
 
 
@@ -37,7 +35,7 @@ class Coached:
     zeros: Panel | None
     person: Codes
     day: Codes
-    wanted: npt.NDArray[np.bool_]
+    wanted: Flags
 
     @property
     def without_zeros(self) -> Coached:

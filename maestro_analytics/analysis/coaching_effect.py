@@ -10,16 +10,18 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.coached import Coached, Window, coached_grades, coached_questions
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics.coaching_checks import imputation, newcomers, selection
-from maestro_analytics.analysis.statistics.codes import Codes
+from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats
 from maestro_analytics.analysis.statistics.effects import (
+    Coefficient,
     Effect,
     due_to_scores_before,
     estimates,
+    imputation,
     matched_effect,
     matched_weights,
+    newcomers,
+    selection,
 )
-from maestro_analytics.analysis.statistics.regression import Coefficient
 from maestro_analytics.analysis.statistics.trials import MOST_CONTROLS, Trials
 
 REGRESSION = (
@@ -342,7 +344,7 @@ def coaching_timeline(
 def _week(
     data: Coached,
     members: Trials,
-    weights: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    weights: Floats,
     week: int,
     *,
     moved: float,
@@ -391,7 +393,7 @@ def _next_session(data: Coached, members: Trials) -> Codes:
     return np.where(person == members.person, day, never)
 
 
-def _others_by(data: Coached, members: Trials, week: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _others_by(data: Coached, members: Trials, week: int) -> Flags:
     """Which members' persons have another session between the day of decision and the end of `week`."""
     stride = int(data.panel.counts.shape[1]) + 1000
     key = np.sort(data.person * stride + data.day)

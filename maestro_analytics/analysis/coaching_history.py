@@ -9,7 +9,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.arrays import Floats
 from maestro_analytics.analysis.summaries import nullable
 
 DAYS = 28

@@ -10,8 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import intervals
-from maestro_analytics.analysis.statistics.codes import Codes
-from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.arrays import Codes, Floats
 
 FEWEST_AGENTS = 10
 """A bootstrap over fewer agents gives no interval: of one agent it would be a point."""

@@ -10,7 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import Sums, compare_agents, ordered, scored_cells
-from maestro_analytics.analysis.statistics.codes import Codes
+from maestro_analytics.analysis.statistics.arrays import Codes
 from maestro_analytics.analysis.statistics.severity import clustered_errors, from_first, grader_effects
 
 SOURCES = {

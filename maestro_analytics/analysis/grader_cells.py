@@ -12,10 +12,9 @@ import numpy.typing as npt
 import polars as pl
 
 from maestro_analytics.analysis.filters import Choice, Store
-from maestro_analytics.analysis.statistics import day_clusters, mixed
+from maestro_analytics.analysis.statistics import day_effects, mixed
 from maestro_analytics.analysis.statistics.absorbed import Cells
-from maestro_analytics.analysis.statistics.codes import Codes, crossed, renumbered, summed
-from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats, crossed, renumbered, summed
 from maestro_analytics.analysis.summaries import nullable
 
 EFFECTS: dict[str, type[pl.DataType]] = {
@@ -58,7 +57,7 @@ def day_design(store: Store, cells: Sums) -> pl.DataFrame:
     """Of each person by how much the variance of the mean grows because grades of one grader and day are alike."""
     if not len(cells.n):
         return pl.DataFrame(schema={"person_id": pl.String, "design": pl.Float64})
-    alike = day_clusters.day_correlation(*cells.of_grades, cells.person * (int(cells.grader.max()) + 1) + cells.grader)
+    alike = day_effects.day_correlation(*cells.of_grades, cells.person * (int(cells.grader.max()) + 1) + cells.grader)
     size, alike_size = np.bincount(cells.person, cells.n), np.bincount(cells.person, cells.n**2)
     graded = np.flatnonzero(size)
     design = pl.DataFrame({"person": graded, "design": 1 + alike * (alike_size[graded] / size[graded] - 1)})
@@ -124,7 +123,7 @@ def days_correlation(cells: pl.DataFrame) -> float:
         return 0.0
     grader = cells["grader"].to_numpy()
     group = renumbered(cells["person"].to_numpy()) * (int(grader.max()) + 1) + grader
-    return day_clusters.day_correlation(*cell_sums(cells), group)
+    return day_effects.day_correlation(*cell_sums(cells), group)
 
 
 def compare_agents(
@@ -245,8 +244,8 @@ def _compared(
         return Compared(pl.DataFrame(schema=EFFECTS), np.nan, np.nan, np.nan)
     persons = np.flatnonzero(np.bincount(cells.person))
     agent, grader, rubric, month = cells.codes
-    alike = day_clusters.day_correlation(*cells.of_grades, agent * (int(grader.max()) + 1) + grader)
-    effective = day_clusters.day_weighted(*cells.of_grades, alike)
+    alike = day_effects.day_correlation(*cells.of_grades, agent * (int(grader.max()) + 1) + grader)
+    effective = day_effects.day_weighted(*cells.of_grades, alike)
     if rubric.any():
         repeats = ticket_design(store, choice, cells)
         design = np.ones(int(cells.person.max()) + 1)
@@ -313,7 +312,7 @@ def _with_one_grader(agent: Codes, grader: Codes, n: Floats) -> int:
     return int(_mostly_of_one(crossed(agent, int(agent.max()) + 1, grader, int(grader.max()) + 1, n)).sum())
 
 
-def _mostly_of_one(of_graders: Floats) -> npt.NDArray[np.bool_]:
+def _mostly_of_one(of_graders: Floats) -> Flags:
     """Whose grades come mostly (`MOST_OF_ONE`) from one of several graders; grades by whose they are and by grader."""
     if of_graders.shape[1] < 2:
         return np.zeros(len(of_graders), dtype=bool)

@@ -10,8 +10,8 @@ from maestro_analytics.analysis.agreement import pairing
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.benchmark import judged_by_benchmarks
 from maestro_analytics.analysis.filters import Filters, Store
-from maestro_analytics.analysis.statistics import lines, process
-from maestro_analytics.analysis.statistics.day_clusters import day_correlation
+from maestro_analytics.analysis.statistics import day_effects, process
+from maestro_analytics.analysis.statistics.day_effects import day_correlation
 from maestro_analytics.analysis.trends import Every, charted_rows, without_unfinished
 
 
@@ -140,11 +140,11 @@ def _slopes(periods: pl.DataFrame, *, every: Every, confidence: float) -> pl.Dat
     month = pl.col("period").dt.year().cast(pl.Int64) * 12 + pl.col("period").dt.month()
     placed = periods.with_columns(place={"week": day // 7, "month": month}[every])
     series = {
-        name: lines.Series(*(part[column].to_numpy() for column in ("place", "x", "y", "weight")))
+        name: day_effects.Series(*(part[column].to_numpy() for column in ("place", "x", "y", "weight")))
         for (name,), part in placed.partition_by("group", as_dict=True, maintain_order=True).items()
         if part.height > 2 and part["x"].n_unique() > 2
     }
-    slope, error, freedom = lines.slopes(list(series.values()))
+    slope, error, freedom = day_effects.slopes(list(series.values()))
     reach = special.stdtrit(freedom, 0.5 + confidence / 2) * error
     return pl.DataFrame(
         {"group": list(series), "slope": slope, "slope_lo": slope - reach, "slope_hi": slope + reach},

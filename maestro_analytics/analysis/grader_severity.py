@@ -12,7 +12,7 @@ from maestro_analytics.analysis.benchmark import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import day_numbers, scored_cells, with_names, with_scores
 from maestro_analytics.analysis.statistics.absorbed import Cells
-from maestro_analytics.analysis.statistics.codes import renumbered
+from maestro_analytics.analysis.statistics.arrays import renumbered
 from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
 from maestro_analytics.analysis.statistics.mixed import random_grader_effects
 from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects

@@ -10,6 +10,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.statistics.arrays import Codes, Flags
 
 COVERAGE = {
     "person_id": pl.String,
@@ -112,8 +113,8 @@ def _people(store: Store, choice: Choice) -> pl.DataFrame:
 
 
 def _longest_run(
-    is_set: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    is_set: Flags,
+) -> Codes:
     """Of each row the length of its longest run of true values."""
     longest = run = np.zeros(len(is_set), dtype=np.int64)
     for column in is_set.T:

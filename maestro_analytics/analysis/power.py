@@ -10,7 +10,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.arrays import Floats
 
 PILOTS = (5, 10, 20, 40, 80, 160, 320)
 POWER = {

@@ -12,6 +12,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import intervals, shrinkage
+from maestro_analytics.analysis.statistics.arrays import Floats
 from maestro_analytics.analysis.summaries import nullable, summed, with_mean
 
 
@@ -109,9 +110,7 @@ def sampling_plan(
     )
 
 
-def _volumes(
-    people: pl.Series, volume: Mapping[str, int] | int | None
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
+def _volumes(people: pl.Series, volume: Mapping[str, int] | int | None) -> Floats | None:
     if volume is None:
         return None
     if isinstance(volume, int):

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.statistics import intervals
-from maestro_analytics.analysis.statistics.day_clusters import day_correlation
+from maestro_analytics.analysis.statistics.day_effects import day_correlation
 
 SUMS = ("n", "n_na", "total", "squares", "cubes")
 HALL = "skewness-corrected t"

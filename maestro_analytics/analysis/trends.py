@@ -6,14 +6,12 @@ from typing import Any, Literal, Unpack
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import process
-from maestro_analytics.analysis.statistics.codes import Codes
-from maestro_analytics.analysis.statistics.intervals import Floats
+from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats
 from maestro_analytics.analysis.summaries import agent_label, by_cluster, nullable, summed
 
 Every = Literal["week", "month"]
@@ -175,7 +173,7 @@ def _limits_on_scale(charted: pl.DataFrame, *, highest: Any) -> pl.DataFrame:
     ).with_columns(reliable=pl.col("reason") == "")
 
 
-def _judged(table: pl.DataFrame, choice: Choice, *, every: Every) -> npt.NDArray[np.bool_]:
+def _judged(table: pl.DataFrame, choice: Choice, *, every: Every) -> Flags:
     """Which periods may have a signal: those that have ended, of groups with enough of them."""
     enough = table.select(pl.len().over("group") >= FEWEST_POINTS).to_series()
     return (enough & finished(table, choice, every=every)).to_numpy()
@@ -255,7 +253,7 @@ def charted_rows(table: pl.DataFrame, chart: process.ControlChart, *, scale: flo
             column("lo", chart.lower),
             column("hi", chart.upper),
             column("moving_range", chart.moving_range),
-            column("moving_range_limit", chart.moving_range_limit),
+            pl.lit(None, pl.Float64).alias("moving_range_limit"),
             nullable(chart.sigma_z).alias("sigma_z"),
             pl.Series("signal", chart.signal, dtype=pl.String),
             pl.Series("points", chart.points, dtype=pl.Int64),

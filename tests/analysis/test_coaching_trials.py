@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from maestro_analytics.analysis.statistics.effects import estimates
-from maestro_analytics.analysis.statistics.matching import Matching
-from maestro_analytics.analysis.statistics.regression import first_coefficient
-from maestro_analytics.analysis.statistics.trials import Panel, trials
+from maestro_analytics.analysis.statistics.effects import estimates, first_coefficient
+from maestro_analytics.analysis.statistics.trials import Matching, Panel, trials
 
 
 def simulated(seed, *, effect, share=0.6, persons=100, days=168):

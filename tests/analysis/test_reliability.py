@@ -116,11 +116,3 @@ def test_icc_of_shrout_and_fleiss():
 @pytest.mark.parametrize("table", [[[1.0, 2.0]], [[1.0], [2.0]], [[1.0, np.nan], [2.0, 3.0]], [[5.0, 5.0], [5.0, 5.0]]])
 def test_icc_needs_complete_cells_that_differ(table):
     assert reliability.icc_a1(table) is None
-
-
-def test_the_vendors_alignment():
-    """Article 4364995: 10/15 against 7/15 is 80 %; at 15 of 80 points it weighs 18.75 % and contributes 15 points."""
-    assert 80.0 == reliability.alignment([10], [7], [15])
-    whole = reliability.alignment([10, 65], [7, 65], [15, 65])
-    assert round(100 - 18.75 + 15.0, 9) == round(whole, 9)
-    assert reliability.alignment([0], [0], [0]) is None

@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from maestro_analytics.analysis.grader_cells import ordered
-from maestro_analytics.analysis.statistics import absorbed, moods, one_thread, process, shrinkage, survival
-from maestro_analytics.analysis.statistics.symmetric import inverse_of_symmetric
+from maestro_analytics.analysis.statistics import absorbed, mixed, process, shrinkage, survival
+from maestro_analytics.analysis.statistics.arrays import inverse_of_symmetric, libraries, one_thread
+from maestro_analytics.analysis.statistics.day_effects import moods
 
 
 def test_two_thirds_of_an_apparent_gap_are_noise_at_five_grades():
@@ -67,7 +68,8 @@ def test_rank_intervals_hold_the_true_rank():
         n, truth = rng.integers(5, 60, 20), rng.normal(85, 5, 20)
         means = truth + rng.normal(0, 12, 20) / np.sqrt(n)
         found = shrinkage.shrink(n, means, np.full(20, 12.0))
-        lo, hi = shrinkage.rank_intervals(found.mean, found.error, seed=seed)
+        drawn = np.random.default_rng(seed).normal(found.mean, found.error, (1000, 20))
+        lo, hi = mixed.rank_ends(drawn, tail=0.025)
         ranks = 21 - stats.rankdata(truth)
         held += int(((lo <= ranks) & (ranks <= hi)).sum())
     assert 0.93 <= held / 4000 <= 0.98
@@ -79,17 +81,10 @@ def test_simultaneous_rank_intervals_hold_all_ranks_at_once():
     ranks = 21 - stats.rankdata(drawn, axis=1)
     held = []
     for simultaneous in (False, True):
-        lo, hi = shrinkage.rank_ends(drawn, tail=0.025, simultaneous=simultaneous)
+        lo, hi = mixed.rank_ends(drawn, tail=0.025, simultaneous=simultaneous)
         held.append(float(((lo <= ranks) & (ranks <= hi)).all(axis=1).mean()))
     assert held[0] < 0.8
     assert 0.95 <= held[1] < 0.97
-
-
-def test_being_ahead_of_the_next_is_a_matter_of_noise():
-    ahead = shrinkage.probability_above_next([90.0, 89.9, 70.0], [2.0, 2.0, 2.0])
-    assert ahead[0] < 0.6
-    assert ahead[1] > 0.99
-    assert np.isnan(ahead[2])
 
 
 def waits(days, happened, group="all"):
@@ -137,51 +132,30 @@ def test_nothing_happened_and_nobody_there():
         assert 0 == survival.kaplan_meier(typed, "happened").height
 
 
-def test_xmr_limits():
-    """Mean 10, mean moving range 2: limits 10 +- 5.32, jumps up to 6.534."""
-    chart = process.xmr([9, 11, 9, 11])
-    assert ([10.0, 4.68, 15.32], 6.534) == (
-        [round(float(line[0]), 2) for line in (chart.centre, chart.lower, chart.upper)],
-        round(float(chart.moving_range_limit[0]), 3),
-    )
-    assert [""] * 4 == chart.signal.tolist()
-
-
-def test_a_point_outside_and_a_run_are_signals():
-    outside = process.xmr([10, 10.5, 9.5, 10, 10.5, 9.5, 30])
-    assert [""] * 6 + [process.OUTSIDE] == outside.signal.tolist()
-    shifted = process.xmr([9, 11] * 5 + [12] * 8 + [8] * 10)
-    assert process.RUN in shifted.signal
-
-
-def test_false_alarms_are_rare():
-    rng = np.random.default_rng(5)
-    signals = [signal for _ in range(200) for signal in process.xmr(rng.normal(85, 4, 25)).signal]
-    assert sum(signal == process.OUTSIDE for signal in signals) / len(signals) < 0.012
-
-
 def test_laneys_limits_widen_with_more_variation_than_chance():
     rng = np.random.default_rng(6)
     weeks = rng.binomial(1000, np.clip(rng.normal(0.8, 0.05, 40), 0, 1))
-    wide = process.laney_p(weeks, np.full(40, 1000))
+    one = np.zeros(40, dtype=np.int64)
+    wide = process.binomial_p(weeks, np.full(40, 1000), series=one)
     assert wide.sigma_z[0] > 2
     assert wide.signal.tolist().count(process.OUTSIDE) <= 2
     by_chance_alone = 3 * np.sqrt(0.8 * 0.2 / 1000)
     assert sum(np.abs(wide.value - wide.centre) > by_chance_alone) > 10
-    steady = process.laney_p(rng.binomial(1000, 0.8, 40), np.full(40, 1000))
+    steady = process.binomial_p(rng.binomial(1000, 0.8, 40), np.full(40, 1000), series=one)
     assert steady.sigma_z[0] < 1.5
-    assert [1.0] * 3 == process.laney_p([8, 8, 8], [10, 10, 10]).sigma_z.tolist()
+    assert [1.0] * 3 == process.binomial_p([8, 8, 8], [10, 10, 10], series=one[:3]).sigma_z.tolist()
 
 
 def test_many_series_at_once_are_each_on_its_own():
-    """Whatever stands before and after it, a series is charted as if it were alone; a run does not cross into it."""
+    """Whatever stands before and after it, a series is charted as if it were alone."""
     rng = np.random.default_rng(7)
     lengths = [1, 12, 30, 2, 9]
     series = np.repeat(np.arange(5), lengths)
     scores, n = rng.normal(85, 4, series.size) + (np.arange(series.size) > 20), rng.integers(5, 40, series.size)
     passed = rng.binomial(n, 0.8)
-    charts = (lambda at: process.xmr(scores[at], series=series[at]),
-              lambda at: process.laney_p(passed[at], n[at], series=series[at]))  # fmt: skip
+    charts = (lambda at: process.ewma(scores[at], n[at], 4.0, series=series[at]),
+              lambda at: process.binomial_p(passed[at], n[at], series=np.unique(series[at], return_inverse=True)[1],
+                                            judged=np.zeros(len(n[at]), dtype=bool)))  # fmt: skip
     for chart in charts:
         together, alone = chart(slice(None)), [chart(series == each) for each in range(5)]
         for name, values in vars(together).items():
@@ -194,7 +168,18 @@ def test_many_series_at_once_are_each_on_its_own():
         assert np.repeat(lengths, lengths).tolist() == together.points.tolist()
 
 
-@pytest.mark.parametrize("chart", [process.xmr([]), process.laney_p([], []), process.xmr([80.0])])
+NOTHING = np.zeros(0, dtype=np.int64)
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        process.ewma([], [], 1.0),
+        process.ewma([80.0], [1], 1.0),
+        process.binomial_p([], [], series=NOTHING),
+        process.sampled([], [], np.zeros((0, 1)), np.zeros(1), series=NOTHING),
+    ],
+)
 def test_a_chart_of_too_little_has_no_signal(chart):
     assert not any(chart.signal.tolist())
 
@@ -238,7 +223,7 @@ def test_the_variance_that_lasting_moods_add_to_a_graders_mean_is_found():
     for name, moods_of in (("lasting", mood), ("none", 0 * mood)):
         score = moods_of[grader, day] + rng.normal(0, 10, len(grader))
         residual = score - (np.bincount(grader, score) / (days * each))[grader]
-        found[name] = moods.moods(
+        found[name] = moods(
             residual, residual**2, np.ones(len(grader)), grader=grader, day=day, variance=float(residual.var())
         )
     assert 0.75 < found["lasting"].of_mean.mean() / (16 / days * 9) < 1.25
@@ -274,11 +259,11 @@ def test_of_many_charts_few_have_a_signal_by_chance():
 
 def test_threads_are_as_before_when_the_last_who_asked_for_one_is_done():
     def threads():
-        return [library["num_threads"] for library in one_thread.libraries().select(user_api="blas").info()]
+        return [library["num_threads"] for library in libraries().select(user_api="blas").info()]
 
     before = threads()
-    with one_thread.one_thread():
-        with one_thread.one_thread():
+    with one_thread():
+        with one_thread():
             assert [1] * len(before) == threads()
         assert [1] * len(before) == threads()
     assert before == threads()

@@ -13,6 +13,7 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.changes import two_periods
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import scored_cells
+from maestro_analytics.analysis.statistics.arrays import Floats
 from maestro_analytics.analysis.summaries import FEWEST_CLUSTERS
 
 OVERALL = {
@@ -99,8 +100,8 @@ def _sums(store: Store, choice: Choice, threshold: float) -> pl.DataFrame:
 
 
 def _reach(
-    sums: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]],
-    n: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]],
+    sums: list[Floats],
+    n: list[Floats],
     means: list[float],
     confidence: float,
 ) -> float:

@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from maestro_analytics.analysis.statistics.codes import Codes, renumbered, summed
-from maestro_analytics.analysis.statistics.intervals import Floats
-from maestro_analytics.analysis.statistics.symmetric import inverse_of_symmetric, normal_equations
+from maestro_analytics.analysis.statistics.arrays import (
+    Codes,
+    Flags,
+    Floats,
+    inverse_of_symmetric,
+    normal_equations,
+    renumbered,
+    summed,
+)
 
 AGENT_GRID, GRADER_GRID, PASSES = 8, 7, 2
 """Points of the grid over each spread, and how often the grid is narrowed to where the likelihood is large."""
@@ -41,7 +46,7 @@ class Cells:
     grader: Codes
     other: Sequence[Codes] = ()
 
-    def only(self, chosen: npt.NDArray[np.bool_]) -> Cells:
+    def only(self, chosen: Flags) -> Cells:
         """The chosen cells, with codes renumbered from 0."""
         if chosen.all():
             return self
@@ -327,7 +332,7 @@ def _grid(low: float, high: float, points: int) -> tuple[Floats, Floats]:
     return ((edges[1:] + edges[:-1]) / 2) ** 2, np.diff(edges**2)
 
 
-def _narrowed(bounds: tuple[float, float], points: int, matters: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def _narrowed(bounds: tuple[float, float], points: int, matters: Flags) -> tuple[float, float]:
     """The part of the range whose cells matter, and one cell more at each side."""
     edges = np.linspace(bounds[0] ** 0.5, bounds[1] ** 0.5, points + 1) ** 2
     first, last = np.flatnonzero(matters)[[0, -1]]

@@ -17,15 +17,13 @@ see an auto-fail that has not happened yet: where one grade in ten is a zero, al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Numbers = npt.ArrayLike
+from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats, Numbers
+
 STEEPEST = 0.3
 FEWEST_FOR_SKEWNESS = 20
 MOST_STEPS = 60
@@ -61,8 +59,8 @@ def clustered_wilson(
     successes: Numbers,
     trials: Numbers,
     *,
-    group: npt.NDArray[np.int64],
-    family: npt.NDArray[np.int64] | None = None,
+    group: Codes,
+    family: Codes | None = None,
     confidence: float = 0.95,
 ) -> ClusteredShare:
     """Wilson's interval of each group's share when trials come in clusters (grades of one agent resemble each other).
@@ -152,16 +150,13 @@ def _hall_inverse(quantile: Floats, a: Floats) -> Floats:
     return np.where(curved, 3 / slope * (np.cbrt(1 + slope * (quantile - slope / 6)) - 1), quantile)
 
 
-def cluster_mean(
-    sums: Numbers, counts: Numbers, *, confidence: float = 0.95, population: float | None = None
-) -> tuple[float, float, float]:
+def cluster_mean(sums: Numbers, counts: Numbers, *, confidence: float = 0.95) -> tuple[float, float, float]:
     """Mean over all values with its interval when values come in clusters (a team's agents, an agent's tickets).
 
     The t of as many clusters as their sizes are equal to, skewness-corrected from `FEWEST_FOR_SKEWNESS` on.
 
     Args:
         sums, counts: sum and number of values of each cluster.
-        population: how many clusters there are in all, where that is known: the error shrinks as they are exhausted.
 
     Returns:
         mean, lo, hi; the interval is nan below two clusters.
@@ -172,14 +167,13 @@ def cluster_mean(
         return float("nan"), float("nan"), float("nan")
     mean = float(s.sum() / n.sum())
     below, above = _cluster_reach(s - n * mean, n, confidence=confidence)
-    left = float(finite_population(len(n), population)) if population else 1.0
-    if not left * (below + above) > 0:
+    if not below + above > 0:
         return mean, float("nan"), float("nan")
-    return mean, mean - left * below, mean + left * above
+    return mean, mean - below, mean + above
 
 
 def weighted_cluster_mean(
-    values: Floats, weight: Floats, cluster: npt.NDArray[np.int64], *, confidence: float = 0.95
+    values: Floats, weight: Floats, cluster: Codes, *, confidence: float = 0.95
 ) -> tuple[float, float, float]:
     """Weighted mean with an interval over clusters: t of as many as their weights are equal to, skewness-corrected.
 
@@ -219,29 +213,10 @@ def _cluster_reach(apart: Floats, weight: Floats, *, confidence: float) -> tuple
     return float(_hall_inverse(t, a)) * error, -float(_hall_inverse(-t, a)) * error
 
 
-def cluster_freedom(weight: Floats, cluster: npt.NDArray[np.int64]) -> float:
+def cluster_freedom(weight: Floats, cluster: Codes) -> float:
     """Degrees of freedom of a mean over clusters: as many as their weights are equal to, less one; at least one."""
     share = np.bincount(cluster, weight) / weight.sum()
     return max(1 / float((share**2).sum()) - 1, 1.0)
-
-
-def bca_mean(
-    sample: Sequence[float] | Floats, *, confidence: float = 0.95, resamples: int = 5000, seed: int = 0
-) -> tuple[float, float] | None:
-    """Bias-corrected and accelerated bootstrap interval of a mean, for a sample that you hold yourself.
-
-    None below ten values or where all are equal (scipy would return nan). See the head of this module for why the
-    answers use Hall's t.
-    """
-    from scipy import stats
-
-    values = np.asarray(sample, dtype=float)
-    if len(values) < 10 or np.ptp(values) == 0:
-        return None
-    found = stats.bootstrap(
-        (values,), np.mean, confidence_level=confidence, n_resamples=resamples, method="BCa", rng=seed
-    ).confidence_interval
-    return float(found.low), float(found.high)
 
 
 @lru_cache(maxsize=4)
@@ -254,15 +229,6 @@ def cluster_weights(clusters: int, resamples: int, *, seed: int = 0) -> Floats:
     weights = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(float, order="F")
     weights.flags.writeable = False
     return weights
-
-
-def percentile_interval(draws: Floats, *, confidence: float = 0.95) -> tuple[float, float]:
-    """The middle of bootstrap draws; nan where fewer than nine in ten draws could be computed."""
-    finite = draws[np.isfinite(draws)]
-    if not len(draws) or len(finite) < 0.9 * len(draws):
-        return float("nan"), float("nan")
-    lo, hi = np.quantile(finite, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return float(lo), float(hi)
 
 
 def finite_population(n: Numbers, population: Numbers) -> Floats:
@@ -344,7 +310,7 @@ def doubt_of_zero(
     return np.asarray(np.where(reach > 0, p, np.nan), dtype=float)
 
 
-def benjamini_hochberg(p: Numbers, *, rate: float = 0.05) -> npt.NDArray[np.bool_]:
+def benjamini_hochberg(p: Numbers, *, rate: float = 0.05) -> Flags:
     """Which of several tests to call significant so that at most `rate` of those called are expected to be false.
 
     nan is not a test. Benjamini and Hochberg 1995.

@@ -29,11 +29,9 @@ from maestro_analytics.analysis.statistics.absorbed import (
     posterior,
     quadratic,
 )
-from maestro_analytics.analysis.statistics.codes import Codes, all_connected
-from maestro_analytics.analysis.statistics.day_clusters import day_weighted
-from maestro_analytics.analysis.statistics.intervals import Floats, mixture_quantiles
-from maestro_analytics.analysis.statistics.one_thread import one_thread
-from maestro_analytics.analysis.statistics.shrinkage import rank_ends
+from maestro_analytics.analysis.statistics.arrays import Codes, Floats, components, numbered_by_size, one_thread
+from maestro_analytics.analysis.statistics.day_effects import day_weighted
+from maestro_analytics.analysis.statistics.intervals import mixture_quantiles
 
 LIKINGS = np.linspace(0, 0.4, 9) ** 2
 """Correlations among which the data choose, evenly spaced by the spread of likings."""
@@ -188,26 +186,13 @@ def comparable(cells: Cells) -> tuple[Codes, Codes]:
     Two agents are comparable when graders connect them, and rubrics, and months: each by itself, because a difference
     between rubrics cannot be separated from a difference between the agents who use them.
     """
-    from scipy import sparse
-    from scipy.sparse import csgraph
-
     agents = int(cells.agent.max()) + 1
     label = np.zeros(agents, dtype=np.int64)
     for code in (cells.grader, *cells.other):
         levels = int(code.max()) + 1
-        if levels == 1:
-            continue
         seen = np.bincount(cells.agent * levels + code, minlength=agents * levels).reshape(agents, levels) > 0
-        if all_connected(seen):
-            continue
-        agent, level = np.nonzero(seen)
-        links = sparse.coo_matrix((np.ones(len(agent)), (agent, agents + level)), shape=(agents + levels,) * 2)
-        found = csgraph.connected_components(links, directed=False)[1][:agents]
-        label = np.unique(label * (agents + levels) + found, return_inverse=True)[1]
-    sizes = np.bincount(label)
-    place = np.empty(len(sizes), dtype=np.int64)
-    place[np.argsort(-sizes, kind="stable")] = np.arange(1, len(sizes) + 1)
-    return place[label], sizes[label].astype(np.int64)
+        label = np.unique(label * agents + components(seen), return_inverse=True)[1]
+    return numbered_by_size(label)
 
 
 def _fit(
@@ -328,3 +313,27 @@ def _ahead_of_next(made: Equations, spreads: list[Spread], mean: Floats) -> Floa
         probability += special.stdtr(made.freedom, -np.diff(effect, axis=0) / error) @ spread.share
     ahead[order[:-1]] = probability
     return ahead
+
+
+def rank_ends(drawn: Floats, *, tail: float, simultaneous: bool = False) -> tuple[Floats, Floats]:
+    """Between which ranks each column stands in all but a share `tail` of the rows at each end; 1 is the highest.
+
+    Args:
+        simultaneous: a share 1 - 2 `tail` of the rows has the ranks of all columns inside, not of each alone.
+    """
+    draws, columns = drawn.shape
+    places = np.argsort(-drawn, axis=1)
+    # One row per column of `drawn`: what is sorted next lies together.
+    ranks = np.empty((columns, draws), dtype=np.int32)
+    ranks.T[np.arange(draws)[:, None], places] = np.arange(1, columns + 1, dtype=np.int32)
+    outside = int(draws * tail)
+    if not simultaneous:
+        ends = np.partition(ranks, (outside, draws - 1 - outside), axis=1)
+        return ends[:, outside].astype(float), ends[:, draws - 1 - outside].astype(float)
+    ordered = np.sort(ranks, axis=1)
+    low, high = 0, outside
+    while low < high:
+        middle = (low + high + 1) // 2
+        inside = ((ranks >= ordered[:, middle, None]) & (ranks <= ordered[:, -1 - middle, None])).all(axis=0).mean()
+        low, high = (middle, high) if inside >= 1 - 2 * tail else (low, middle - 1)
+    return ordered[:, low].astype(float), ordered[:, draws - 1 - low].astype(float)

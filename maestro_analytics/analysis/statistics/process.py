@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from maestro_analytics.analysis.statistics.intervals import Floats, Numbers
+from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats, Numbers
 
 OUTSIDE = "outside the limits"
-RUN = "eight on one side"
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,7 @@ class ControlChart:
     Attributes:
         value, centre, lower, upper: the points and the limits that hold for each.
         moving_range: distance from the point before; nan for the first of a series.
-        moving_range_limit: above it a single jump is unusual.
-        sigma_z: how much more the series varies than chance alone (Laney); nan for XmR.
+        sigma_z: how much more the series varies than chance alone (Laney); nan for `ewma`.
         points: how many points the series has.
         signal: why a point stands out, or an empty text.
     """
@@ -32,9 +30,8 @@ class ControlChart:
     lower: Floats
     upper: Floats
     moving_range: Floats
-    moving_range_limit: Floats
     sigma_z: Floats
-    points: npt.NDArray[np.int64]
+    points: Codes
     signal: npt.NDArray[np.str_]
 
 
@@ -60,41 +57,15 @@ class _Series:
             return np.asarray(self.sum(np.nan_to_num(moves)) / np.where(self.points > 1, self.points - 1, np.nan))
 
 
-def xmr(values: Numbers, *, series: Numbers | None = None) -> ControlChart:
-    """Individuals chart: mean +- 2.66 times the mean moving range (3 / d2, with d2 = 1.128).
-
-    Args:
-        values: the points, in order of time.
-        series: which series each point belongs to, one after another; all to one when not given.
-    """
-    x = np.asarray(values, dtype=float)
-    each = _Series(len(x), series)
-    moves = each.moves(x)
-    mean_move = each.mean_move(moves)
-    centre = each.sum(x) / each.points
-    lower, upper = centre - 2.66 * mean_move, centre + 2.66 * mean_move
-    return ControlChart(
-        value=x,
-        centre=centre,
-        lower=lower,
-        upper=upper,
-        moving_range=moves,
-        moving_range_limit=3.267 * mean_move,
-        sigma_z=np.full(len(x), np.nan),
-        points=each.points,
-        signal=_signals(each, x, centre, lower, upper),
-    )
-
-
 def sampled(
     total: Numbers,
     n: Numbers,
     counts: Floats,
     scores: Floats,
     *,
-    series: npt.NDArray[np.int64],
+    series: Codes,
     false_alarms: float = 0.05,
-    judged: npt.NDArray[np.bool_] | None = None,
+    judged: Flags | None = None,
 ) -> ControlChart:
     """Chart of means of `n` values with limits from the series' own values, however skewed they are.
 
@@ -114,7 +85,7 @@ def sampled(
     each = _Series(len(s), series)
     value, centre = s / count, each.sum(s) / each.sum(count)
     if not len(s):
-        return xmr([])
+        return ControlChart(*(s,) * 6, each.points, np.zeros(0, dtype="<U1"))
     frequency = counts + FROM_ALL * counts.sum(0) / counts.sum()
     frequency = frequency / frequency.sum(1, keepdims=True)
     own = frequency @ scores
@@ -123,7 +94,7 @@ def sampled(
     sigma_z = np.fmax(1.0, each.mean_move(each.moves(z)) / 1.128)
     step = (scores[1] - scores[0]) / 2 if len(scores) > 1 else 0.0
 
-    def limits(rate: float, at: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+    def limits(rate: float, at: Codes) -> tuple[Floats, Floats]:
         who = series[at]
         low, high = _quantiles_of_means(frequency, scores, who, count[at], rate / each.points[at] / 2)
         # The values of all that were added move the mean a little: what is usual of the mixture is usual of the series.
@@ -137,7 +108,6 @@ def sampled(
         lower=lower,
         upper=upper,
         moving_range=each.moves(value),
-        moving_range_limit=np.full(len(s), np.nan),
         sigma_z=sigma_z,
         points=each.points,
         signal=_discovered(value, series, (lower, upper), limits, false_alarms, judged),
@@ -146,11 +116,11 @@ def sampled(
 
 def _discovered(
     value: Floats,
-    series: npt.NDArray[np.int64],
+    series: Codes,
     own: tuple[Floats, Floats],
-    limits: Callable[[float, npt.NDArray[np.int64]], tuple[Floats, Floats]],
+    limits: Callable[[float, Codes], tuple[Floats, Floats]],
     rate: float,
-    judged: npt.NDArray[np.bool_] | None,
+    judged: Flags | None,
 ) -> npt.NDArray[np.str_]:
     """The signals of points outside their own limits, of the series that Benjamini and Hochberg's rule keeps.
 
@@ -161,7 +131,7 @@ def _discovered(
         limits: lower and upper limits of some points for another rate.
     """
 
-    def beyond(at: npt.NDArray[np.int64], ends: tuple[Floats, Floats]) -> npt.NDArray[np.int64]:
+    def beyond(at: Codes, ends: tuple[Floats, Floats]) -> Codes:
         return at[(value[at] < ends[0] - 1e-9) | (value[at] > ends[1] + 1e-9)]
 
     candidates = np.arange(len(value)) if judged is None else np.flatnonzero(judged)
@@ -183,7 +153,7 @@ MOST_CONVOLVED = 30
 
 
 def _quantiles_of_means(
-    frequency: Floats, scores: Floats, series: npt.NDArray[np.int64], n: Floats, tail: Floats
+    frequency: Floats, scores: Floats, series: Codes, n: Floats, tail: Floats
 ) -> tuple[Floats, Floats]:
     """Of the mean of n values of a series: below the first and above the second less than `tail` of all means lie."""
     from scipy import special
@@ -222,54 +192,40 @@ def binomial_p(
     successes: Numbers,
     trials: Numbers,
     *,
-    series: npt.NDArray[np.int64],
+    series: Codes,
     false_alarms: float = 0.05,
-    judged: npt.NDArray[np.bool_] | None = None,
+    judged: Flags | None = None,
 ) -> ControlChart:
     """Laney's p' chart with exact binomial limits: a stable series has a point outside with chance `false_alarms`.
 
-    `judged` and signals as in `sampled`.
+    Limits are widened by how much the series varies beyond chance, `sigma_z`; below 1 it is kept at 1, since a series
+    cannot be steadier than chance, it can only look so. `judged` and signals as in `sampled`.
     """
     from scipy import stats
 
-    chart = laney_p(successes, trials, series=series)
-    k, n = (np.asarray(values, dtype=float) for values in (successes, trials))
-    if not len(k):
-        return chart
-
-    def limits(rate: float, at: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        tail, centre = rate / chart.points[at] / 2, chart.centre[at]
-        low, high = (stats.binom.ppf(q, n[at], centre) / n[at] for q in (tail, 1 - tail))
-        lower = np.clip(centre + chart.sigma_z[at] * (low - centre), 0, 1)
-        return lower, np.clip(centre + chart.sigma_z[at] * (high - centre), 0, 1)
-
-    lower, upper = limits(false_alarms, np.arange(len(k)))
-    signal = _discovered(k / n, series, (lower, upper), limits, false_alarms, judged)
-    return replace(chart, lower=lower, upper=upper, signal=signal)
-
-
-def laney_p(successes: Numbers, trials: Numbers, *, series: Numbers | None = None) -> ControlChart:
-    """Laney's p' chart of a share: the binomial limits, widened by how much the series varies beyond chance.
-
-    sigma_z below 1 is kept at 1: a series cannot be steadier than chance, it can only look so. `series` as in `xmr`.
-    """
     k, n = (np.asarray(values, dtype=float) for values in (successes, trials))
     each = _Series(len(k), series)
     share, centre = k / n, each.sum(k) / each.sum(n)
     sigma = np.sqrt(centre * (1 - centre) / n)
     z = np.divide(share - centre, sigma, out=np.zeros_like(share), where=sigma > 0)
     sigma_z = np.fmax(1.0, each.mean_move(each.moves(z)) / 1.128)
-    lower, upper = (np.clip(centre + side * 3 * sigma * sigma_z, 0, 1) for side in (-1, 1))
+
+    def limits(rate: float, at: Codes) -> tuple[Floats, Floats]:
+        tail = rate / each.points[at] / 2
+        low, high = (stats.binom.ppf(q, n[at], centre[at]) / n[at] for q in (tail, 1 - tail))
+        lower = np.clip(centre[at] + sigma_z[at] * (low - centre[at]), 0, 1)
+        return lower, np.clip(centre[at] + sigma_z[at] * (high - centre[at]), 0, 1)
+
+    lower, upper = limits(false_alarms, np.arange(len(k)))
     return ControlChart(
         value=share,
         centre=centre,
         lower=lower,
         upper=upper,
         moving_range=each.moves(share),
-        moving_range_limit=np.full(len(share), np.nan),
         sigma_z=sigma_z,
         points=each.points,
-        signal=_signals(each, share, centre, lower, upper),
+        signal=_discovered(share, series, (lower, upper), limits, false_alarms, judged),
     )
 
 
@@ -284,7 +240,7 @@ def ewma(values: Numbers, n: Numbers, sd: float, *, weight: float = 0.2, series:
         values, n: mean and number of observations of each point.
         sd: spread of a single observation.
         weight: between 0 (remembers all) and 1 (sees the newest only).
-        series: as in `xmr`.
+        series: which series each point belongs to, one after another; all to one when not given.
     """
     x, count = (np.asarray(numbers, dtype=float) for numbers in (values, n))
     each = _Series(len(x), series)
@@ -302,15 +258,7 @@ def ewma(values: Numbers, n: Numbers, sd: float, *, weight: float = 0.2, series:
         lower=centre - reach,
         upper=centre + reach,
         moving_range=each.moves(x),
-        moving_range_limit=np.full(len(x), np.nan),
         sigma_z=np.full(len(x), np.nan),
         points=each.points,
         signal=np.where(outside, OUTSIDE, ""),
     )
-
-
-def _signals(each: _Series, x: Floats, centre: Floats, lower: Floats, upper: Floats) -> npt.NDArray[np.str_]:
-    side, at = np.sign(x - centre), np.arange(len(x))
-    turns = each.first | (side == 0) | (side != np.append(side[:1], side[:-1]))
-    run = at - np.maximum.accumulate(np.where(turns, at, 0)) + 1
-    return np.where((x < lower) | (x > upper), OUTSIDE, np.where((run >= 8) & (side != 0), RUN, ""))

@@ -1,7 +1,6 @@
 """Whether graders agree, beyond what chance alone would give.
 
-Sources: Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011); Gwet (2008); McGraw and Wong (1996); the
-vendor's help centre, article 4364995 (alignment).
+Sources: Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011); Gwet (2008); McGraw and Wong (1996).
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from maestro_analytics.analysis.statistics.codes import Codes, renumbered
-from maestro_analytics.analysis.statistics.intervals import Floats, Numbers
+from maestro_analytics.analysis.statistics.arrays import Codes, Floats, Numbers, renumbered
 
 Metric = Literal["nominal", "ordinal", "interval"]
 CONSTANT = "all values are equal: there is no disagreement to expect, so agreement cannot be told from habit"
@@ -172,7 +170,7 @@ def raw_agreement(table: Numbers) -> float:
     return float(np.trace(matrix) / matrix.sum()) if matrix.sum() else float("nan")
 
 
-def kappa(table: Numbers, *, weights: Literal["quadratic", "linear"] | None = None) -> float | None:
+def kappa(table: Numbers, *, weights: Literal["quadratic"] | None = None) -> float | None:
     """Cohen's kappa of two raters, weighted by distance for ordered options; None when chance alone agrees fully.
 
     With rare failures it can be below 0 at 90 % agreement: always read the raw agreement beside it.
@@ -182,7 +180,7 @@ def kappa(table: Numbers, *, weights: Literal["quadratic", "linear"] | None = No
     if not matrix.sum() or kinds < 2:
         return None
     steps = np.abs(np.subtract.outer(np.arange(kinds), np.arange(kinds))) / (kinds - 1)
-    cost = {"quadratic": steps**2, "linear": steps, None: (steps > 0).astype(float)}[weights]
+    cost = steps**2 if weights == "quadratic" else (steps > 0).astype(float)
     share = matrix / matrix.sum()
     expected = float((cost * np.outer(share.sum(1), share.sum(0))).sum())
     return None if expected < 1e-12 else 1 - float((cost * share).sum()) / expected
@@ -213,17 +211,3 @@ def icc_a1(table: Numbers) -> float | None:
     rest = ((scores - rows[:, None] - columns[None, :] + grand) ** 2).sum() / ((n - 1) * (k - 1))
     denominator = between_rows + (k - 1) * rest + k * (between_columns - rest) / n
     return None if abs(denominator) < 1e-12 else float((between_rows - rest) / denominator)
-
-
-def alignment(scores: Numbers, benchmark: Numbers, maximum: Numbers) -> float | None:
-    """The vendor's alignment of one grade with its benchmark, in percent.
-
-    Each question counts by its share of all points: sum of max_q / sum(max) * (1 - |o - b| / max_q). Give only the
-    questions that both graders scored.
-    """
-    mine, theirs, most = (np.asarray(values, dtype=float) for values in (scores, benchmark, maximum))
-    counted = most > 0
-    if not counted.any():
-        return None
-    apart = np.abs(mine[counted] - theirs[counted])
-    return float(100 * (1 - apart.sum() / most[counted].sum()))

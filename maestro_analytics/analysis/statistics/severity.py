@@ -13,11 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maestro_analytics.analysis.statistics.codes import Codes, all_connected, summed
-from maestro_analytics.analysis.statistics.intervals import Floats
-from maestro_analytics.analysis.statistics.moods import moods
-from maestro_analytics.analysis.statistics.one_thread import one_thread
-from maestro_analytics.analysis.statistics.symmetric import normal_equations
+from maestro_analytics.analysis.statistics.arrays import (
+    Codes,
+    Floats,
+    components,
+    normal_equations,
+    numbered_by_size,
+    one_thread,
+    summed,
+)
+from maestro_analytics.analysis.statistics.day_effects import moods
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Solved:
         columns: of each factor the columns of the cells, graders first.
         agent_n: grades of each agent; share: which part of them is in each column.
         inverse, beta: of the columns; level: of each agent.
+        contrast: of each grader the weights of its effect less the mean of its component.
     """
 
     n: Floats
@@ -65,6 +71,7 @@ class Solved:
     inverse: Floats
     beta: Floats
     level: Floats
+    contrast: Floats
 
 
 @one_thread()
@@ -89,7 +96,7 @@ def grader_effects(
     columns = [code + offset for (code, _, _), offset in zip(factors, offsets[:-1], strict=True)]
     crossing, right, normal = normal_equations(agent, agents, factors, n, total)
     agent_n, agent_total = summed(agent, n, agents), summed(agent, total, agents)
-    component, linked = _components(crossing[:, :graders])
+    component, linked = numbered_by_size(components(crossing[:, :graders].T > 0))
     share = crossing / agent_n[:, None]
     reduced = normal - crossing.T @ share
     inverse = np.asarray(np.linalg.pinv(reduced, rcond=1e-9, hermitian=True), dtype=float)
@@ -114,7 +121,7 @@ def grader_effects(
         linked=linked,
         residual_sd=variance**0.5,
         degrees_of_freedom=freedom,
-        solved=Solved(n, total, squares, agent, grader, columns, agent_n, share, inverse, beta, level),
+        solved=Solved(n, total, squares, agent, grader, columns, agent_n, share, inverse, beta, level, contrast),
     )
 
 
@@ -134,7 +141,6 @@ class ClusteredErrors:
     day_sd: float
 
 
-@one_thread()
 def from_first(day: Codes) -> Codes:
     """Days counted from the first; those without a date, day 0, stand one day before it.
 
@@ -147,6 +153,7 @@ def from_first(day: Codes) -> Codes:
     return day - first if dated.all() else np.where(dated, day - first + 1, 0)
 
 
+@one_thread()
 def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     """Errors of the effects when grades of one grader and agent, or of one grader and day or month, are alike.
 
@@ -178,11 +185,7 @@ def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     halo = _component(products, pair_n, sharing, len(pair), halo_freedom, variance)
     mood = moods(residual, own, n, grader=grader, day=from_first(day), variance=variance)
 
-    contrast = np.zeros((graders, graders))
-    for label in np.unique(effects.component):
-        members = effects.component == label
-        contrast[np.ix_(members, members)] = np.eye(int(members.sum())) - 1 / members.sum()
-    weights = contrast @ made.inverse[:graders]
+    weights = made.contrast @ made.inverse[:graders]
     # The weight of a pair of grader and agent: its cells' rubrics and months matter little beside.
     direct, through_agents = weights[:, :graders], weights @ made.share.T
     squared = (of_pairs**2).reshape(agents, graders).T
@@ -192,7 +195,7 @@ def clustered_errors(effects: GraderEffects, *, day: Codes) -> ClusteredErrors:
     halo_part = np.asarray(halo * np.clip(pairs, 0, None), dtype=float)
     own_part = np.asarray(effects.error**2 / max(variance, 1e-12) * grader_n, dtype=float)
 
-    mood_part = np.asarray(contrast**2 @ mood.of_mean * np.maximum(own_part, 1.0), dtype=float)
+    mood_part = np.asarray(made.contrast**2 @ mood.of_mean * np.maximum(own_part, 1.0), dtype=float)
     whole = effects.error**2 + halo_part + mood_part
     parts = (
         effects.error**4 / max(effects.degrees_of_freedom, 1.0)
@@ -216,21 +219,3 @@ def _component(products: float, size: Floats, sharing: Floats, clusters: int, fr
         return 0.0
     products += variance * float(((size**2 - size) * sharing).sum())
     return max(products / pairs, 0.0) * clusters / freedom
-
-
-def _components(shared: Floats) -> tuple[Codes, Codes]:
-    """Of each grader the component, numbered from 1 by size, and its graders; `shared`: grades by agent and grader."""
-    from scipy import sparse
-    from scipy.sparse import csgraph
-
-    agents, graders = shared.shape
-    if all_connected(shared.T > 0):
-        return np.ones(graders, dtype=np.int64), np.full(graders, graders)
-    agent, grader = np.nonzero(shared)
-    links = sparse.coo_matrix((np.ones(len(agent)), (grader, agent + graders)), shape=(graders + agents,) * 2)
-    found = csgraph.connected_components(links, directed=False)[1][:graders]
-    _, labels, sizes = np.unique(found, return_inverse=True, return_counts=True)
-    order = np.argsort(-sizes, kind="stable")
-    name = np.empty_like(order)
-    name[order] = np.arange(1, len(sizes) + 1)
-    return name[labels].astype(np.int64), sizes[labels].astype(np.int64)

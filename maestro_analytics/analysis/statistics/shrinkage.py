@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maestro_analytics.analysis.statistics.intervals import Floats, Numbers
+from maestro_analytics.analysis.statistics.arrays import Floats, Numbers
 
 GRID = 24
 NEGLIGIBLE = 12.0
@@ -69,49 +69,3 @@ def shrink(n: Numbers, mean: Numbers, sd: Numbers) -> Shrunk:
     mean_all = share @ mean_of
     error = np.sqrt(share @ (variance + (mean_of - mean_all) ** 2))
     return Shrunk(float(share @ centres), float(share @ tau), within**0.5, share @ kept, mean_all, error)
-
-
-def rank_intervals(
-    mean: Numbers, error: Numbers, *, confidence: float = 0.95, draws: int = 1000, seed: int = 0
-) -> tuple[Floats, Floats]:
-    """Between which ranks each mean may stand (1 is the highest), by drawing all means together."""
-    centre, spread = (np.asarray(values, dtype=float) for values in (mean, error))
-    rng = np.random.default_rng(seed)
-    drawn = rng.standard_normal((draws, len(centre))) * spread + centre
-    return rank_ends(drawn, tail=0.5 - confidence / 2)
-
-
-def rank_ends(drawn: Floats, *, tail: float, simultaneous: bool = False) -> tuple[Floats, Floats]:
-    """Between which ranks each column stands in all but a share `tail` of the rows at each end; 1 is the highest.
-
-    Args:
-        simultaneous: a share 1 - 2 `tail` of the rows has the ranks of all columns inside, not of each alone.
-    """
-    draws, columns = drawn.shape
-    places = np.argsort(-drawn, axis=1)
-    # One row per column of `drawn`: what is sorted next lies together.
-    ranks = np.empty((columns, draws), dtype=np.int32)
-    ranks.T[np.arange(draws)[:, None], places] = np.arange(1, columns + 1, dtype=np.int32)
-    outside = int(draws * tail)
-    if not simultaneous:
-        ends = np.partition(ranks, (outside, draws - 1 - outside), axis=1)
-        return ends[:, outside].astype(float), ends[:, draws - 1 - outside].astype(float)
-    ordered = np.sort(ranks, axis=1)
-    low, high = 0, outside
-    while low < high:
-        middle = (low + high + 1) // 2
-        inside = ((ranks >= ordered[:, middle, None]) & (ranks <= ordered[:, -1 - middle, None])).all(axis=0).mean()
-        low, high = (middle, high) if inside >= 1 - 2 * tail else (low, middle - 1)
-    return ordered[:, low].astype(float), ordered[:, draws - 1 - low].astype(float)
-
-
-def probability_above_next(mean: Numbers, error: Numbers) -> Floats:
-    """For means in falling order: how likely each one truly lies above the next; nan for the last."""
-    from scipy import special
-
-    centre, spread = (np.asarray(values, dtype=float) for values in (mean, error))
-    if not len(centre):
-        return centre
-    gap = np.append(centre[:-1] - centre[1:], np.nan)
-    noise = np.append(np.sqrt(spread[:-1] ** 2 + spread[1:] ** 2), 1.0)
-    return np.asarray(special.ndtr(gap / np.where(noise > 0, noise, 1e-12)))

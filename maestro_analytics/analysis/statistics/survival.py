@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.statistics.codes import crossed, summed
+from maestro_analytics.analysis.statistics.arrays import crossed, summed
 
 
 def kaplan_meier(
