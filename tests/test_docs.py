@@ -101,7 +101,7 @@ def test_help_is_whole_sentences_and_says_what_a_value_is(words, parameter):
 
 def test_the_ticket_in_the_help_of_explain_is_one_of_the_sandbox():
     """Whatever the day: the demo's centre begins 180 days before it."""
-    from maestro_analytics.cli.explain import explain
+    from maestro_analytics.cli.query import explain
     from maestro_analytics.cli.refresh import SANDBOX_AGENTS, SANDBOX_DAYS
     from maestro_analytics.sandbox import Sandbox
 

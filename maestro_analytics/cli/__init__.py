@@ -21,8 +21,8 @@ from typer.exceptions import TyperException
 import maestro_analytics
 from maestro_analytics import errors
 from maestro_analytics.cli import exit_codes
+from maestro_analytics.cli.commands import Group, Program
 from maestro_analytics.cli.exit_codes import exit_code
-from maestro_analytics.cli.groups import Group, Program
 from maestro_analytics.cli.output import JsonOutput, discard, emit_json, use_utf8
 from maestro_analytics.files import disk_fault
 from maestro_analytics.text import harmless
@@ -44,23 +44,23 @@ class Commands(Group):
 
 MODULES = {
     "refresh": "refresh",
-    "land": "land",
-    "reconcile": "reconcile",
+    "land": "refresh",
+    "reconcile": "refresh",
     "status": "maintenance",
     "replay": "maintenance",
     "quarantine": "maintenance",
     "compact": "maintenance",
-    "prune": "prune",
-    "erase": "erase",
+    "prune": "maintenance",
+    "erase": "maintenance",
     "sql": "query",
-    "explain": "explain",
+    "explain": "query",
     "report": "report",
     "lab": "report",
-    "mcp": "mcp",
     "push": "push",
     "export": "export",
-    "lake": "lake",
-    "dbt": "dbt",
+    "lake": "tools",
+    "dbt": "tools",
+    "mcp": "tools",
     "doctor": "doctor",
     "sandbox": "sandbox",
 }

@@ -1,4 +1,4 @@
-"""`status`, `replay`, `quarantine` and `compact`: show and maintain the data folder."""
+"""`status`, `replay`, `quarantine`, `compact`, `prune` and `erase`: show and maintain the data folder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from maestro_analytics.cli.commands import command_group, moment
 from maestro_analytics.cli.exit_codes import PARTIAL, exit_code, worst
-from maestro_analytics.cli.groups import command_group
 from maestro_analytics.cli.output import AsJson, Format, check_destination, emit_json, write
 from maestro_analytics.values import rows_of
 
@@ -34,7 +34,8 @@ def register(app: typer.Typer) -> None:
     group.command("retry")(quarantine_retry)
     group.command("export")(quarantine_export)
     app.add_typer(group)
-    app.command()(compact)
+    for command in (compact, prune, erase):
+        app.command()(command)
 
 
 def status(
@@ -283,3 +284,135 @@ def _conclude(outcomes: list[Reread], *, database: str, as_json: bool, failure: 
         print(f"{'quarantined':<20}{quarantined:>12,}")
         print(f"{report['status']}: {database}, from {len(outcomes)} kept files")
     raise typer.Exit(code)
+
+
+def prune(
+    before: Annotated[
+        str, typer.Option("--before", metavar="DATE", help="Remove files of before this date or moment, UTC.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would be removed, and remove nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove kept files received before a moment from which no row of the database comes any more.
+
+    Later exports have brought all that they held. A replay gives the same tables afterwards: this is checked with one
+    before anything is removed, so that it takes as long as a replay.
+
+    \b
+    Examples:
+      maestro-analytics prune --before 2026-01-01 --dry-run
+      maestro-analytics prune --before 2026-01-01
+    """
+    from maestro_analytics.errors import EmptyStore
+    from maestro_analytics.push import copy_into
+    from maestro_analytics.settings import Settings
+    from maestro_analytics.warehouse import Master
+    from maestro_analytics.warehouse.prune import prune as remove
+
+    def tell(each: Reread) -> None:
+        print(f"checked with {each.file.name if each.file else each.export}", file=sys.stderr)
+
+    settings = Settings.from_environment()
+    if not settings.data.exists():
+        raise EmptyStore(path=settings.database)
+    limit = moment(before, option="--before")
+    with Master.open(settings.data, command="prune") as master:
+        if not master.has_landed():
+            raise EmptyStore(path=settings.database)
+        pruned = remove(master, limit, dry_run=dry_run, on_reread=tell)
+        if not dry_run:
+            copy_into(master.connection, settings.data)
+            master.publish()
+    files = sum(pruned.exports.values())
+    if as_json:
+        emit_json(
+            {
+                "status": "planned" if dry_run else "complete",
+                "before": limit.isoformat(),
+                "files": files,
+                "bytes": pruned.bytes,
+                "kinds": pruned.exports,
+                "kept_files": pruned.kept_files,
+                "kept_bytes": pruned.kept_bytes,
+                "needed_for_replay": pruned.needed_for_replay,
+                "database": str(settings.database),
+            }
+        )
+        return
+    for kind, count in pruned.exports.items():
+        print(f"{kind:<12}{count:>10,} files")
+    what = "would be removed" if dry_run else "removed"
+    print(f"{files:,} kept files, {pruned.bytes / 2**20:,.1f} MiB, {what}")
+    print(f"{pruned.kept_files:,} kept files, {pruned.kept_bytes / 2**20:,.1f} MiB, stay")
+    if pruned.needed_for_replay:
+        print(
+            f"{pruned.needed_for_replay:,} of them hold nothing that the database needs, but a replay without them "
+            "would give other tables; if they are many, run `maestro-analytics replay` first"
+        )
+
+
+def erase(
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="NAME", help="Erase this person: a name, e-mail address or id.")
+    ] = None,
+    ticket: Annotated[
+        str | None, typer.Option("--ticket", metavar="SOURCE:ID", help="Erase this ticket, such as zendesk:5310985.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be erased, and erase nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a person or a ticket from the tables, history, quarantine, kept files, push ledger and published file.
+
+    A replay brings none of it back; a refresh does while the vendor still has it. Rows of others go too when their text
+    names the person's full name or e-mail address, or the ticket's id of five characters or more. An agent id, a first
+    name or a nickname alone in the text of others stays: it cannot be told from other numbers and words.
+
+    \b
+    Examples:
+      maestro-analytics erase --agent harrison@example.com --dry-run
+      maestro-analytics erase --ticket zendesk:5310985
+    """
+    from maestro_analytics.errors import EmptyStore, InvalidArgument
+    from maestro_analytics.push import copy_into
+    from maestro_analytics.push import ledger as push_ledger
+    from maestro_analytics.settings import Settings
+    from maestro_analytics.warehouse import Master
+    from maestro_analytics.warehouse import erase as erasing
+
+    if (agent is None) == (ticket is None):
+        raise InvalidArgument("give either --agent or --ticket")
+    settings = Settings.from_environment()
+    if not settings.data.exists():
+        raise EmptyStore(path=settings.database)
+    with Master.open(settings.data, command="erase") as master:
+        subject = erasing.ticket(master.connection, ticket) if ticket else erasing.agent(master.connection, str(agent))
+        near = erasing.nearest_people(master.connection, agent) if agent else []
+        erased = erasing.erase(master, subject, dry_run=dry_run)
+        agent_ids, tickets = ((), subject.ids) if subject.is_ticket else (subject.ids, ())
+        pushes = push_ledger.erase(settings.data, agent_ids=agent_ids, tickets=tickets, dry_run=dry_run)
+        if not dry_run and settings.database.exists():
+            copy_into(master.connection, settings.data)
+            master.publish()
+    report = {
+        "status": "planned" if dry_run else "complete",
+        "tables": erased.tables,
+        "files": erased.files,
+        "file_rows": erased.file_rows,
+        "removed_files": erased.removed_files,
+        "pushes": pushes,
+        "database": str(settings.database),
+    }
+    if agent and not (erased.tables or erased.file_rows):
+        nearest = f" Nearest: {', '.join(map(repr, near))}." if near else ""
+        print(f"nothing is about {agent!r} or names them.{nearest}", file=sys.stderr)
+    if as_json:
+        emit_json(report)
+        return
+    for table, rows in erased.tables.items():
+        print(f"{table:<28}{rows:>12,}")
+    print(f"{'records in kept files':<28}{erased.file_rows:>12,}  in {erased.files} files")
+    print(f"{'unreadable kept files':<28}{erased.removed_files:>12,}")
+    print(f"{'push ledger':<28}{pushes:>12,}")
+    print("nothing was erased (--dry-run)" if dry_run else f"erased; published {settings.database}")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maestro_analytics.cli import exit_codes
-from maestro_analytics.cli.groups import command_group
-from maestro_analytics.cli.options import moment
+from maestro_analytics.cli.commands import command_group, moment
 from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
 from maestro_analytics.push.metrics import METRICS
 

@@ -1,4 +1,4 @@
-"""`refresh`: the main job, its plan, and its rehearsal in the sandbox."""
+"""`refresh`, `land` and `reconcile`: what brings data into the database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from threading import Event
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from maestro_analytics.cli import exit_codes
-from maestro_analytics.cli.options import choices, moment
+from maestro_analytics.cli.commands import choices, moment
 from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
 from maestro_analytics.kinds import COACHING, TABLES_OF
 
 if TYPE_CHECKING:
+    from maestro_analytics.land_files import LandReport
     from maestro_analytics.pipeline import RefreshReport
+    from maestro_analytics.reconcile import ReconcileReport
     from maestro_analytics.settings import Settings
 
 SANDBOX_DAYS = 180
@@ -35,15 +38,32 @@ Until = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add `refresh`."""
-    app.command()(refresh)
-    JsonOutput.of_nothing_done["refresh"] = _nothing_done
+    """Add the commands of this module."""
+    for command, nothing_done in ((refresh, _not_refreshed), (land, _not_landed), (reconcile, _not_reconciled)):
+        app.command()(command)
+        JsonOutput.of_nothing_done[command.__name__] = nothing_done
 
 
-def _nothing_done() -> dict[str, Any]:
+def _not_refreshed() -> dict[str, Any]:
     from maestro_analytics.settings import DataFolder
 
     return {"tables": {}, "requests": 0, "quarantined": 0, "database": DataFolder().database, "gaps": []}
+
+
+def _not_landed() -> dict[str, Any]:
+    from maestro_analytics.settings import DataFolder
+
+    return {"files": [], "tables": {}, "quarantined": 0, "database": DataFolder().database}
+
+
+def _not_reconciled() -> dict[str, Any]:
+    return {
+        "counts": {"ghosts": 0, "missing": 0, "stale": 0},
+        "ghosts": [],
+        "missing": [],
+        "stale": [],
+        "removed": False,
+    }
 
 
 def refresh(
@@ -109,14 +129,14 @@ def refresh(
             deadline_seconds=deadline,
             pace=PollPace(first_seconds=0.1) if sandbox else None,
         )
-    code = _exit_code(report)
+    code = _exit_code(report, has_gaps=bool(report.gaps))
     if quiet and code:
         for failure in report.errors:
             print(f"{type(failure).__name__}: {failure}", file=sys.stderr)
     if as_json:
         emit_json(report.as_json(), exit_code=code)
     elif code or not quiet:
-        _print_report(report)
+        _print_refreshed(report)
     raise typer.Exit(code)
 
 
@@ -148,11 +168,11 @@ def stopping(stop: Event) -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def _exit_code(report: RefreshReport) -> int:
+def _exit_code(report: RefreshReport | LandReport | ReconcileReport, *, has_gaps: bool = False) -> int:
     """The first of 3, 5, 4, 6 that holds; an interruption before all of them."""
     if report.interrupted:
         return exit_codes.INTERRUPTED
-    gaps = [exit_codes.PARTIAL] if report.gaps else []
+    gaps = [exit_codes.PARTIAL] if has_gaps else []
     return exit_codes.worst([*map(exit_codes.exit_code, report.errors), *gaps])
 
 
@@ -226,7 +246,7 @@ def _print_plan(
     )
 
 
-def _print_report(report: RefreshReport) -> None:
+def _print_refreshed(report: RefreshReport) -> None:
     for table, rows in report.tables.items():
         print(f"{table:<20}{rows:>12,}")
     print(f"{'quarantined':<20}{report.quarantined:>12,}")
@@ -234,3 +254,115 @@ def _print_report(report: RefreshReport) -> None:
     for gap in report.gaps:
         print(f"gap: {gap['kind']} {gap['window_start']} to {gap['window_end']}")
     print(f"{report.status}: {report.database}")
+
+
+def land(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Zips, plain CSVs, and folders of either.")],
+    kind: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="What the files are: raw, groups or audit. Default: by their columns."),
+    ] = None,
+    asked_at: Annotated[
+        str | None,
+        typer.Option(
+            "--asked-at", metavar="DATE", help="When the vendor made the files. Default: their newest moment."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="DATE", help="With --until: the period of which the files are the whole."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="End of that period, not included.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Land export files from the dashboard, a colleague or a bucket. Needs no token and no network.
+
+    They are checked, kept and published as the exports of a refresh are. A file that has landed before changes nothing,
+    and nothing that an export asked for later has brought is replaced.
+
+    \b
+    Examples:
+      maestro-analytics land export.zip
+      maestro-analytics land ~/Downloads/exports --json
+      maestro-analytics land january.zip --since 2026-01-01 --until 2026-02-01 --asked-at 2026-02-02
+    """
+    from maestro_analytics.exports.events import Noticed
+    from maestro_analytics.exports.progress import progress
+    from maestro_analytics.land_files import land as land_files
+
+    stop = Event()
+    with stopping(stop), progress() as show:
+        report = land_files(
+            paths,
+            kind=kind,
+            asked_at=moment(asked_at, option="--asked-at"),
+            since=moment(since, option="--since"),
+            until=moment(until, option="--until"),
+            stop=stop,
+            on_event=show,
+        )
+        for warning in report.warnings:
+            show(Noticed(warning))
+        for error in report.errors:
+            show(Noticed(f"{type(error).__name__}: {error}"))
+    code = _exit_code(report)
+    if as_json:
+        emit_json(report.as_json(), exit_code=code)
+    else:
+        _print_landed(report)
+    raise typer.Exit(code)
+
+
+def _print_landed(report: LandReport) -> None:
+    results = [file.result for file in report.files]
+    for result in ("landed", "unchanged", "refused"):
+        print(f"{'files ' + result:<20}{results.count(result):>12,}")
+    for table, rows in report.tables.items():
+        print(f"{table:<20}{rows:>12,}")
+    print(f"{'quarantined':<20}{report.quarantined:>12,}")
+    print(f"{report.status}: {report.database}")
+
+
+def reconcile(
+    since: Since = None,
+    until: Until = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove ghosts from the tables.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a period again and report how the database differed from the vendor.
+
+    Ghosts are grades that the vendor no longer has, missing ones were not in the database, stale ones had other
+    content. Missing and stale grades are corrected; ghosts stay unless --remove is given.
+
+    \b
+    Examples:
+      maestro-analytics reconcile --since 2026-01-01
+      maestro-analytics reconcile --since 2026-01-01 --until 2026-02-01 --remove --json
+    """
+    from maestro_analytics.exports.progress import progress
+    from maestro_analytics.reconcile import reconcile as run
+    from maestro_analytics.settings import Settings
+
+    first, end = moment(since, option="--since"), moment(until, option="--until")
+    settings = Settings.from_environment()
+    stop = Event()
+    with stopping(stop), progress() as on_event:
+        report = run(settings, since=first, until=end, remove=remove, stop=stop, on_event=on_event)
+    code = _exit_code(report)
+    if as_json:
+        emit_json(report.as_json(), exit_code=code)
+    else:
+        _print_differences(report)
+    raise typer.Exit(code)
+
+
+def _print_differences(report: ReconcileReport) -> None:
+    for name, done in (("ghosts", "removed" if report.removed else "kept"), ("missing", "landed"), ("stale", "landed")):
+        grades = getattr(report, name)
+        print(f"{name:<8} {grades.height:>9,} {done}")
+        for row in grades.iter_rows(named=True):
+            print(f"  {row['grade_key']}")
+    for error in report.errors:
+        print(f"{type(error).__name__}: {error}")

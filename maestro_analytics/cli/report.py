@@ -5,20 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.cli.commands import moment
 from maestro_analytics.cli.output import Format, ForSpreadsheets, check_destination, csv_text, write_content
+from maestro_analytics.errors import InvalidArgument, UnknownName
 from maestro_analytics.extras import require
 
 if TYPE_CHECKING:
     from maestro_analytics.analysis.filters import Filters
     from maestro_analytics.analysis.report.model import Section
+    from maestro_analytics.warehouse import Store
 
 WHAT = ("agents", "graders", "questions", "coaching", "all", "scorecard", "site")
 FORMATS = ("table", "csv", "json", "html", "xlsx")
+SCORECARD_FORMATS = ("table", "json", "html")
 
 
 def register(app: typer.Typer) -> None:
@@ -82,9 +87,6 @@ def report(
     import polars as pl
 
     from maestro_analytics import warehouse
-    from maestro_analytics.cli import scorecard
-    from maestro_analytics.cli.options import moment
-    from maestro_analytics.errors import InvalidArgument, UnknownName
 
     if what not in WHAT:
         raise UnknownName(kind="report", name=what, known=WHAT)
@@ -111,17 +113,17 @@ def report(
     }
     with warehouse.open() as store:
         if what == "scorecard":
-            scorecard.scorecard(store, agent, kind=kind, output=output, min_n=min_n, filters=chosen)
+            _scorecard(store, agent, kind=kind, output=output, min_n=min_n, filters=chosen)
             return
         if what == "site":
             if agent is not None:
                 raise InvalidArgument("a site has all agents: use `report scorecard --agent NAME` for one.")
-            scorecard.site(store, output=output, min_n=min_n, filters=chosen)
+            _site(store, output=output, min_n=min_n, filters=chosen)
             return
         chosen["agent"] = agent
         coming = _watched(reports.in_turn(store, what, min_n=min_n, **chosen))
         if kind == "html":
-            write_content(reports.page(coming, as_of=scorecard.as_of(store)), output)
+            write_content(reports.page(coming, as_of=_as_of(store)), output)
             return
         if kind == "json":
             write_content(reports.as_json(coming) + "\n", output)
@@ -215,3 +217,54 @@ def lab(
         environment = environment_with(MAESTRO_DATA=str(Settings.from_environment().data.absolute()))
         command = [sys.executable, "-m", "jupyterlab", str(folder), *given[has_folder:]]
         raise typer.Exit(subprocess.call(command, env=environment))  # noqa: S603
+
+
+def _scorecard(store: Store, name: str | None, *, kind: str, output: Path | None, min_n: int, filters: Filters) -> None:
+    """Write the scorecard of the agent called `name`, among all whom `filters` choose.
+
+    Raises:
+        UnknownName, InvalidArgument: the agent or the format does not exist, or several agents are called so.
+    """
+    from maestro_analytics.analysis import report as reports
+    from maestro_analytics.settings import Settings
+
+    if name is None:
+        raise InvalidArgument("whose scorecard? Say it with --agent NAME (a name, an e-mail address or an id).")
+    if kind not in SCORECARD_FORMATS:
+        raise UnknownName(kind="format of a scorecard", name=kind, known=SCORECARD_FORMATS)
+    links = Settings.from_environment().ticket_urls
+    person_id = reports.person_called(store, name)
+    cards = reports.scorecards(store, min_n=min_n, **filters)
+    card = cards.of(person_id)
+    if kind == "html":
+        text = reports.scorecard_page(cards, card, addresses=links, as_of=_as_of(store))
+    elif kind == "json":
+        text = reports.scorecard_json(cards, card, addresses=links)
+    elif output is None:
+        reports.show_scorecard(cards, card, to=sys.stdout, links=links)
+        return
+    else:
+        lines = StringIO()
+        reports.show_scorecard(cards, card, to=lines, links=links)
+        text = lines.getvalue()
+    write_content(text, output)
+
+
+def _site(store: Store, *, output: Path | None, min_n: int, filters: Filters) -> None:
+    """Write the site into the folder `output`."""
+    from maestro_analytics.analysis import report as reports
+    from maestro_analytics.settings import Settings
+
+    if output is None:
+        raise InvalidArgument("where should the site go? Name a folder with --output FOLDER.")
+    links = Settings.from_environment().ticket_urls
+    pages = 0
+    for _ in reports.write_site(store, output, min_n=min_n, addresses=links, as_of=_as_of(store), **filters):
+        pages += 1
+    typer.echo(f"wrote {output / 'index.html'} and {pages - 1} more pages", err=True)
+
+
+def _as_of(store: Store) -> str:
+    """How fresh the data is, in words."""
+    fresh = store.refreshed_at
+    return f"Data as of {fresh:%Y-%m-%d %H:%M} UTC" if fresh else ""

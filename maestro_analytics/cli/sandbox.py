@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from maestro_analytics.cli.groups import command_group
+from maestro_analytics.cli.commands import command_group
 
 
 def register(app: typer.Typer) -> None:

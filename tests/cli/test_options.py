@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maestro_analytics.cli.options import choices, moment
+from maestro_analytics.cli.commands import choices, moment
 from maestro_analytics.errors import InvalidArgument
 
 KINDS = ("raw", "groups", "audit", "coaching")

@@ -1,15 +1,17 @@
-"""`lake`: write the tables as Delta Lake, and query them."""
+"""`lake`, `dbt` and `mcp`: the tables for other tools."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maestro_analytics.cli.groups import command_group
-from maestro_analytics.cli.output import AsJson, Format, emit_json, write
+from maestro_analytics.cli.commands import command_group
+from maestro_analytics.cli.output import AsJson, Format, emit_json, write, write_content
+from maestro_analytics.extras import require
 
 if TYPE_CHECKING:
     from maestro_analytics.lake import Written
@@ -19,8 +21,8 @@ Account = Annotated[str | None, typer.Option(metavar="NAME", help="Ask this acco
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module to `app`."""
-    group = command_group(
+    """Add the commands of this module."""
+    lake = command_group(
         "lake",
         help="The tables as Delta Lake, by month, for Spark, Databricks, DuckDB, Trino, polars and pandas alike.",
         examples=(
@@ -29,10 +31,16 @@ def register(app: typer.Typer) -> None:
             'lake sql "select count(*) from grades" --at /mnt/lake',
         ),
     )
-    group.command("write")(write_to)
-    group.command("show")(show)
-    group.command("sql")(sql)
-    app.add_typer(group)
+    lake.command("write")(write_to)
+    lake.command("show")(show)
+    lake.command("sql")(sql)
+    dbt = command_group(
+        "dbt", help="The published file in a dbt project.", examples=("dbt sources --output models/sources.yml",)
+    )
+    dbt.command("sources")(sources)
+    app.add_typer(lake)
+    app.add_typer(dbt)
+    app.command()(mcp)
 
 
 def write_to(
@@ -144,3 +152,46 @@ def _report(written: Written, *, as_json: bool) -> None:
         f"{written.parts_written} parts written, {written.parts_kept} as they were",
         file=sys.stderr,
     )
+
+
+def sources(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to this file, not to standard output.")
+    ] = None,
+) -> None:
+    """Write a sources.yml for the published file: descriptions of everything in it, and tests that hold.
+
+    dbt-duckdb reads the file where profiles.yml attaches it, read-only, as `maestro`. A refresh is not in its way.
+
+    \b
+    Examples:
+      maestro-analytics dbt sources > models/sources.yml
+      maestro-analytics dbt sources --output models/sources.yml
+    """
+    from maestro_analytics import warehouse
+    from maestro_analytics.warehouse.dbt_sources import dbt_sources
+
+    with warehouse.open() as store:
+        write_content(dbt_sources(store), output)
+
+
+def mcp() -> None:
+    """Serve the answers to an assistant over the Model Context Protocol, on standard input and output.
+
+    Read-only: a tool for each answer with its filters, `sql` on the published file, and `describe`. Give your
+    assistant this command, and the data folder in its environment:
+
+    \b
+      {"command": "maestro-analytics", "args": ["mcp"], "env": {"MAESTRO_DATA": "/srv/qa/data"}}
+
+    \b
+    Example:
+      maestro-analytics mcp
+    """
+    require("mcp", for_what="`mcp`")
+    from maestro_analytics import warehouse
+
+    with warehouse.open(is_restricted=True) as store:
+        from maestro_analytics.assistant import serve
+
+        serve(store)
