@@ -4,10 +4,9 @@ It is built from the vendor's reference alone and imports nothing of the rest of
 on one side is not hidden by the same misreading on the other.
 """
 
-from maestro_analytics.sandbox.account import Account
 from maestro_analytics.sandbox.faults import FAULTS, UnknownFault
 from maestro_analytics.sandbox.received import Inbox, Metric, Received
-from maestro_analytics.sandbox.sandbox import Sandbox
+from maestro_analytics.sandbox.sandbox import Account, Sandbox
 from maestro_analytics.sandbox.simulation.habits import HABITS, UnknownHabit
 from maestro_analytics.sandbox.truth import AgentTruth, GraderTruth, Truth
 

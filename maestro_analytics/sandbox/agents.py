@@ -6,11 +6,10 @@ import threading
 from typing import Any
 
 from maestro_analytics.sandbox.http import Reply, json_reply
-from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.routing import Call, Field, Refusal, Route
 from maestro_analytics.sandbox.simulation.chance import PEOPLE, draws, identifier
 from maestro_analytics.sandbox.simulation.people import Person
 from maestro_analytics.sandbox.simulation.timeline import Centre
-from maestro_analytics.sandbox.validation import Field, Refusal
 
 _EMAIL = Field("email", required=True)
 _AVAILABILITY_PATHS = ("/update-agent-availability", "/agents/update-agent-availability")

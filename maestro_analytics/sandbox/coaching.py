@@ -10,11 +10,10 @@ from typing import Any
 from maestro_analytics.sandbox.clock import Clock
 from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.http import Reply, json_reply
-from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.routing import Call, Field, Refusal, Route, moment_text
 from maestro_analytics.sandbox.simulation.chance import RECORD, draws, identifier, mix
 from maestro_analytics.sandbox.simulation.coaching import Record
 from maestro_analytics.sandbox.simulation.timeline import Centre
-from maestro_analytics.sandbox.validation import Field, Refusal, moment_text
 
 DEFAULT_COUNT = 25
 

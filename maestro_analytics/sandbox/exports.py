@@ -19,12 +19,11 @@ from maestro_analytics.sandbox.files.columns import RAW_FILES
 from maestro_analytics.sandbox.files.rows import Row, audit_rows, grades_updated, group_rows
 from maestro_analytics.sandbox.files.write import Damage, RawSelection, write_raw, write_table
 from maestro_analytics.sandbox.http import Reply, json_reply
-from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.routing import Call, Field, Refusal, Route
 from maestro_analytics.sandbox.simulation.chance import FILE, draws, identifier
 from maestro_analytics.sandbox.simulation.grades import CALIBRATIONS, GRADER_QA, GRADING, Grade
 from maestro_analytics.sandbox.simulation.timeline import Centre
 from maestro_analytics.sandbox.store import ObjectStore
-from maestro_analytics.sandbox.validation import Field, Refusal
 
 _TOKEN = Field("apiToken")
 _WINDOW = (Field("startDate", "date", required=True), Field("endDate", "date", required=True), Field("name"))

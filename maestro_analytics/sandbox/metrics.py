@@ -8,12 +8,16 @@ from maestro_analytics.sandbox.agents import Directory
 from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.http import Reply, json_reply
 from maestro_analytics.sandbox.received import Inbox, Metric
-from maestro_analytics.sandbox.routing import Call, Route
+from maestro_analytics.sandbox.routing import (
+    Call,
+    Field,
+    Refusal,
+    Route,
+    batch_of,
+    moment_text,
+)
 from maestro_analytics.sandbox.simulation.chance import FILE, draws
 from maestro_analytics.sandbox.tickets import Tickets
-from maestro_analytics.sandbox.validation import Field, Refusal, checked, moment_text, undocumented_dates
-
-LARGEST_BATCH = 500
 
 _AGENT_METRIC = (
     Field("agent_id", required=True),
@@ -28,37 +32,6 @@ _TICKET_METRIC = (
     Field("ticket_event_id", nullable=True),
     Field("metric_deleted", "boolean"),
 )
-
-
-def batch_of(call: Call, fields: tuple[Field, ...], inbox: Inbox, what: str) -> list[dict[str, Any]]:
-    """The entries of a batch, each checked.
-
-    Raises:
-        Refusal: 422, naming each entry and parameter that is wrong.
-    """
-    entries = call.body.get("batch")
-    if not isinstance(entries, list) or not entries:
-        raise Refusal(422, "batch must be an array of at least one")
-    if len(entries) > LARGEST_BATCH:
-        inbox.note_violation(f"{len(entries)} {what} in a batch, {LARGEST_BATCH} are allowed")
-        raise Refusal(422, f"batch must have at most {LARGEST_BATCH} entries")
-    problems, good = [], []
-    known = {field.name for field in fields}
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            problems.append(f"batch[{position}] must be an object")
-            continue
-        for name in entry.keys() - known:
-            inbox.note_violation(f"unknown parameter {name!r} in a batch of {what}")
-        try:
-            good.append(checked(entry, fields, where=f"batch[{position}]."))
-            for date in undocumented_dates(entry, fields):
-                inbox.note_violation(f"undocumented form of a date: {date} in a batch of {what}")
-        except Refusal as refusal:
-            problems.append(refusal.message)
-    if problems:
-        raise Refusal(422, "; ".join(problems))
-    return good
 
 
 class Metrics:

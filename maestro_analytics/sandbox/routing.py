@@ -1,20 +1,172 @@
-"""Route a request to its endpoint, after checks of token, limits, JSON and parameters."""
+"""Endpoints: which one a request is for, and the checks of its token, the rate limits, its JSON and its parameters."""
 
 from __future__ import annotations
 
 import hmac
 import json
+import math
 import re
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
 from maestro_analytics.sandbox.faults import Faults
 from maestro_analytics.sandbox.http import Reply, Request, json_reply
-from maestro_analytics.sandbox.limits import SlidingWindows
 from maestro_analytics.sandbox.received import Inbox
-from maestro_analytics.sandbox.validation import Field, Refusal, checked, undocumented_dates
+
+LARGEST_BATCH = 500
+SECONDS_DATE = "2017-12-13T05:00:00Z"
+_DOCUMENTED = {
+    "date": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII),
+    "moment": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z", re.ASCII),
+}
+_TAKEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+"""What the vendor was seen to take: public clients send fractions and `+00:00`."""
+
+
+class Refusal(Exception):
+    """A request that the vendor refuses, with the status and the message of the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        self.message = message
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A parameter.
+
+    Kinds: text, boolean, number, integer, date (documented to the second), moment (to the millisecond), enum, texts (an
+    array of strings), object, anything.
+    """
+
+    name: str
+    kind: str = "text"
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    least: int = 0
+    nullable: bool = False
+
+
+def checked(values: Mapping[str, Any], fields: Sequence[Field], *, where: str = "") -> dict[str, Any]:
+    """The known parameters, dates as aware datetimes.
+
+    Raises:
+        Refusal: 422, naming each parameter that is missing or wrong.
+    """
+    result: dict[str, Any] = {}
+    problems = []
+    for field in fields:
+        if field.name not in values:
+            if field.required:
+                problems.append(f"{where}{field.name} is required")
+            continue
+        value = values[field.name]
+        if value is None and field.nullable:
+            continue
+        try:
+            result[field.name] = _value(field, value)
+        except ValueError as error:
+            problems.append(f"{where}{field.name} {error}")
+    if problems:
+        raise Refusal(422, "; ".join(problems))
+    return result
+
+
+def moment_of(text: str) -> datetime:
+    """A date string that the vendor takes as an aware datetime."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def moment_text(moment: datetime) -> str:
+    """A moment as the vendor's JSON has it: with milliseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _value(field: Field, value: Any) -> Any:
+    if field.kind in _DOCUMENTED:
+        return _moment(value)
+    if field.kind == "text":
+        if not isinstance(value, str) or (field.required and not value.strip()):
+            raise ValueError("must be a string that is not empty" if field.required else "must be a string")
+    elif field.kind == "enum":
+        if value not in field.choices:
+            raise ValueError(f"must be one of {', '.join(field.choices)}")
+    elif field.kind == "boolean":
+        if not isinstance(value, bool):
+            raise ValueError("must be a boolean")
+    elif field.kind == "number":
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or value != value
+            or abs(value) == float("inf")
+        ):
+            raise ValueError("must be a number")
+    elif field.kind == "integer":
+        if not (isinstance(value, str) and value.isascii() and value.isdigit()) or int(value) < field.least:
+            raise ValueError(f"must be a whole number of at least {field.least}")
+        return int(value)
+    elif field.kind == "texts":
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise ValueError("must be an array of strings")
+        if field.required and not value:
+            raise ValueError("must name at least one")
+    elif field.kind == "object" and not isinstance(value, dict):
+        raise ValueError("must be an object")
+    return value
+
+
+def undocumented_dates(values: Mapping[str, Any], fields: Sequence[Field]) -> list[str]:
+    """The dates among checked values that are not written as the reference has it, as `name 'value'`."""
+    return [
+        f"{field.name} {values[field.name]!r}"
+        for field in fields
+        if field.kind in _DOCUMENTED
+        and field.name in values
+        and not _DOCUMENTED[field.kind].fullmatch(values[field.name])
+    ]
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str) and _TAKEN.fullmatch(value):
+        try:
+            return moment_of(value)
+        except ValueError:
+            pass
+    raise ValueError(f"must be a UTC date like {SECONDS_DATE}")
+
+
+class SlidingWindows:
+    """At most so many requests in any second and in any minute of one token; None switches a window off."""
+
+    def __init__(self, *, per_second: int | None, per_minute: int | None, timer: Callable[[], float]) -> None:
+        self._windows = [
+            (limit, seconds) for limit, seconds in ((per_second, 1.0), (per_minute, 60.0)) if limit is not None
+        ]
+        self._timer = timer
+        self._taken: deque[float] = deque(maxlen=max((limit for limit, _ in self._windows), default=0))
+        self._lock = threading.Lock()
+
+    def take(self) -> int:
+        """0 when the request may pass, which counts it; else the seconds, rounded up, until one may."""
+        with self._lock:
+            now = self._timer()
+            wait = 0.0
+            for limit, seconds in self._windows:
+                if len(self._taken) >= limit:
+                    wait = max(wait, self._taken[-limit] + seconds - now)
+            if wait > 0:
+                return math.ceil(wait)
+            self._taken.append(now)
+            return 0
+
 
 ROOT = "/api/v1"
 _HTML = (
@@ -46,10 +198,10 @@ class Route:
     reads: str = "body"
     token_in_body: bool = False
     is_metrics_batch: bool = False
-    _matcher: re.Pattern[str] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_matcher", re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/]+)", self.pattern)))
+    @cached_property
+    def _matcher(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/]+)", self.pattern))
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
         found = self._matcher.fullmatch(path) if method == self.method else None
@@ -150,3 +302,34 @@ class Api:
         if not isinstance(body, dict):
             raise Refusal(422, "the body must be a JSON object")
         return body
+
+
+def batch_of(call: Call, fields: tuple[Field, ...], inbox: Inbox, what: str) -> list[dict[str, Any]]:
+    """The entries of a batch, each checked.
+
+    Raises:
+        Refusal: 422, naming each entry and parameter that is wrong.
+    """
+    entries = call.body.get("batch")
+    if not isinstance(entries, list) or not entries:
+        raise Refusal(422, "batch must be an array of at least one")
+    if len(entries) > LARGEST_BATCH:
+        inbox.note_violation(f"{len(entries)} {what} in a batch, {LARGEST_BATCH} are allowed")
+        raise Refusal(422, f"batch must have at most {LARGEST_BATCH} entries")
+    problems, good = [], []
+    known = {field.name for field in fields}
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            problems.append(f"batch[{position}] must be an object")
+            continue
+        for name in entry.keys() - known:
+            inbox.note_violation(f"unknown parameter {name!r} in a batch of {what}")
+        try:
+            good.append(checked(entry, fields, where=f"batch[{position}]."))
+            for date in undocumented_dates(entry, fields):
+                inbox.note_violation(f"undocumented form of a date: {date} in a batch of {what}")
+        except Refusal as refusal:
+            problems.append(refusal.message)
+    if problems:
+        raise Refusal(422, "; ".join(problems))
+    return good

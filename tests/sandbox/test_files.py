@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maestro_analytics.sandbox.faults import Faults
-from maestro_analytics.sandbox.files import text as file_text
 from maestro_analytics.sandbox.files.columns import LABEL, TEXT
-from maestro_analytics.sandbox.files.write import RawSelection, write_raw
+from maestro_analytics.sandbox.files.write import RENDER, RawSelection, write_raw
 from maestro_analytics.sandbox.simulation.timeline import Centre
 
 FILES = ("total_scores", "section_scores", "individual_answers", "annotations", "csat")
@@ -94,7 +93,7 @@ def test_a_file_can_have_a_header_and_no_rows(calm, reading):
 
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\x00")), st.integers(0, 5))
 def test_any_text_survives_the_writing(reading, value, form):
-    for render in (file_text.RENDER[TEXT], file_text.RENDER[LABEL]):
+    for render in (RENDER[TEXT], RENDER[LABEL]):
         line = "a,b,c\n1," + render(value, form) + ",3\n"
         assert [row["b"] for row in reading.rows_of(line.encode())] == [value]
 

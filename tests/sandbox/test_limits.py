@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maestro_analytics.sandbox.limits import SlidingWindows
+from maestro_analytics.sandbox.routing import SlidingWindows
 
 
 def test_the_eleventh_request_in_a_second_is_refused_with_the_time_to_wait(open_sandbox):
