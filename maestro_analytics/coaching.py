@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 
 from maestro_analytics.api import Transport
-from maestro_analytics.api.coaching import CoachingLists
-from maestro_analytics.api.pages import LongList, RecordFile
+from maestro_analytics.api.coaching import CoachingLists, LongList, RecordFile
 from maestro_analytics.errors import Cancelled, MaestroError
 from maestro_analytics.exports import Window, joined, without
 from maestro_analytics.exports.lifecycle import check_clock

@@ -54,7 +54,7 @@ LONGEST_MODULE = 500
 
 
 def room_of(module: str) -> str | None:
-    """`maestro_analytics.api.pages` -> `api`; None for what is not ours."""
+    """`maestro_analytics.api.retry` -> `api`; None for what is not ours."""
     parts = module.split(".")
     return parts[1] if parts[0] == "maestro_analytics" and len(parts) > 1 else None
 

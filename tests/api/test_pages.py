@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from maestro_analytics import errors
 from maestro_analytics.api import Transport, endpoints
-from maestro_analytics.api.coaching import CoachingLists
-from maestro_analytics.api.pages import PASSES, Pages
+from maestro_analytics.api.coaching import PASSES, CoachingLists, Pages
 
 
 @pytest.fixture

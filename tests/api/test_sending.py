@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from maestro_analytics import errors
 from maestro_analytics.api import Transport, endpoints
 from maestro_analytics.api import transport as transport_module
-from maestro_analytics.api.metrics import send_batch
+from maestro_analytics.api.agents import send_batch
 from maestro_analytics.api.tickets import Tickets
 from maestro_analytics.errors import Cancelled
 from maestro_analytics.settings import Settings
