@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from maestro_analytics.push.compute import Span as Span
     from maestro_analytics.push.ledger import copy_into as copy_into
     from maestro_analytics.push.metrics import METRICS as METRICS
+    from maestro_analytics.push.push import PushReport as PushReport
     from maestro_analytics.push.push import push_agent_metrics as push_agent_metrics
     from maestro_analytics.push.push import push_computed as push_computed
     from maestro_analytics.push.push import push_file as push_file
     from maestro_analytics.push.push import push_ticket_metrics as push_ticket_metrics
-    from maestro_analytics.push.report import PushReport as PushReport
 
 _HOMES = {
     "METRICS": "metrics",
-    "PushReport": "report",
+    "PushReport": "push",
     "Span": "compute",
     "copy_into": "ledger",
     "push_agent_metrics": "push",

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -117,24 +116,6 @@ def api_moment(moment: datetime) -> str:
 def entries_of(frame: pl.DataFrame) -> list[Entry]:
     """The rows of a frame of entries, in order of time (then of their other names)."""
     return [Entry(*row) for row in frame.select(*ENTRY_SCHEMA).sort(IN_ORDER).iter_rows()]
-
-
-def frame_of(entries: Iterable[Entry]) -> pl.DataFrame:
-    """The frame of entries with these rows."""
-    rows = [
-        (
-            entry.agent_id,
-            entry.ticket_id,
-            entry.source_id,
-            entry.metric_id,
-            entry.timestamp,
-            entry.ticket_event_id,
-            entry.metric_value,
-            entry.metric_deleted,
-        )
-        for entry in entries
-    ]
-    return pl.DataFrame(rows, schema=ENTRY_SCHEMA, orient="row")
 
 
 def with_payload_hash(frame: pl.DataFrame) -> pl.DataFrame:

@@ -10,8 +10,7 @@ from typing import Any
 from maestro_analytics.errors import OutcomeUnknown, RequestRefused, SettingsError, TryAgain, Unreachable
 from maestro_analytics.push.entries import BATCH_SIZE, Entry, Kind
 from maestro_analytics.push.ledger import PushLedger
-from maestro_analytics.push.refusals import Refusals, Refused, Suspicion, Trait, spread
-from maestro_analytics.push.replies import read_reply
+from maestro_analytics.push.replies import Refusals, Refused, Suspicion, Trait, read_reply, spread
 
 TRIES = 3
 """How often a batch goes out in one push while its reply is lost."""
@@ -26,10 +25,6 @@ AGENTS_TRIED = 4
 """Of so many agents that were refused in an earlier push, and are refused together, each is tried in every push."""
 
 SendBatch = Callable[[list[dict[str, Any]]], Sequence[Any]]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Sending:
@@ -50,12 +45,10 @@ class Sending:
         kind: Kind,
         *,
         refusals: Refusals | None = None,
-        now: Callable[[], datetime] = _now,
     ) -> None:
         self._send_batch = send_batch
         self._ledger = ledger
         self._kind = kind
-        self._now = now
         self.acknowledged: set[Any] = set()
         self.rejected: dict[Any, tuple[Entry, str]] = {}
         self.unknown: dict[Any, tuple[Entry, str]] = {}
@@ -102,7 +95,7 @@ class Sending:
         words = self._deliver(batch)
         if words is None:
             return
-        if len(batch) == 1 or self._now() - min(refusal.at for _, refusal in refused) >= TRIED_APART:
+        if len(batch) == 1 or datetime.now(UTC) - min(refusal.at for _, refusal in refused) >= TRIED_APART:
             for part in self._come_apart(batch, words):
                 self._send_apart(part)
             return
@@ -124,7 +117,7 @@ class Sending:
 
         Args:
             entries: what was sent.
-            next_id: see `people.next_ids`.
+            next_id: see `compute.next_ids`.
 
         Raises:
             As `send`.
@@ -150,7 +143,7 @@ class Sending:
         """Send one batch until its entries are settled; the vendor's words if it is refused as a whole."""
         for attempt in range(TRIES):
             self.resent += len(batch) if attempt else 0
-            self._ledger.sent(self._kind, batch, at=self._now())
+            self._ledger.sent(self._kind, batch, at=datetime.now(UTC))
             try:
                 results = self._send_batch([entry.body() for entry in batch])
             except SettingsError:
@@ -186,7 +179,7 @@ class Sending:
     def _come_apart(self, batch: Sequence[Entry], words: str) -> list[Sequence[Entry]]:
         """The parts in which to send a refused batch again; none once its entries are known to be bad.
 
-        The order within each slot stays, or is mended afterwards (`planning.plan_repeats`).
+        The order within each slot stays, or is mended afterwards (`diff.plan_repeats`).
         """
         if len(batch) == 1:
             self._suspicion.refused_alone(batch[0])
@@ -231,7 +224,7 @@ class Sending:
         return {entry.key for entry in batch}
 
     def _acknowledge(self, entries: Sequence[Entry]) -> None:
-        self._ledger.acknowledged(self._kind, entries, at=self._now())
+        self._ledger.acknowledged(self._kind, entries, at=datetime.now(UTC))
         for entry in entries:
             self.acknowledged.add(entry.key)
             self.unknown.pop(entry.key, None)

@@ -1,15 +1,18 @@
-"""Which rows of a frame can be sent: every other one is named with its reason, none is dropped.
+"""Metrics that a user gives: read from a file, and checked as a frame.
 
-Text is cast here, where a failed cast is noticed, then the pandera schema of the kind looks at the typed rows.
-Identifiers are never cast: a number has lost its leading zeros before we see it.
+Every row that cannot be sent is named with its reason; none is dropped. Text is cast here, where a failed cast is
+noticed, then the pandera schema of the kind looks at the typed rows. Identifiers are never cast: a number has lost its
+leading zeros before we see it.
 """
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import maestro_analytics.tables  # noqa: F401  first, since it keeps pandera's import quiet where PySpark is installed
@@ -23,6 +26,63 @@ from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.push.entries import ENTRY_SCHEMA, FACTS, KEY, Entry, Kind
 from maestro_analytics.tables import casting
 from maestro_analytics.tables.columns import UTC_MOMENT
+
+PARQUET_MAGIC = b"PAR1"
+
+
+def read_metrics_file(path: Path) -> tuple[pl.DataFrame, list[dict[str, str | None]]]:
+    """The rows of a CSV or Parquet file with the API's field names in its header.
+
+    A CSV is UTF-8, with or without a byte-order mark, fields divided by commas. Nothing is inferred: an empty
+    field is null, everything else stays text.
+
+    Returns:
+        The frame, and the lines of a CSV that have too many or too few fields, as a report's `rejected`.
+
+    Raises:
+        InvalidArgument: the file is missing, empty, or neither of the two.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(PARQUET_MAGIC))
+        if magic == PARQUET_MAGIC:
+            return pl.read_parquet(path, hive_partitioning=False), []
+        return _read_csv(path)
+    except OSError as error:
+        raise InvalidArgument(f"{path} cannot be read: {error.strerror or error}") from None
+    except (pl.exceptions.ComputeError, pl.exceptions.PolarsError) as error:
+        raise InvalidArgument(f"{path} cannot be read as Parquet: {error}") from None
+    except UnicodeDecodeError:
+        raise InvalidArgument(f"{path} is neither Parquet nor text in UTF-8") from None
+    except csv.Error as error:
+        raise InvalidArgument(f"{path} cannot be read as CSV: {error}") from None
+
+
+def _read_csv(path: Path) -> tuple[pl.DataFrame, list[dict[str, str | None]]]:
+    rows: list[list[str | None]] = []
+    ragged: list[dict[str, str | None]] = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        header = next((fields for fields in reader if any(fields)), None)
+        if header is None:
+            raise InvalidArgument(f"{path} is empty: the first line names the fields")
+        names = [name.strip() for name in header]
+        if len(set(names)) < len(names):
+            raise InvalidArgument(f"{path} names a column twice: {', '.join(names)}")
+        for fields in reader:
+            if not any(fields):
+                continue
+            if len(fields) != len(names):
+                told = dict(zip(names, fields, strict=False))
+                facts = {name: told.get(name) for name in ("agent_id", "metric_id", "timestamp")}
+                reason = f"line {reader.line_num}: {len(fields)} fields, the header has {len(names)}"
+                ragged.append(facts | {"reason": reason})
+                continue
+            rows.append([value or None for value in fields])
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row"), ragged
+
+
+# isort: split
 
 
 def _filled(description: str) -> pa.Column:

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from maestro_analytics.errors import InvalidArgument
-from maestro_analytics.push.files import read_metrics_file
+from maestro_analytics.push.validate import read_metrics_file
 
 
 def read(tmp_path, content):
