@@ -20,37 +20,44 @@ from typing import TYPE_CHECKING, Any
 from maestro_analytics.analysis.agent_ranking import agent_ranking
 from maestro_analytics.analysis.agreement import grader_agreement, grader_pairs, question_agreement
 from maestro_analytics.analysis.answer import Answer
-from maestro_analytics.analysis.benchmark import alignments, benchmark_bias, calibrations
-from maestro_analytics.analysis.calibration_sessions import calibration_sessions
+from maestro_analytics.analysis.benchmarks import (
+    alignments,
+    benchmark_bias,
+    calibration_sessions,
+    calibrations,
+    grader_drift,
+)
 from maestro_analytics.analysis.changes import changes
 from maestro_analytics.analysis.coaching_effect import coaching_effect, coaching_timeline
-from maestro_analytics.analysis.coaching_follow_up import (
+from maestro_analytics.analysis.coaching_records import (
     coaching_coverage,
+    coaching_history,
     open_todos,
     time_to_coach,
     time_to_coach_curve,
     todo_completion,
 )
-from maestro_analytics.analysis.coaching_history import coaching_history
 from maestro_analytics.analysis.csat_link import csat_link
 from maestro_analytics.analysis.filters import Filters, show_filters
-from maestro_analytics.analysis.generalizability import generalizability
-from maestro_analytics.analysis.grader_drift import grader_drift
-from maestro_analytics.analysis.grader_severity import grader_severity, grading_effort
-from maestro_analytics.analysis.grading_coverage import grading_coverage
+from maestro_analytics.analysis.grader_severity import grader_severity
+from maestro_analytics.analysis.grades import (
+    answer_comments,
+    grades,
+    regrades,
+    score_mismatches,
+    score_reconciliation,
+    tickets_to_review,
+)
+from maestro_analytics.analysis.grading_coverage import grading_coverage, grading_effort
+from maestro_analytics.analysis.planning import generalizability, power, sampling_plan
 from maestro_analytics.analysis.points_lost import points_lost, points_lost_by_agent, points_lost_by_team
-from maestro_analytics.analysis.power import power
-from maestro_analytics.analysis.regrades import regrades, score_mismatches, score_reconciliation
-from maestro_analytics.analysis.sampling_plan import sampling_plan
 from maestro_analytics.analysis.scores import (
     agent_scores,
-    grades,
     question_scores,
     rubric_scores,
     section_scores,
     team_scores,
 )
-from maestro_analytics.analysis.tickets_to_review import answer_comments, tickets_to_review
 from maestro_analytics.analysis.trends import control_chart, pass_rate_chart, score_trend
 
 if TYPE_CHECKING:

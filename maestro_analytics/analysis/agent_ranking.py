@@ -10,8 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import Compared, compare_agents
-from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg
-from maestro_analytics.analysis.summaries import on_scale, summed, with_mean
+from maestro_analytics.analysis.summaries import beyond_chance, on_scale, summed, with_mean
 
 METHOD = "mixed model of agent, grader, rubric and month; shrunk; ranks from joint draws"
 FEWEST_AGENTS = 5
@@ -82,19 +81,13 @@ def agent_ranking(
         .sort("component", pl.col("shrunk").round(9), "person_id", descending=[False, True, False], nulls_last=True)
     )
     with_others = pl.col("agents_compared") > 1
-    doubt = (2 * pl.min_horizontal("above", 1 - pl.col("above"))).fill_null(1.0)
-    tests = table.select(pl.when("reliable").then(doubt).otherwise(None).fill_null(float("nan")))
-    flagged = benjamini_hochberg(tests.to_series().to_numpy(), rate=1 - confidence)
+    doubt = table.select((2 * pl.min_horizontal("above", 1 - pl.col("above"))).fill_null(1.0)).to_series().to_numpy()
     table = table.with_columns(
         rank=pl.int_range(1, pl.len() + 1).over("component").cast(pl.Int64),
         rank_lo=pl.when(with_others).then("rank_lo").cast(pl.Int64),
         rank_hi=pl.when(with_others).then("rank_hi").cast(pl.Int64),
         kept=pl.when(with_others).then("kept"),
-        stands_out=pl.when(pl.Series(flagged) & (pl.col("above") > 0.5))
-        .then(pl.lit("above"))
-        .when(pl.Series(flagged))
-        .then(pl.lit("below"))
-        .otherwise(pl.lit("")),
+        stands_out=beyond_chance(table["above"] - 0.5, doubt, table["reliable"], rate=1 - confidence),
         method=pl.lit(METHOD + (", rank intervals simultaneous" if simultaneous else "")),
         not_settled=pl.col("ahead_of_next") < confidence,
     )

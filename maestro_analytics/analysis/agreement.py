@@ -11,7 +11,7 @@ from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import reliability
 from maestro_analytics.analysis.statistics.arrays import Floats
-from maestro_analytics.analysis.summaries import widened_by_agents, with_mean
+from maestro_analytics.analysis.summaries import sums_of, widened_by_agents, with_mean
 
 FEWEST_TICKETS = 30
 PILED, FEWEST_EFFECTIVE = 0.25, 40.0
@@ -225,15 +225,7 @@ def grader_pairs(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -
     """
     choice = pairing(store, filters)
     pairs = _pairs(store.query("paired_scores", **choice.variables))
-    apart = pl.col("apart")
-    table = pairs.group_by("grader", "other").agg(
-        n=apart.count().cast(pl.Int64),
-        n_na=apart.null_count().cast(pl.Int64),
-        total=apart.sum(),
-        squares=(apart**2).sum(),
-        cubes=(apart**3).sum(),
-        mad=apart.abs().mean(),
-    )
+    table = pairs.group_by("grader", "other").agg(**sums_of(pl.col("apart")))
     table = with_mean(table, min_n=min_n, confidence=0.95, what="tickets")
     table = widened_by_agents(table, pairs, ["grader", "other"], confidence=0.95).rename({"mean": "bias"})
     turned = {name: -pl.col(other) for name, other in (("bias", "bias"), ("lo", "hi"), ("hi", "lo"))}

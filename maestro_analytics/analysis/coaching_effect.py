@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Unpack
+from datetime import date, timedelta
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
-from maestro_analytics.analysis.coached import Coached, Window, coached_grades, coached_questions
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats
+from maestro_analytics.analysis.statistics.arrays import Codes, Floats
 from maestro_analytics.analysis.statistics.effects import (
     Coefficient,
     Effect,
@@ -22,7 +22,7 @@ from maestro_analytics.analysis.statistics.effects import (
     newcomers,
     selection,
 )
-from maestro_analytics.analysis.statistics.trials import MOST_CONTROLS, Trials
+from maestro_analytics.analysis.statistics.trials import MOST_CONTROLS, Coached, Panel, Trials, Window
 
 REGRESSION = (
     "Agents are coached after bad weeks, and bad weeks pass by themselves: 'before and after' and 'against all "
@@ -77,6 +77,92 @@ EFFECTS = {
     "reason": pl.String,
     "warning": pl.String,
 }
+
+
+def coached_grades(store: Store, choice: Choice, window: Window, *, margin: int = 0) -> list[Coached]:
+    """One entry, about whole grades; none without a session that is chosen, or without grades."""
+    # Small queries first: in a report they would wait for the long one of another answer.
+    sessions = _sessions(store, "coaching_sessions", choice)
+    scores = store.query("adjusted_trend", **_around(choice, window, margin), every="day", week_zone=choice.week_zone)
+    scores = scores.select("person_id", "n", "total", "zeros", "zeros_total", day="period").filter(pl.col("n") > 0)
+    return _gathered(store, scores, sessions)
+
+
+def coached_questions(store: Store, choice: Choice, window: Window) -> list[Coached]:
+    """One entry for each question that was coached in a session that is chosen, as if all had the mean of all."""
+    scores = store.query("daily_question_scores", **_around(choice, window), week_zone=choice.week_zone)
+    sums = scores.group_by("question_id").agg(pl.col("n", "total").sum())
+    moved = sums.select("question_id", moved=pl.col("total").sum() / pl.col("n").sum() - pl.col("total") / pl.col("n"))
+    scores = scores.join(moved, on="question_id").with_columns(total=pl.col("total") + pl.col("n") * pl.col("moved"))
+    return _gathered(store, scores, _sessions(store, "coached_questions", choice), by="question_id")
+
+
+def _around(choice: Choice, window: Window, margin: int = 0) -> dict[str, Any]:
+    """Filters of the scores: those of the sessions but for the agent, with room before and after the period."""
+    variables = choice.variables_of("team", "rubric", "source", "grade_type", "include_uncovered")
+    if choice.since:
+        variables["since"] = choice.since - timedelta(days=max(2 * window.before, margin) + 1)
+    if choice.until:
+        variables["until"] = choice.until + timedelta(days=max(window.after, margin) + 2)
+    return variables
+
+
+def _sessions(store: Store, query: str, choice: Choice) -> pl.DataFrame:
+    """All sessions, those of other periods and agents too, and which of them are `wanted`."""
+    everything = store.query(query, week_zone=choice.week_zone)
+    chosen = store.query(query, **choice.variables_of("since", "until", "team", "agent"), week_zone=choice.week_zone)[
+        "coaching_session_id"
+    ]
+    return everything.with_columns(wanted=pl.col("coaching_session_id").is_in(chosen.unique().implode()))
+
+
+def _gathered(store: Store, scores: pl.DataFrame, sessions: pl.DataFrame, *, by: str | None = None) -> list[Coached]:
+    members = store.query("team_members").group_by("person_id").agg(pl.col("group_id").min())
+    names = scores["person_id"].unique().drop_nulls().sort()
+    people = names.to_frame().with_row_index("person")
+    people = people.join(members, on="person_id", how="left", maintain_order="left").with_columns(
+        pl.col("person").cast(pl.Int64), team=pl.col("group_id").fill_null("").rank("dense").cast(pl.Int64) - 1
+    )
+    # As numbers in order of the ids: a join would copy a million texts.
+    number = pl.col("person_id").cast(pl.Enum(names)).to_physical().cast(pl.Int64)
+    scores = scores.filter(pl.col("person_id").is_not_null()).with_columns(person=number)
+    sessions = sessions.join(people, on="person_id")
+    first, last = scores["day"].min(), scores["day"].max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        return []
+    parts = {(): scores} if by is None else scores.partition_by(by, as_dict=True)
+    found = []
+    for key in sorted(parts):
+        mine = sessions if by is None else sessions.filter(pl.col(by) == key[0])
+        if not mine["wanted"].any():
+            continue
+        panels = [
+            Panel.of(
+                parts[key]["person"].to_numpy(),
+                _days_since(first, parts[key]["day"]),
+                parts[key][n].to_numpy().astype(float),
+                parts[key][total].to_numpy().astype(float),
+                persons=people.height,
+                days=(last - first).days + 1,
+                team=people["team"].to_numpy(),
+            )
+            for n, total in (("n", "total"), ("zeros", "zeros_total"))
+            if n in parts[key].columns
+        ]
+        found.append(
+            Coached(
+                panels[0],
+                panels[1] if len(panels) > 1 else None,
+                mine["person"].to_numpy(),
+                _days_since(first, mine["day"]),
+                mine["wanted"].to_numpy(),
+            )
+        )
+    return found
+
+
+def _days_since(first: date, days: pl.Series) -> Codes:
+    return (days - first).dt.total_days().to_numpy()
 
 
 def coaching_effect(
@@ -216,7 +302,7 @@ def _checked(
                 "well: agents of equal scores may be better ones in a bad stretch, so no row is recommended."
             )
             return rows, "", why
-        if _contradict(imputed, matched):
+        if imputed.lo > matched.hi or matched.lo > imputed.hi:
             why = (
                 f"{lower}; held against their own earlier scores and against agents of equal scores they show effects "
                 "that contradict each other: no row is recommended."
@@ -225,11 +311,6 @@ def _checked(
         why = f"{lower}, without a dip before the session: they are held against their own earlier scores."
         return rows, IMPUTED, why
     return rows, usual, ""
-
-
-def _contradict(one: Coefficient, other: Coefficient) -> bool:
-    """Whether two intervals have nothing in common."""
-    return one.lo > other.hi or other.lo > one.hi
 
 
 def _row(effect: Effect, recommended: str, left_out: int, min_sessions: int) -> dict[str, object]:
@@ -352,11 +433,13 @@ def _week(
 ) -> dict[str, object]:
     from scipy import special
 
-    start = members.day + (7 * week if week < 0 else 7 * (week - 1) + 1)
-    end = start + 7 if week < 0 else np.clip(_next_session(data, members) + 1, start, start + 7)
-    n, total = data.panel.window(members.person, start, end)
+    person, day = members.person, members.day
+    following = data.next_session(person, day)
+    start = day + (7 * week if week < 0 else 7 * (week - 1) + 1)
+    end = start + 7 if week < 0 else np.clip(following + 1, start, start + 7)
+    n, total = data.panel.window(person, start, end)
     w = weights * n
-    overlapping = _others_by(data, members, week)
+    overlapping = data.next_session(person, day + 7 * week - 1) < day if week < 0 else following <= day + 7 * week
     counted = n > 0
     base = {
         "n": int(counted.sum()),
@@ -368,7 +451,7 @@ def _week(
         return base | {"mean": None, "lo": None, "hi": None, "reliable": False, "reason": "no grades in this week"}
     score = total / np.maximum(n, 1)
     mean = float((w * score).sum() / w.sum())
-    clusters = np.unique(members.person, return_inverse=True)[1]
+    clusters = np.unique(person, return_inverse=True)[1]
     influence = np.bincount(clusters, w * (score - mean)) / w.sum()
     number = int((np.bincount(clusters, w) > 0).sum())
     error = float(np.sqrt((influence**2).sum() * number / max(number - 1, 1)))
@@ -382,24 +465,3 @@ def _week(
         "reliable": not reason,
         "reason": reason,
     }
-
-
-def _next_session(data: Coached, members: Trials) -> Codes:
-    """The day of the next session of each member's person, after the day of decision; a day far off without one."""
-    never = int(data.panel.counts.shape[1]) + 1000
-    key = np.sort(data.person * never + data.day)
-    at = np.searchsorted(key, members.person * never + members.day, side="right")
-    person, day = np.divmod(np.append(key, -1)[at], never)
-    return np.where(person == members.person, day, never)
-
-
-def _others_by(data: Coached, members: Trials, week: int) -> Flags:
-    """Which members' persons have another session between the day of decision and the end of `week`."""
-    stride = int(data.panel.counts.shape[1]) + 1000
-    key = np.sort(data.person * stride + data.day)
-    at = members.person * stride + members.day
-    near, far = (at + 7 * week, at) if week < 0 else (at + 1, at + 7 * week + 1)
-    return np.searchsorted(key, far, side="left") > np.searchsorted(key, near, side="left")
-
-
-__all__ = ["coaching_effect", "coaching_timeline"]

@@ -15,6 +15,12 @@ from maestro_analytics.analysis.filters import Choice, Store
 from maestro_analytics.analysis.statistics import day_effects, mixed
 from maestro_analytics.analysis.statistics.absorbed import Cells
 from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats, crossed, renumbered, summed
+from maestro_analytics.analysis.statistics.severity import (
+    ClusteredErrors,
+    GraderEffects,
+    clustered_errors,
+    grader_effects,
+)
 from maestro_analytics.analysis.summaries import nullable
 
 EFFECTS: dict[str, type[pl.DataType]] = {
@@ -144,10 +150,7 @@ def compare_agents(
 
 @dataclass(frozen=True)
 class Sums:
-    """The cells that have a score, as arrays in order of rubric, person, grader and day.
-
-    `day` counts from the last day of 1969 and is 0 where a grade has no date.
-    """
+    """The cells that have a score, as arrays in order of rubric, person, grader and day; `day` as in `day_numbers`."""
 
     person: Codes
     grader: Codes
@@ -189,7 +192,7 @@ def ordered(cells: pl.DataFrame) -> Sums:
 
 
 def day_numbers(days: pl.Series) -> Codes:
-    """Days as numbers that count from the last day of 1969; 0 where there is none."""
+    """Days as numbers: 1 is 1 January 1970; 0 where there is no date."""
     numbers = _array(days.to_physical().fill_null(-1), np.int64)
     numbers += 1
     return numbers
@@ -250,11 +253,9 @@ def _compared(
         repeats = ticket_design(store, choice, cells)
         design = np.ones(int(cells.person.max()) + 1)
         design[repeats["person"].to_numpy()] = repeats["ticket_design"].to_numpy()
-        divisor = design[cells.person]
-        effective = (effective[0] / divisor, effective[1] / divisor, effective[2] / divisor)
+        effective = _divided(effective, design[cells.person])
     if _mostly_of_one(crossed(agent, len(persons), grader, int(grader.max()) + 1, cells.n)).any():
-        divisor = _likings(effective, agent, grader, rubric, month)
-        effective = (effective[0] / divisor, effective[1] / divisor, effective[2] / divisor)
+        effective = _divided(effective, _likings(effective, agent, grader, rubric, month))
     effects = mixed.agent_effects(
         Cells(*effective, agent=agent, grader=grader, other=[rubric, month]),
         confidence=confidence,
@@ -285,6 +286,10 @@ def _compared(
     # Said beside a ranking only, which is what draws are for.
     with_one = _with_one_grader(agent, grader, effective[0]) if draws else 0
     return Compared(agents, effects.between_sd, effects.grader_sd, effects.within_sd, with_one)
+
+
+def _divided(sums: tuple[Floats, Floats, Floats], by: Floats) -> tuple[Floats, Floats, Floats]:
+    return sums[0] / by, sums[1] / by, sums[2] / by
 
 
 def _likings(sums: tuple[Floats, Floats, Floats], agent: Codes, grader: Codes, rubric: Codes, month: Codes) -> Floats:
@@ -359,6 +364,16 @@ def adjusted_means(store: Store, choice: Choice, cells: Sums, *, by_rubric: bool
         )
     numbers = store.query("rubric_numbers").with_columns(pl.col("rubric").cast(pl.Int64))
     return pl.concat(parts).join(numbers, on="rubric", how="left").drop("rubric")
+
+
+def fitted_graders(scored: pl.DataFrame) -> tuple[Cells, GraderEffects, ClusteredErrors]:
+    """Cells with a score, by codes, and the effects of their graders with errors that allow for halo and moods."""
+    person, grader, rubric, month = (
+        renumbered(scored[name].to_numpy()) for name in ("person", "grader", "rubric", "month")
+    )
+    cells = Cells(*cell_sums(scored), person, grader, [rubric, month])
+    effects = grader_effects(cells.n, cells.total, cells.squares, agent=person, grader=grader, other=cells.other)
+    return cells, effects, clustered_errors(effects, day=day_numbers(scored["day"]))
 
 
 def cell_sums(cells: pl.DataFrame) -> tuple[Floats, Floats, Floats]:

@@ -8,15 +8,12 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
-from maestro_analytics.analysis.benchmark import benchmark_bias
+from maestro_analytics.analysis.benchmarks import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import day_numbers, scored_cells, with_names, with_scores
-from maestro_analytics.analysis.statistics.absorbed import Cells
-from maestro_analytics.analysis.statistics.arrays import renumbered
-from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
+from maestro_analytics.analysis.grader_cells import fitted_graders, scored_cells, with_names, with_scores
+from maestro_analytics.analysis.statistics.intervals import doubt_of_zero
 from maestro_analytics.analysis.statistics.mixed import random_grader_effects
-from maestro_analytics.analysis.statistics.severity import clustered_errors, grader_effects
-from maestro_analytics.analysis.summaries import nullable
+from maestro_analytics.analysis.summaries import beyond_chance, nullable
 
 COLUMNS = (
     "grader",
@@ -90,17 +87,10 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     )
     solved = pl.DataFrame(schema=SOLVED)
     if len(names):
-        agent = renumbered(scored["person"].to_numpy())
-        grader = renumbered(scored["grader"].to_numpy())
-        other = [renumbered(scored[name].to_numpy()) for name in ("rubric", "month")]
-        n, total, squares = (scored[column].to_numpy().astype(float) for column in ("n", "total", "squares"))
-        effects = grader_effects(n, total, squares, agent=agent, grader=grader, other=other)
-        clustered = clustered_errors(effects, day=day_numbers(scored["day"]))
+        made, effects, clustered = fitted_graders(scored)
         reach = special.stdtrit(clustered.freedom, 0.5 + confidence / 2) * clustered.error
         effect, lo, hi = effects.effect, effects.effect - reach, effects.effect + reach
-        model, model_lo, model_hi = random_grader_effects(
-            Cells(n, total, squares, agent, grader, other), effects.component, confidence=confidence
-        )
+        model, model_lo, model_hi = random_grader_effects(made, effects.component, confidence=confidence)
         # Fixed agents are safe whoever was given whom, but say little where a grader sees few of the others' agents.
         narrower = (hi - lo) ** 2 - (model_hi - model_lo) ** 2
         difference = np.sqrt(np.clip(narrower, 0, None)) / (hi - lo) * clustered.error
@@ -159,36 +149,8 @@ def _standing_out(table: pl.DataFrame, *, confidence: float) -> pl.DataFrame:
     doubt = doubt_of_zero(
         table["adjusted"], table["lo"], table["hi"], confidence=confidence, freedom=table["freedom"].fill_null(1.0)
     )
-    tested = np.where(table["reliable"].to_numpy(), doubt, np.nan)
-    flagged = pl.Series(benjamini_hochberg(tested, rate=1 - confidence))
     return table.with_columns(
-        stands_out=pl.when(flagged & (pl.col("adjusted") < 0))
-        .then(pl.lit("strict"))
-        .when(flagged)
-        .then(pl.lit("lenient"))
-        .otherwise(pl.lit(""))
-    )
-
-
-def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:
-    """How long does grading take, and how much is graded?
-
-    One row per grader.
-
-    Columns: grader, n, n_na (grades with and without a time), median_minutes, p90_minutes, days (with a grade), grades,
-    grades_per_day, reliable, reason.
-
-    Caveat: speed is not a target: faster grading is less careful.
-    Source: sql/queries/grading_effort.sql. Errors: see `Filters`.
-    """
-    choice = Choice.of(store, filters)
-    frame = store.query("grading_effort", **choice.variables, week_zone=choice.week_zone).with_columns(
-        reliable=pl.col("n") >= 10,
-        reason=pl.when(pl.col("n") >= 10).then(pl.lit("")).otherwise(pl.format("{} timed grades: fewer than 10", "n")),
-    )
-    return Answer.of(
-        frame,
-        choice,
-        question="How long does grading take, and how much is graded?",
-        caveat="Speed of grading is not a target: faster grading is less careful.",
+        stands_out=beyond_chance(
+            table["adjusted"], doubt, table["reliable"], rate=1 - confidence, below="strict", above="lenient"
+        )
     )

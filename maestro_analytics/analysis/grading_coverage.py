@@ -1,4 +1,4 @@
-"""Who is graded often enough, and who is not graded at all."""
+"""How much is graded: of each agent, and by each grader."""
 
 from __future__ import annotations
 
@@ -99,6 +99,30 @@ def grading_coverage(store: Store, *, wish: int = 4, **filters: Unpack[Filters])
         question=question,
         caveat=f"{never} of {table.height} agents have no grade in {weeks} weeks. The files do not say who was absent, "
         "joined or left.",
+    )
+
+
+def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:
+    """How long does grading take, and how much is graded?
+
+    One row per grader.
+
+    Columns: grader, n, n_na (grades with and without a time), median_minutes, p90_minutes, days (with a grade), grades,
+    grades_per_day, reliable, reason.
+
+    Caveat: speed is not a target: faster grading is less careful.
+    Source: sql/queries/grading_effort.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("grading_effort", **choice.variables, week_zone=choice.week_zone).with_columns(
+        reliable=pl.col("n") >= 10,
+        reason=pl.when(pl.col("n") >= 10).then(pl.lit("")).otherwise(pl.format("{} timed grades: fewer than 10", "n")),
+    )
+    return Answer.of(
+        frame,
+        choice,
+        question="How long does grading take, and how much is graded?",
+        caveat="Speed of grading is not a target: faster grading is less careful.",
     )
 
 

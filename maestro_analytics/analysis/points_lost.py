@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import mostly_of_one_grader
-from maestro_analytics.analysis.statistics.intervals import benjamini_hochberg, doubt_of_zero
-from maestro_analytics.analysis.summaries import CLUSTERED_WILSON, FEWEST_CLUSTERS, with_clustered_share, with_share
+from maestro_analytics.analysis.statistics.intervals import doubt_of_zero
+from maestro_analytics.analysis.summaries import (
+    CLUSTERED_WILSON,
+    FEWEST_CLUSTERS,
+    beyond_chance,
+    with_clustered_share,
+    with_share,
+)
 
 COLUMNS = (
     "rubric_id",
@@ -55,12 +60,9 @@ def points_lost(store: Store, *, min_n: int = 30, confidence: float = 0.95, **fi
     choice = Choice.of(store, filters)
     answers = store.query("question_scores", **choice.variables)
     frame = _by(answers, [])
-    lost = pl.col("points_lost")
-    table = (
-        frame.sort(["rubric_name", "rubric_id", "points_lost", "question_id"], descending=[False, False, True, False])
-        .with_columns(share=pl.when(lost.sum().over("rubric_id") > 0).then(100 * lost / lost.sum().over("rubric_id")))
-        .with_columns(cumulative_share=pl.col("share").cum_sum().over("rubric_id"))
-    )
+    table = frame.sort(
+        ["rubric_name", "rubric_id", "points_lost", "question_id"], descending=[False, False, True, False]
+    ).pipe(_with_share_of_loss, ["rubric_id"])
     return Answer.of(
         _with_failures(table, answers, [], min_n=min_n, confidence=confidence).select(COLUMNS),
         choice,
@@ -85,13 +87,13 @@ def points_lost_by_team(
     frame = store.query("question_scores", **choice.variables)
     members = store.query("team_members", **choice.variables_of("team"))
     teams = frame.join(members, on="person_id").rename({"group_id": "team_id", "group_name": "team"})
-    lost = pl.col("points_lost")
-    over = ["team_id", "rubric_id"]
     table = (
         _by(teams, ["team_id", "team"])
-        .sort(["team", *over, "points_lost", "question_id"], descending=[False, False, False, True, False])
-        .with_columns(share=pl.when(lost.sum().over(over) > 0).then(100 * lost / lost.sum().over(over)))
-        .with_columns(cumulative_share=pl.col("share").cum_sum().over(over))
+        .sort(
+            ["team", "team_id", "rubric_id", "points_lost", "question_id"],
+            descending=[False, False, False, True, False],
+        )
+        .pipe(_with_share_of_loss, ["team_id", "rubric_id"])
     )
     table = _with_failures(table, teams, ["team_id"], min_n=min_n, confidence=confidence)
     with_one = mostly_of_one_grader(store, choice, members.rename({"group_id": "team_id"}), "team_id")
@@ -121,14 +123,11 @@ def points_lost_by_agent(
     choice = Choice.of(store, filters)
     answers = store.query("question_scores", **choice.variables)
     people = store.query("people", **choice.variables_of("team", "agent")).select("person_id", "agent_name")
-    lost = pl.col("points_lost")
-    over = ["person_id", "rubric_id"]
     table = (
         _by(answers, ["person_id"])
         .join(people, on="person_id", how="left")
         .sort("person_id", "points_lost", "question_id", descending=[False, True, False])
-        .with_columns(share=pl.when(lost.sum().over(over) > 0).then(100 * lost / lost.sum().over(over)))
-        .with_columns(cumulative_share=pl.col("share").cum_sum().over(over))
+        .pipe(_with_share_of_loss, ["person_id", "rubric_id"])
     )
     table = with_share(table, "short", names=("failure_rate", "lo", "hi"), confidence=confidence)
     with_one = mostly_of_one_grader(store, choice, people, "person_id")
@@ -167,14 +166,7 @@ def _against_everyone(
     gap, everyone_of = table["gap"], table["everyone"]
     doubt = doubt_of_zero(gap, table["lo"] - everyone_of, table["hi"] - everyone_of, confidence=confidence)
     tested = table["reliable"] & ~table[with_one.name].is_in(with_one.implode())
-    flagged = benjamini_hochberg(np.where(tested.to_numpy(), doubt, np.nan), rate=1 - confidence)
-    return table.with_columns(
-        stands_out=pl.when(pl.Series(flagged) & (pl.col("gap") > 0))
-        .then(pl.lit("above"))
-        .when(pl.Series(flagged))
-        .then(pl.lit("below"))
-        .otherwise(pl.lit(""))
-    )
+    return table.with_columns(stands_out=beyond_chance(gap, doubt, tested, rate=1 - confidence))
 
 
 def _by(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
@@ -187,6 +179,14 @@ def _by(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
         )
         .filter(pl.col("n") + pl.col("n_na") > 0)
     )
+
+
+def _with_share_of_loss(table: pl.DataFrame, over: list[str]) -> pl.DataFrame:
+    """Adds share and cumulative_share of the points lost within `over`, in the order of the rows."""
+    lost = pl.col("points_lost")
+    return table.with_columns(
+        share=pl.when(lost.sum().over(over) > 0).then(100 * lost / lost.sum().over(over))
+    ).with_columns(cumulative_share=pl.col("share").cum_sum().over(over))
 
 
 def _with_failures(

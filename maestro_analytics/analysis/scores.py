@@ -25,22 +25,6 @@ MIXED = "A mean across rubrics depends on which rubrics an agent is graded with;
 AUTOFAILS = "No interval can foresee an auto-fail that has not happened yet."
 
 
-def grades(store: Store, **filters: Unpack[Filters]) -> Answer:
-    """Every grade with everything joined.
-
-    One row per live grade: the columns of the view `grades`, and
-
-        week             Date     Monday of the week it counts in (`date_reported_as`)
-        team, teams      String, Int64   the first of the person's groups in order of text, and how many there are
-        coaching_points, todos    Int64  how many refer to it
-
-    Source: sql/queries/grades.sql. Errors: see `Filters`.
-    """
-    choice = Choice.of(store, filters)
-    frame = store.query("grades", **choice.variables, week_zone=choice.week_zone)
-    return Answer.of(frame, choice, question="Which grades are there?")
-
-
 def agent_scores(
     store: Store,
     *,

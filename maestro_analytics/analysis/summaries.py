@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.statistics import intervals
+from maestro_analytics.analysis.statistics.arrays import Floats
 from maestro_analytics.analysis.statistics.day_effects import day_correlation
 
 SUMS = ("n", "n_na", "total", "squares", "cubes")
@@ -60,6 +61,33 @@ def summed(frame: pl.DataFrame, keys: Sequence[str], *extra: str, first: Iterabl
     return frame.group_by(keys).agg(
         *(pl.col(name).max() for name in first), *(pl.col(name).sum() for name in (*SUMS, *extra))
     )
+
+
+def sums_of(apart: pl.Expr) -> dict[str, pl.Expr]:
+    """SUMS of differences, and their mean distance `mad`."""
+    return {
+        "n": apart.count().cast(pl.Int64),
+        "n_na": apart.null_count().cast(pl.Int64),
+        "total": apart.sum(),
+        "squares": (apart**2).sum(),
+        "cubes": (apart**3).sum(),
+        "mad": apart.abs().mean(),
+    }
+
+
+def beyond_chance(
+    gap: pl.Series, doubt: Floats, tested: pl.Series, *, rate: float, below: str = "below", above: str = "above"
+) -> pl.Series:
+    """`below` or `above` where a gap is more than chance, else "".
+
+    Args:
+        doubt: p of "the gap is 0".
+        tested: which rows are judged. Of those named at most a share `rate` is expected to be wrong
+            (Benjamini-Hochberg).
+    """
+    flagged = pl.Series(intervals.benjamini_hochberg(np.where(tested.to_numpy(), doubt, np.nan), rate=rate))
+    side = pl.when(flagged & (gap > 0)).then(pl.lit(above)).when(flagged).then(pl.lit(below)).otherwise(pl.lit(""))
+    return pl.select(side).to_series()
 
 
 def with_mean(

@@ -12,8 +12,7 @@ from simulated_database import START, grade_rows
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
-from maestro_analytics.analysis.charts.labels import standing_first
-from maestro_analytics.analysis.charts.theme import plain, strength
+from maestro_analytics.analysis.charts.theme import plain, standing_first, strength
 from maestro_analytics.text import without_emoji
 
 DRAWN = {

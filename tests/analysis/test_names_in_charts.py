@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maestro_analytics.analysis import charts
-from maestro_analytics.analysis.charts.labels import told_apart, within
+from maestro_analytics.analysis.charts.theme import told_apart, within
 
 SOME_TEXT = st.one_of(
     st.none(),

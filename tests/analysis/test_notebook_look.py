@@ -12,7 +12,7 @@ from simulated_database import START, grade_rows
 
 from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
-from maestro_analytics.analysis.notebook_table import html_table, ordered
+from maestro_analytics.analysis.answer import html_table, ordered
 from tests.commands import COMMAND
 
 

@@ -31,8 +31,6 @@
 `width` is the width of the whole picture in pixels. An empty frame gives a chart that says why it is empty.
 """
 
-from maestro_analytics.analysis.charts.agents import caterpillar, control, group_scores, trend
-from maestro_analytics.analysis.charts.changes import movers
 from maestro_analytics.analysis.charts.coaching import effects, event_study, waiting
 from maestro_analytics.analysis.charts.graders import disagreement, severity
 from maestro_analytics.analysis.charts.grading import (
@@ -44,8 +42,9 @@ from maestro_analytics.analysis.charts.grading import (
     precision,
     sources,
 )
-from maestro_analytics.analysis.charts.notebook import follow_theme
 from maestro_analytics.analysis.charts.questions import agreement, heat_map, pareto
+from maestro_analytics.analysis.charts.scores import caterpillar, control, group_scores, movers, trend
+from maestro_analytics.analysis.charts.theme import follow_theme
 
 __all__ = [
     "agreement",

@@ -7,7 +7,6 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import names, told_apart, with_n
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
     GREEN,
@@ -20,9 +19,12 @@ from maestro_analytics.analysis.charts.theme import (
     empty,
     finished,
     lines_at,
+    names,
     plain,
     span,
     tips,
+    told_apart,
+    with_n,
 )
 from maestro_analytics.analysis.coaching_effect import METHOD_WORDS, NAIVE
 

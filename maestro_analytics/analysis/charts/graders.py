@@ -7,21 +7,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import (
-    letters,
-    names,
-    signed,
-    standing_first,
-    told_apart,
-    with_n,
-    within,
-    without_domain,
-)
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
     FAINT,
     GREY,
-    GRID,
     INK,
     ORANGE,
     PHONE,
@@ -31,14 +20,19 @@ from maestro_analytics.analysis.charts.theme import (
     empty,
     finished,
     fitting,
+    letters,
     lines_at,
+    names,
+    numbered_cells,
     plain,
     span,
-    strength,
-    tips,
+    standing_first,
+    told_apart,
+    with_n,
+    within,
+    without_domain,
 )
 
-GIVES_MORE, GIVES_LESS = "gives more", "gives less"
 UNSETTLED = "not settled"
 VERDICTS = {"strict": ORANGE, "lenient": BLUE, UNSETTLED: GREY}
 
@@ -99,31 +93,20 @@ def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> 
     lines = pl.DataFrame({"grader": kept, "who": without_domain(kept)})
     lines = told_apart(lines, "who", "grader", to="row", most=14 if width < PHONE else 24).drop("who")
     frame = frame.join(lines, on="grader").join(lines.rename({"grader": "other", "row": "column"}), on="other")
-    opacity, largest = strength("size", frame["bias"])
-    frame = frame.with_columns(
-        text=signed("bias"),
-        size=pl.col("bias").abs().fill_null(0.0),
-        direction=pl.when(pl.col("bias") > 0).then(pl.lit(GIVES_MORE)).otherwise(pl.lit(GIVES_LESS)),
-        settled=pl.col("reliable") & ((pl.col("lo") > 0) | (pl.col("hi") < 0)).fill_null(False),
-    )
     order = frame.group_by("row").agg(pl.col("bias").mean()).sort("bias", "row")["row"].to_list()
-    base = alt.Chart(frame).encode(
+    chart, largest = numbered_cells(
+        frame, "bias", width=width,
+        more="gives more", less="gives less", colours={"gives less": ORANGE, "gives more": BLUE},
+        settled=pl.col("reliable") & ((pl.col("lo") > 0) | (pl.col("hi") < 0)).fill_null(False),
         x=alt.X("column:N", sort=order, title="... than this grader",
                 axis=alt.Axis(orient="top", labelAngle=-40, labelAlign="left", ticks=False, domain=False,
                               titleAnchor="start", **within(frame["column"], 120))),
         y=alt.Y("row:N", sort=order, title=None,
                 axis=alt.Axis(ticks=False, domain=False, **within(frame["row"], width * 0.3))),
+        tip=("grader", "other", "n", "bias", "lo", "hi", "mad", "reason"),
     )  # fmt: skip
-    cells = base.mark_rect(stroke=GRID, strokeWidth=1, cornerRadius=2).encode(
-        color=coloured("direction", {GIVES_LESS: ORANGE, GIVES_MORE: BLUE}, width, orient="bottom"),
-        opacity=opacity,
-        tooltip=tips("grader", "other", "n", "bias", "lo", "hi", "mad", "reason"),
-    )
-    settled = base.transform_filter("datum.settled").mark_text(fontSize=12, fontWeight=700, color=INK)
-    unsettled = base.transform_filter("!datum.settled").mark_text(fontSize=12, color=INK)
-    texts = [each.encode(text=alt.Text("text:N")) for each in (unsettled, settled)]
     side = min(34.0, (width * 0.66 - 20) / max(len(order), 1))
-    chart = alt.layer(cells, *texts).properties(width=side * len(order), height=alt.Step(28))
+    chart = chart.properties(width=side * len(order), height=alt.Step(28))
     left = f" Drawn are the {show} of {busiest.height} who graded most together." if busiest.height > show else ""
     detail = (
         "Number: how many points the grader of the row gives more (+) or less (-) than the one of the column. Bold: "

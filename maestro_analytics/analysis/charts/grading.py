@@ -8,7 +8,6 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import names, panels, told_apart, with_n, without_domain
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
     FAINT,
@@ -23,11 +22,16 @@ from maestro_analytics.analysis.charts.theme import (
     empty,
     finished,
     lines_at,
+    names,
+    panels,
     plain,
     span,
     tips,
+    told_apart,
+    with_n,
+    without_domain,
 )
-from maestro_analytics.analysis.generalizability import SOURCE_WORDS
+from maestro_analytics.analysis.planning import SOURCE_WORDS
 
 MOST_DOTS = 2_000
 """More dots lie on each other, and make a picture too large for a notebook."""
@@ -241,6 +245,8 @@ def csat(link: pl.DataFrame, *, width: int = WIDTH) -> Any:
     )  # fmt: skip
     zero = lines_at([0.0], scale)
     chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
-    return finished(
-        chart, question=question, detail="Spearman: 0 is no link, 1 a full one; 95 % interval over agents.", width=width
+    detail = (
+        "Dot: how closely better grades and happier customers go together, from 0 (not at all) to 1 (always); bar: "
+        "where that may lie (95 %)."
     )
+    return finished(chart, question=question, detail=detail, width=width)

@@ -9,11 +9,9 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.charts.labels import names, short, signed, told_apart, with_n, within
 from maestro_analytics.analysis.charts.theme import (
     BLUE,
     GREY,
-    GRID,
     INK,
     ORANGE,
     PHONE,
@@ -23,13 +21,16 @@ from maestro_analytics.analysis.charts.theme import (
     empty,
     finished,
     lines_at,
+    names,
+    numbered_cells,
     plain,
+    short,
     span,
-    strength,
     tips,
+    told_apart,
+    with_n,
+    within,
 )
-
-MORE_OFTEN, LESS_OFTEN = "more often", "less often"
 
 
 def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
@@ -98,27 +99,15 @@ def heat_map(lost: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:
     known = frame.unique(["rubric_id", "question_id"]).select("rubric_id", "question_id", "name")
     order = costly.join(known, on=["rubric_id", "question_id"], maintain_order="left")["name"].to_list()
     axis, inner = names(frame["name"], width)
-    opacity, largest = strength("size", frame["gap"])
-    frame = frame.with_columns(
-        text=signed("gap"),
-        size=pl.col("gap").abs().fill_null(0.0),
-        direction=pl.when(pl.col("gap") > 0).then(pl.lit(MORE_OFTEN)).otherwise(pl.lit(LESS_OFTEN)),
-    )
-    base = alt.Chart(frame).encode(
+    chart, largest = numbered_cells(
+        frame, "gap", settled=pl.col("stands_out") != "", more="more often", less="less often",
+        colours={"more often": ORANGE, "less often": BLUE},
         x=alt.X("team_name:N", title=None, axis=alt.Axis(orient="top", ticks=False, domain=False, labelAlign="left",
                                                         labelAngle=-90 if width < PHONE else -35,
                                                         **within(frame["team_name"], 140))),
-        y=alt.Y("name:N", sort=order, title=None, axis=axis),
+        y=alt.Y("name:N", sort=order, title=None, axis=axis), width=width,
+        tip=("team", "question", "rubric_name", "n", "failure_rate", "lo", "hi", "gap", "stands_out", "reason"),
     )  # fmt: skip
-    cells = base.mark_rect(cornerRadius=2, stroke=GRID, strokeWidth=1).encode(
-        color=coloured("direction", {MORE_OFTEN: ORANGE, LESS_OFTEN: BLUE}, width, orient="bottom"),
-        opacity=opacity,
-        tooltip=tips("team", "question", "rubric_name", "n", "failure_rate", "lo", "hi", "gap",
-        "stands_out", "reason"),
-    )  # fmt: skip
-    settled = base.transform_filter("datum.stands_out != ''").mark_text(fontSize=12, fontWeight=700, color=INK)
-    unsettled = base.transform_filter("datum.stands_out == ''").mark_text(fontSize=12, color=INK)
-    chart = alt.layer(cells, *(each.encode(text=alt.Text("text:N")) for each in (unsettled, settled)))
     chart = chart.properties(width=inner, height=alt.Step(24))
     detail = (
         "Number: of 100 answers, how many more (+) or fewer (-) than everyone's lost points. Bold: more than chance. "

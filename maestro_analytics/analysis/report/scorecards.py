@@ -14,12 +14,11 @@ import polars as pl
 from maestro_analytics.analysis.agent_ranking import agent_ranking
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.changes import changes
-from maestro_analytics.analysis.coaching_follow_up import open_todos
-from maestro_analytics.analysis.coaching_history import coaching_history
+from maestro_analytics.analysis.coaching_records import coaching_history, open_todos
 from maestro_analytics.analysis.filters import Choice, Filters, Store
+from maestro_analytics.analysis.grades import answer_comments, tickets_to_review
 from maestro_analytics.analysis.points_lost import points_lost_by_agent
 from maestro_analytics.analysis.report.collect import AT_A_TIME, QueriedOnce
-from maestro_analytics.analysis.tickets_to_review import answer_comments, tickets_to_review
 from maestro_analytics.analysis.trends import score_trend
 from maestro_analytics.errors import InvalidArgument, UnknownName
 

@@ -15,7 +15,7 @@ tilt the mean. (Leaving out whoever is coached later would: it removes the contr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -172,6 +172,69 @@ def _shrunk(n: Floats, total: Floats, typical: Flags) -> Floats:
     between = max(float(x.var() - within * (1 / count).mean()), 1e-6)
     kept = between / (between + within / np.maximum(n, 1e-9))
     return np.asarray(kept * mean + (1 - kept) * x.mean(), dtype=float)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days before and after a session that are looked at."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Coached:
+    """Scores by person and day, and the sessions, as numbers: of whole grades, or of one question.
+
+    Attributes:
+        panel: the scores.
+        zeros: the grades of 0 percent alone (auto-fails, as far as the files say); None for questions.
+        person, day, wanted: one entry per session: who, when, and whether the period and filters choose it.
+    """
+
+    panel: Panel
+    zeros: Panel | None
+    person: Codes
+    day: Codes
+    wanted: Flags
+
+    @property
+    def without_zeros(self) -> Coached:
+        """The same without grades of 0 percent."""
+        if self.zeros is None:
+            return self
+        counts, sums = self.panel.counts - self.zeros.counts, self.panel.sums - self.zeros.sums
+        return replace(self, panel=Panel(counts, sums, self.panel.team))
+
+    def earlier(self, days: int) -> Coached:
+        """The same with all sessions so many days earlier: a placebo."""
+        kept = self.day >= days
+        return replace(self, person=self.person[kept], day=self.day[kept] - days, wanted=self.wanted[kept])
+
+    def trials(
+        self, window: Window, *, min_n: int, seed: int, question: int = 0, most_controls: int = MOST_CONTROLS
+    ) -> tuple[Trials, int]:
+        """The trials of the sessions, and how many sessions had to be left out; see `trials`."""
+        return trials(
+            self.panel,
+            self.person,
+            self.day,
+            self.wanted,
+            before=window.before,
+            after=window.after,
+            min_n=min_n,
+            seed=seed,
+            question=question,
+            most_controls=most_controls,
+        )
+
+    def next_session(self, person: Codes, day: Codes) -> Codes:
+        """The day of each person's next session after `day`; a day far off without one."""
+        never = int(self.panel.counts.shape[1]) + 1000
+        key = np.sort(self.person * never + self.day)
+        at = np.searchsorted(key, person * never + day, side="right")
+        whose, found = np.divmod(np.append(key, -1)[at], never)
+        return np.where(whose == person, found, never)
 
 
 class Matching:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from maestro_analytics.analysis.coaching_effect import METHOD_WORDS, coaching_effect, coaching_timeline
-from maestro_analytics.analysis.coaching_follow_up import (
+from maestro_analytics.analysis.coaching_records import (
     coaching_coverage,
     time_to_coach,
     time_to_coach_curve,
     todo_completion,
 )
-from maestro_analytics.analysis.power import power
+from maestro_analytics.analysis.planning import power
 from maestro_analytics.analysis.report import sentences
 from maestro_analytics.analysis.report.contents.agents import NOTE
 from maestro_analytics.analysis.report.model import Column, Piece, Words

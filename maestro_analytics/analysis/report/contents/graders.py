@@ -5,9 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from maestro_analytics.analysis.agreement import grader_agreement, grader_pairs
-from maestro_analytics.analysis.benchmark import benchmark_bias
-from maestro_analytics.analysis.calibration_sessions import calibration_sessions
-from maestro_analytics.analysis.grader_drift import grader_drift
+from maestro_analytics.analysis.benchmarks import benchmark_bias, calibration_sessions, grader_drift
 from maestro_analytics.analysis.grader_severity import grader_severity
 from maestro_analytics.analysis.report import sentences
 from maestro_analytics.analysis.report.contents.agents import NOTE, weeks_in_short

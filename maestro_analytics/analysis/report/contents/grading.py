@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from maestro_analytics.analysis.generalizability import SOURCE_WORDS, generalizability
 from maestro_analytics.analysis.grading_coverage import grading_coverage
+from maestro_analytics.analysis.planning import SOURCE_WORDS, generalizability
 from maestro_analytics.analysis.report import sentences
 from maestro_analytics.analysis.report.contents.agents import NOTE
 from maestro_analytics.analysis.report.model import Column, Piece, Words

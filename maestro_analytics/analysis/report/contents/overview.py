@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from maestro_analytics.analysis.changes import overall
 from maestro_analytics.analysis.report import sentences
 from maestro_analytics.analysis.report.model import Column, Piece, Words
-from maestro_analytics.analysis.report.overall import overall
 from maestro_analytics.analysis.trends import score_trend
 
 OVERVIEW = (

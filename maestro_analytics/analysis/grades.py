@@ -1,4 +1,4 @@
-"""What changes after a grade is given, and whether scores add up."""
+"""Single grades: all of them, those to review, those that were changed later, and those that do not add up."""
 
 from __future__ import annotations
 
@@ -9,6 +9,71 @@ import polars as pl
 from maestro_analytics.analysis.answer import Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.summaries import with_mean, with_share
+
+
+def grades(store: Store, **filters: Unpack[Filters]) -> Answer:
+    """Every grade with everything joined.
+
+    One row per live grade: the columns of the view `grades`, and
+
+        week             Date     Monday of the week it counts in (`date_reported_as`)
+        team, teams      String, Int64   the first of the person's groups in order of text, and how many there are
+        coaching_points, todos    Int64  how many refer to it
+
+    Source: sql/queries/grades.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    frame = store.query("grades", **choice.variables, week_zone=choice.week_zone)
+    return Answer.of(frame, choice, question="Which grades are there?")
+
+
+def tickets_to_review(store: Store, *, show: int = 3, **filters: Unpack[Filters]) -> Answer:
+    """Which tickets of each agent are worth listening to?
+
+    One row per person and ticket: the `show` lowest grades, and the `show` whose score is nearest to the person's
+    median, the newest of equal ones. The lowest show what went wrong once; the typical ones, what happens every day.
+
+    Columns
+        person_id, agent_name
+        why                     String    "lowest" or "typical"
+        place                   Int64     from 1, of its kind
+        grade_key, source, gradable_id, rubric_id, rubric_name, grader
+        date_reported_as        Datetime  UTC
+        score_percent           Float64   percent
+        comment                 String    the grader's comment on the whole grade
+
+    Source: sql/queries/tickets_to_review.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    return Answer.of(
+        store.query("tickets_to_review", **choice.variables, rows=float(show)),
+        choice,
+        question="Which tickets of each agent are worth listening to?",
+        caveat="The lowest grades are chosen for being low: they say nothing of how often that happens.",
+    )
+
+
+def answer_comments(store: Store, *, show: int = 3, **filters: Unpack[Filters]) -> Answer:
+    """What did graders write where an agent lost points?
+
+    One row per person, question and comment on an answer below its maximum, the `show` newest of each. The rows of a
+    multi-select question are one answer.
+
+    Columns
+        person_id, agent_name, rubric_id, rubric_name, question_id, question
+        place                   Int64     from 1, the newest first
+        grade_key, source, gradable_id, grader
+        date_reported_as        Datetime  UTC
+        answer_label, comment   String    the answer chosen, and the grader's comment on it
+
+    Source: sql/queries/answer_comments.sql. Errors: see `Filters`.
+    """
+    choice = Choice.of(store, filters)
+    return Answer.of(
+        store.query("answer_comments", **choice.variables, rows=float(show)),
+        choice,
+        question="What did graders write where an agent lost points?",
+    )
 
 
 def regrades(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
@@ -126,6 +191,3 @@ def score_mismatches(store: Store, **filters: Unpack[Filters]) -> Answer:
         question="Which grades' scores do not follow from their sections?",
         reason=None if frame.height else f"none ({choice.words})",
     )
-
-
-__all__ = ["regrades", "score_mismatches", "score_reconciliation"]
