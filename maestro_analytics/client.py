@@ -20,9 +20,8 @@ from maestro_analytics.api.tickets import AuthorRole, NewComment, Tickets
 from maestro_analytics.api.transport import Transport
 from maestro_analytics.errors import ExportFailed
 from maestro_analytics.exports.adhoc import Calibrations, ExportResult, SingleFile, export_once, raw_parameters
-from maestro_analytics.exports.events import OnEvent
 from maestro_analytics.exports.lifecycle import PollPace
-from maestro_analytics.exports.progress import progress
+from maestro_analytics.exports.progress import OnEvent, progress
 from maestro_analytics.exports.windows import INITIAL_WINDOW
 from maestro_analytics.kinds import AUDIT, GROUPS, RAW
 from maestro_analytics.settings import Settings

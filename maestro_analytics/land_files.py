@@ -19,8 +19,9 @@ from typing import Any
 
 from maestro_analytics import account, push
 from maestro_analytics.errors import AnotherAccount, ExportFailed, InvalidArgument, MaestroError, UnreadableFile
-from maestro_analytics.exports import ExportRecord, OnEvent, Window, archive
-from maestro_analytics.exports.events import Noticed
+from maestro_analytics.exports import ExportRecord, OnEvent, Window
+from maestro_analytics.exports.ledger import file_ending, file_stem
+from maestro_analytics.exports.progress import Noticed
 from maestro_analytics.exports.windows import MARGIN
 from maestro_analytics.files import is_zip, replace_durably, sha256_of
 from maestro_analytics.kinds import EXPORT_KINDS, RAW, WINDOWED
@@ -316,7 +317,7 @@ def _keep(
         asked_at=asked_at,
         landed_from=str(paths[0].absolute()),
     )
-    kept = master.exports_folder / (archive.stem(export) + archive.ending(part))
+    kept = master.exports_folder / (file_stem(export) + file_ending(part))
     replace_durably(part, kept)
     export = replace(export, file=kept)
     master.ledger.enter(export)

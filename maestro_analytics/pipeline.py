@@ -50,8 +50,8 @@ from maestro_analytics.exports import (
     run_exports,
     without,
 )
-from maestro_analytics.exports.events import Noticed, one_at_a_time
 from maestro_analytics.exports.lifecycle import check_clock, clock_ahead
+from maestro_analytics.exports.progress import Noticed, one_at_a_time
 from maestro_analytics.exports.windows import MARGIN
 from maestro_analytics.files import disk_fault
 from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWED

@@ -288,8 +288,7 @@ def land(
       maestro-analytics land ~/Downloads/exports --json
       maestro-analytics land january.zip --since 2026-01-01 --until 2026-02-01 --asked-at 2026-02-02
     """
-    from maestro_analytics.exports.events import Noticed
-    from maestro_analytics.exports.progress import progress
+    from maestro_analytics.exports.progress import Noticed, progress
     from maestro_analytics.land_files import land as land_files
 
     stop = Event()

@@ -1,8 +1,8 @@
 """Request exports, wait until they are made, and keep their files."""
 
-from maestro_analytics.exports.events import Event, MissedWindow, OnEvent
 from maestro_analytics.exports.ledger import ExportRecord, FileLedger, Ledger
 from maestro_analytics.exports.lifecycle import PollPace
+from maestro_analytics.exports.progress import Event, MissedWindow, OnEvent
 from maestro_analytics.exports.scheduler import ExportPlan, plan_windows, run_exports
 from maestro_analytics.exports.windows import Period, Window, joined, period_of, without
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from maestro_analytics.api import Transport
 from maestro_analytics.api.validation import choice
-from maestro_analytics.exports.events import MissedWindow, OnEvent
 from maestro_analytics.exports.ledger import ExportRecord, FileLedger
 from maestro_analytics.exports.lifecycle import PollPace
+from maestro_analytics.exports.progress import MissedWindow, OnEvent
 from maestro_analytics.exports.scheduler import run_exports
 from maestro_analytics.exports.windows import INITIAL_WINDOW, Window
 from maestro_analytics.kinds import EXPORT_KINDS

@@ -25,9 +25,8 @@ from maestro_analytics.errors import (
     TryAgain,
     Unreachable,
 )
-from maestro_analytics.exports import archive
-from maestro_analytics.exports.events import Noticed, OnEvent, Polled, Receiving, Requested
-from maestro_analytics.exports.ledger import ExportRecord, Ledger
+from maestro_analytics.exports.ledger import ExportRecord, Ledger, file_damage, file_ending, file_stem
+from maestro_analytics.exports.progress import Noticed, OnEvent, Polled, Receiving, Requested
 from maestro_analytics.exports.windows import Window
 from maestro_analytics.files import replace_durably
 from maestro_analytics.kinds import EXPORT_KINDS
@@ -195,7 +194,7 @@ class ExportRunner:
         return record
 
     def _part(self, record: ExportRecord) -> Path:
-        return self.folder / f"{archive.stem(record)}.part"
+        return self.folder / f"{file_stem(record)}.part"
 
     def _check(self) -> None:
         if self.halt.is_set():
@@ -292,9 +291,9 @@ class ExportRunner:
             except UrlExpired as expired:
                 why = str(expired)
                 continue
-            why = archive.damage(part)
+            why = file_damage(part)
             if not why:
-                path = part.with_suffix(archive.ending(part))
+                path = part.with_suffix(file_ending(part))
                 replace_durably(part, path)
                 return path, downloaded.sha256, downloaded.size
         raise DownloadFailed(

@@ -29,8 +29,9 @@ from maestro_analytics.errors import (
     TryAgain,
     Unreachable,
 )
-from maestro_analytics.exports import archive
-from maestro_analytics.exports.events import (
+from maestro_analytics.exports.ledger import ExportRecord, Ledger, is_as_received
+from maestro_analytics.exports.lifecycle import ExportEnded, ExportRunner, PollPace, PollShare, UnknownStatus
+from maestro_analytics.exports.progress import (
     Halved,
     MissedWindow,
     OnEvent,
@@ -39,8 +40,6 @@ from maestro_analytics.exports.events import (
     Requested,
     one_at_a_time,
 )
-from maestro_analytics.exports.ledger import ExportRecord, Ledger
-from maestro_analytics.exports.lifecycle import ExportEnded, ExportRunner, PollPace, PollShare, UnknownStatus
 from maestro_analytics.exports.windows import INITIAL_WINDOW, SMALLEST_WINDOW, Window, cut, joined, without
 from maestro_analytics.kinds import EXPORT_KINDS
 
@@ -76,9 +75,7 @@ def plan_windows(
     wanted: Mapping[str, Sequence[Window] | None],
     *,
     initial_window: timedelta = INITIAL_WINDOW,
-    in_flight: int = IN_FLIGHT,
     requests_per_minute: int = 95,
-    pace: PollPace | None = None,
 ) -> ExportPlan:
     """The windows that `run_exports` would start with, the calls they cost and the minutes they take.
 
@@ -88,8 +85,8 @@ def plan_windows(
         kind: [None] if spans is None else [*cut(spans, initial_window)] for kind, spans in wanted.items()
     }
     exports = sum(len(pieces) for pieces in windows.values())
-    calls = exports * (1 + polls_within(TYPICAL_EXPORT_SECONDS, pace or PollPace()))
-    rounds = -(-exports // in_flight)
+    calls = exports * (1 + polls_within(TYPICAL_EXPORT_SECONDS, PollPace()))
+    rounds = -(-exports // IN_FLIGHT)
     minutes = max(calls / requests_per_minute, rounds * TYPICAL_EXPORT_SECONDS / 60)
     return ExportPlan(windows, calls, round(minutes, 1))
 
@@ -239,7 +236,7 @@ class _Run:
                 record = self._runner.request(job.kind, job.window)
             else:
                 self._runner.emit(Requested(record, again=True))
-            if record.status != "empty" and not archive.is_as_received(record):
+            if record.status != "empty" and not is_as_received(record):
                 record = self._runner.finish(record, is_new=job.record is None)
         except TokenRefused as refused:
             if refused.status != 403:

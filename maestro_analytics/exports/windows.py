@@ -129,12 +129,12 @@ class Period:
     def wanted(self, covered: Mapping[str, Sequence[Window]]) -> dict[str, list[Window] | None]:
         """The windows to ask for, by kind; None for a snapshot."""
         wanted: dict[str, list[Window] | None] = {
-            kind: [Window(start, self.until)] if self.again else self._missing(kind, start, covered.get(kind, ()))
+            kind: [Window(start, self.until)] if self.again else self._missing(start, covered.get(kind, ()))
             for kind, start in self.starts.items()
         }
         return wanted | {kind: None for kind in self.kinds if kind in EXPORT_KINDS and kind not in WINDOWED}
 
-    def _missing(self, kind: str, start: datetime, covered: Sequence[Window]) -> list[Window]:
+    def _missing(self, start: datetime, covered: Sequence[Window]) -> list[Window]:
         """What is not covered; what follows the end of coverage starts `overlap` earlier, for late updates."""
         missing = without([Window(start, self.until)], covered)
         if not missing or not covered:

@@ -45,7 +45,8 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from maestro_analytics.exports import ExportRecord, Window, archive
+from maestro_analytics.exports import ExportRecord, Window
+from maestro_analytics.exports.ledger import file_ending, file_stem
 from maestro_analytics.files import replace_durably, sha256_of
 from maestro_analytics.pipeline import land_export
 from maestro_analytics.tables.schemas import TABLES_BY_NAME
@@ -151,9 +152,7 @@ def land(master: Master, kind: str, content: bytes, window: Window | None, at: d
     master.ledger.asked(export.seq, f"id_{export.seq}", at)
     part = master.exports_folder / "received.part"
     part.write_bytes(content)
-    file = master.exports_folder / (
-        archive.stem(master.ledger.records("seq = ?", [export.seq])[0]) + archive.ending(part)
-    )
+    file = master.exports_folder / (file_stem(master.ledger.records("seq = ?", [export.seq])[0]) + file_ending(part))
     replace_durably(part, file)
     sha256 = sha256_of(file)
     master.ledger.received(export.seq, file=file, sha256=sha256, bytes=len(content), completed_at=at)

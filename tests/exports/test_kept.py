@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from maestro_analytics import files
-from maestro_analytics.exports.archive import damage, ending
+from maestro_analytics.exports.ledger import file_damage, file_ending
 
 TEXT = b"gradable_id,comment\n" + b"1,fine\n" * 2_000
 
@@ -34,13 +34,13 @@ def file(tmp_path):
     ids=["csv", "zip", "empty zip", "nothing", "csv with a BOM"],
 )
 def test_whole_files_are_whole_and_named_by_their_first_bytes(file, content, expected):
-    assert "" == damage(file(content))
-    assert expected == ending(file(content))
+    assert "" == file_damage(file(content))
+    assert expected == file_ending(file(content))
 
 
 @pytest.mark.parametrize("left", [5, 20, 60, -1, -10, -30])
 def test_a_zip_that_breaks_off_anywhere_is_damaged(file, left):
-    assert "zip is damaged" in damage(file(zipped(a=TEXT, b=TEXT)[:left]))
+    assert "zip is damaged" in file_damage(file(zipped(a=TEXT, b=TEXT)[:left]))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -48,7 +48,7 @@ def test_a_zip_with_one_wrong_byte_in_a_member_is_damaged(file, method):
     content = bytearray(zipped(method, a=TEXT))
     content[60] ^= 0xFF
 
-    assert "zip is damaged" in damage(file(bytes(content)))
+    assert "zip is damaged" in file_damage(file(bytes(content)))
 
 
 def test_a_zip_with_a_name_that_is_not_utf8_is_kept_for_the_reader_to_refuse(file):
@@ -56,14 +56,14 @@ def test_a_zip_with_a_name_that_is_not_utf8_is_kept_for_the_reader_to_refuse(fil
     for at in (6, content.index(b"PK\x01\x02") + 8):
         content[at + 1] |= 0x08
 
-    assert "" == damage(file(bytes(content)))
+    assert "" == file_damage(file(bytes(content)))
 
 
 @pytest.mark.parametrize(
     "page", [b"<html>sign in</html>", b"\n <?xml version='1.0'?><Error/>", b"\xef\xbb\xbf<!doctype html>"]
 )
 def test_an_html_page_is_damage(file, page):
-    assert "HTML or XML" in damage(file(page))
+    assert "HTML or XML" in file_damage(file(page))
 
 
 def test_the_checksum_of_a_zip_bomb_is_not_checked(file, monkeypatch):
@@ -75,4 +75,4 @@ def test_the_checksum_of_a_zip_bomb_is_not_checked(file, monkeypatch):
     content = bytearray(bomb.getvalue())
     content[200] ^= 0xFF
 
-    assert "" == damage(file(bytes(content)))
+    assert "" == file_damage(file(bytes(content)))

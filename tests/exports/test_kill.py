@@ -10,7 +10,7 @@ import pytest
 
 from maestro_analytics.exports import FileLedger, Window
 from maestro_analytics.exports.adhoc import ExportResult
-from maestro_analytics.exports.archive import is_as_received
+from maestro_analytics.exports.ledger import is_as_received
 from maestro_analytics.exports.windows import cut
 
 PROCESS = '''
@@ -22,7 +22,7 @@ from pathlib import Path
 from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.exports import FileLedger, Window, run_exports
-from maestro_analytics.exports.events import Polled, Receiving
+from maestro_analytics.exports.progress import Polled, Receiving
 from maestro_analytics.settings import Settings
 
 url, token, folder, steps, kind, start, end = sys.argv[1:]

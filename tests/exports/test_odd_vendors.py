@@ -10,7 +10,7 @@ from werkzeug import Response
 from maestro_analytics import errors
 from maestro_analytics.api import Transport
 from maestro_analytics.exports import MissedWindow
-from maestro_analytics.exports.events import Noticed
+from maestro_analytics.exports.progress import Noticed
 from maestro_analytics.settings import Settings
 
 CSV = b"group_name,group_id,agent_name,agent_email,agent_ids,available\nBilling,g1,Ann,ann@example.com,1,True\n"

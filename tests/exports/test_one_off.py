@@ -11,7 +11,7 @@ import pytest
 import maestro_analytics as ma
 from maestro_analytics import errors
 from maestro_analytics.cli import main
-from maestro_analytics.exports.events import Polled
+from maestro_analytics.exports.progress import Polled
 
 
 @pytest.fixture

@@ -5,8 +5,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from maestro_analytics.exports import ExportRecord, MissedWindow, Window
-from maestro_analytics.exports.events import Halved, Noticed, Planned, Polled, Received, Receiving, Requested
-from maestro_analytics.exports.progress import progress
+from maestro_analytics.exports.progress import (
+    Halved,
+    Noticed,
+    Planned,
+    Polled,
+    Received,
+    Receiving,
+    Requested,
+    progress,
+)
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 WEEK = Window(MOMENT, MOMENT + timedelta(days=7))

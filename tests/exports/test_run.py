@@ -11,10 +11,9 @@ from maestro_analytics import errors
 from maestro_analytics.api.clock import Clock
 from maestro_analytics.api.exports import ExportRequests
 from maestro_analytics.exports import MissedWindow, PollPace, Window, plan_windows, run_exports
-from maestro_analytics.exports.archive import stem
-from maestro_analytics.exports.events import Planned, Polled, Received, Receiving, Requested
-from maestro_analytics.exports.ledger import ExportRecord
+from maestro_analytics.exports.ledger import ExportRecord, file_stem
 from maestro_analytics.exports.lifecycle import PollShare
+from maestro_analytics.exports.progress import Planned, Polled, Received, Receiving, Requested
 from maestro_analytics.exports.scheduler import polls_within
 
 
@@ -228,7 +227,7 @@ def test_the_events_tell_an_exports_life(make_sandbox, transport_for, run):
     "export_id", ["id_1234", "../../etc/passwd", "", "a/b", "a b", ".hidden", "x" * 300, "é", "CON\0", "a-b", "a.b"]
 )
 def test_file_names_are_safe_whatever_the_id(export_id, tmp_path):
-    name = stem(ExportRecord(seq=7, kind="raw", window=None, export_id=export_id))
+    name = file_stem(ExportRecord(seq=7, kind="raw", window=None, export_id=export_id))
 
     assert name.startswith("raw-000007-")
     assert name.replace("-", "").replace("_", "").isalnum()
@@ -239,7 +238,7 @@ def test_file_names_are_safe_whatever_the_id(export_id, tmp_path):
 def test_ids_that_look_alike_have_files_of_their_own():
     ids = ["a/b", "a-b", "a b", "a\\b", "é", "è"]
 
-    assert len(ids) == len({stem(ExportRecord(seq=7, kind="raw", window=None, export_id=one)) for one in ids})
+    assert len(ids) == len({file_stem(ExportRecord(seq=7, kind="raw", window=None, export_id=one)) for one in ids})
 
 
 def test_a_plan_says_windows_calls_and_minutes(month):

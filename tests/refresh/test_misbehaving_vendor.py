@@ -10,7 +10,7 @@ import maestro_analytics as ma
 from maestro_analytics.cli.exit_codes import exit_code
 from maestro_analytics.errors import ExportFailed, KindRefused, SchemaMismatch, SettingsError, UnreadableFile
 from maestro_analytics.exports import PollPace
-from maestro_analytics.exports.events import Noticed, Requested
+from maestro_analytics.exports.progress import Noticed, Requested
 from maestro_analytics.warehouse import Master
 from maestro_analytics.warehouse.replay import replay
 from tests.refresh.conftest import (
