@@ -20,6 +20,7 @@ from typing import Any
 from maestro_analytics import account, coaching, push
 from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock, set_after
+from maestro_analytics.arguments import in_utc
 from maestro_analytics.errors import (
     AnotherRefresh,
     Cancelled,
@@ -55,7 +56,6 @@ from maestro_analytics.exports.progress import Noticed, one_at_a_time
 from maestro_analytics.exports.windows import MARGIN
 from maestro_analytics.files import disk_fault
 from maestro_analytics.kinds import COACHING, COACHING_LISTS, TABLES_OF, WINDOWED
-from maestro_analytics.moments import in_utc
 from maestro_analytics.push.ledger import PUBLISHING
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Landed, Master

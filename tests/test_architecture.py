@@ -6,17 +6,16 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "maestro_analytics"
-FOUNDATION = {"errors", "settings", "extras", "kinds", "moments", "text", "values", "files"}
+FOUNDATION = {"errors", "settings", "extras", "kinds", "arguments", "text", "files"}
 
 MAY_IMPORT = {
     "__main__": {"cli"},
     "errors": set(),
     "extras": {"errors"},
     "kinds": set(),
-    "moments": {"errors"},
+    "arguments": {"errors"},
     "files": {"errors"},
     "settings": {"errors"},
-    "values": set(),
     "text": set(),
     "sandbox": set(),
     "tables": {"errors", "kinds", "files"},

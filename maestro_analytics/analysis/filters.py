@@ -10,8 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, get_type_hints
 from zoneinfo import ZoneInfo, available_timezones
 
+from maestro_analytics.arguments import in_utc
 from maestro_analytics.errors import InvalidArgument, UnknownName
-from maestro_analytics.moments import in_utc
 
 if TYPE_CHECKING:
     import polars as pl

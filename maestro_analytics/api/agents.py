@@ -10,7 +10,7 @@ from maestro_analytics.api.endpoints import Endpoint
 from maestro_analytics.api.models import Agent
 from maestro_analytics.api.tickets import LARGEST_BATCH
 from maestro_analytics.api.transport import Transport
-from maestro_analytics.api.validation import email_address, flag, optional_text, required_text
+from maestro_analytics.arguments import email_address, flag, optional_text, required_text
 from maestro_analytics.errors import InvalidArgument
 
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Self
 from maestro_analytics.api import endpoints
 from maestro_analytics.api.endpoints import Endpoint
 from maestro_analytics.api.transport import Transport
-from maestro_analytics.api.validation import iso, iso_or_none
+from maestro_analytics.arguments import iso, iso_or_none
 from maestro_analytics.errors import InconsistentPages, InvalidArgument, RequestRefused, TryAgain
 
 PAGE_SIZES = (500, 200, 100, 50, 25, 10)

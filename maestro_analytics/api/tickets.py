@@ -15,7 +15,7 @@ from maestro_analytics.api import endpoints
 from maestro_analytics.api.models import Attachment, Comment, Ticket
 from maestro_analytics.api.transfer import OnBytes, PresignedTransfer
 from maestro_analytics.api.transport import Transport
-from maestro_analytics.api.validation import choice, iso_or_none, number, optional_text, required_text
+from maestro_analytics.arguments import choice, iso_or_none, number, optional_text, required_text
 from maestro_analytics.errors import InvalidArgument, MaestroError, TryAgain
 
 LARGEST_BATCH = 500

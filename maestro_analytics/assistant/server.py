@@ -20,7 +20,7 @@ import maestro_analytics
 from maestro_analytics import analysis
 from maestro_analytics.analysis.filters import Filters
 from maestro_analytics.errors import MaestroError, UnknownName
-from maestro_analytics.values import rows_of
+from maestro_analytics.text import rows_of
 from maestro_analytics.warehouse.read_only import check_is_one_query
 from maestro_analytics.warehouse.store import Store
 

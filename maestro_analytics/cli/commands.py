@@ -9,8 +9,8 @@ from typing import Any, overload
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from maestro_analytics.arguments import in_utc
 from maestro_analytics.errors import InvalidArgument
-from maestro_analytics.moments import in_utc
 
 WHOLE_SENTENCE = 400
 """Letters of a first sentence; typer would cut it where the line ends."""

@@ -12,7 +12,7 @@ import typer
 from maestro_analytics.cli.commands import command_group, moment
 from maestro_analytics.cli.exit_codes import PARTIAL, exit_code, worst
 from maestro_analytics.cli.output import AsJson, Format, check_destination, emit_json, write
-from maestro_analytics.values import rows_of
+from maestro_analytics.text import rows_of
 
 if TYPE_CHECKING:
     import polars as pl

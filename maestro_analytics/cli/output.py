@@ -18,8 +18,7 @@ import typer
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.extras import require
 from maestro_analytics.files import write_whole
-from maestro_analytics.text import cells_of, harmless, table_lines
-from maestro_analytics.values import rows_of, text_of
+from maestro_analytics.text import cells_of, harmless, rows_of, table_lines, text_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from maestro_analytics.cli.output import AsJson, Format, ForSpreadsheets, check_destination, emit_json, format_of, write
-from maestro_analytics.text import one_line, table_lines, wrapped
-from maestro_analytics.values import rows_of
+from maestro_analytics.text import one_line, rows_of, table_lines, wrapped
 
 if TYPE_CHECKING:
     import polars as pl

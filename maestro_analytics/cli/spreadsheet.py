@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.extras import require
-from maestro_analytics.values import json_value, text_of
+from maestro_analytics.text import json_value, text_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maestro_analytics.api import Transport
-from maestro_analytics.api.validation import choice
+from maestro_analytics.arguments import choice
 from maestro_analytics.exports.ledger import ExportRecord, FileLedger
 from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.exports.progress import MissedWindow, OnEvent

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from maestro_analytics.api.validation import iso
+from maestro_analytics.arguments import iso
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.kinds import EXPORT_KINDS, WINDOWED
 

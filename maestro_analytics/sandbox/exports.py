@@ -15,11 +15,10 @@ from zlib import crc32
 from maestro_analytics.sandbox.agents import Directory
 from maestro_analytics.sandbox.clock import Clock
 from maestro_analytics.sandbox.faults import Faults
-from maestro_analytics.sandbox.files.columns import RAW_FILES
-from maestro_analytics.sandbox.files.rows import Row, audit_rows, grades_updated, group_rows
-from maestro_analytics.sandbox.files.write import Damage, RawSelection, write_raw, write_table
+from maestro_analytics.sandbox.files import Damage, RawSelection, write_raw, write_table
 from maestro_analytics.sandbox.http import Reply, json_reply
 from maestro_analytics.sandbox.routing import Call, Field, Refusal, Route
+from maestro_analytics.sandbox.rows import RAW_FILES, Row, audit_rows, grades_updated, group_rows
 from maestro_analytics.sandbox.simulation.chance import FILE, draws, identifier
 from maestro_analytics.sandbox.simulation.grades import CALIBRATIONS, GRADER_QA, GRADING, Grade
 from maestro_analytics.sandbox.simulation.timeline import Centre

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maestro_analytics.sandbox.agents import Directory
-from maestro_analytics.sandbox.files.columns import COLUMNS, GRADE_FILES
-from maestro_analytics.sandbox.files.rows import GradeRows, Row, audit_rows, csat_rows, group_rows
+from maestro_analytics.sandbox.rows import COLUMNS, GRADE_FILES, GradeRows, Row, audit_rows, csat_rows, group_rows
 from maestro_analytics.sandbox.simulation import rubrics
 from maestro_analytics.sandbox.simulation.coaching import Record
 from maestro_analytics.sandbox.simulation.grades import Version

@@ -98,11 +98,6 @@ def find_header(head: bytes, tables: Sequence[Table], *, file_name: str = "") ->
     return first, None
 
 
-def read_header(head: bytes, delimiter: str = ",") -> Header | None:
-    """The first record of `head` that is not blank; None when all of it is blank."""
-    return next(_first_records(head, delimiter), None)
-
-
 def _first_records(head: bytes, delimiter: str) -> Iterator[Header]:
     """The first records that are not blank, each as if it were the header."""
     taken: list[bytes] = []

@@ -20,7 +20,7 @@ import polars as pl
 from maestro_analytics.errors import SchemaMismatch, TooManyBadRows, UnreadableFile
 from maestro_analytics.tables.archive import BROKEN_STREAM, Member, members_of
 from maestro_analytics.tables.columns import DELIVERY, Table
-from maestro_analytics.tables.csv_batches import NeedsSlowReading, TextBatch, fast_batches, records_of, slow_batches
+from maestro_analytics.tables.csv_rows import NeedsSlowReading, TextBatch, fast_batches, records_of, slow_batches
 from maestro_analytics.tables.dedupe import ROW, read_rows, rows_of_losers, settle, write_rows
 from maestro_analytics.tables.delivery import (
     BUDGET,

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from maestro_analytics.tables.archive import Member
 from maestro_analytics.tables.columns import DELIVERY, Table
-from maestro_analytics.tables.csv_batches import RowCount, TextBatch
+from maestro_analytics.tables.csv_rows import RowCount, TextBatch
 from maestro_analytics.tables.dedupe import StagedRows, key_hashes, write_rows
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.tables.headers import Columns, Header, roles

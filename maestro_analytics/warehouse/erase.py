@@ -21,7 +21,7 @@ import duckdb
 from maestro_analytics.errors import InvalidArgument, UnreadableFile, nearest_names
 from maestro_analytics.files import is_zip, sha256_of, write_atomically
 from maestro_analytics.tables.archive import BROKEN_ARCHIVE, Member, members_of
-from maestro_analytics.tables.csv_batches import records_of
+from maestro_analytics.tables.csv_rows import records_of
 from maestro_analytics.tables.headers import HEADER_BOUND, find_header, match
 from maestro_analytics.tables.schemas import EXPORT_TABLES
 from maestro_analytics.warehouse.connection import rowcount

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maestro_analytics.sandbox.faults import Faults
-from maestro_analytics.sandbox.files.columns import LABEL, TEXT
-from maestro_analytics.sandbox.files.write import RENDER, RawSelection, write_raw
+from maestro_analytics.sandbox.files import RENDER, RawSelection, write_raw
+from maestro_analytics.sandbox.rows import LABEL, TEXT
 from maestro_analytics.sandbox.simulation.timeline import Centre
 
 FILES = ("total_scores", "section_scores", "individual_answers", "annotations", "csat")

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from maestro_analytics.errors import UnreadableFile
-from maestro_analytics.tables import csv_batches, reader
+from maestro_analytics.tables import csv_rows, reader
 from maestro_analytics.tables.dedupe import read_rows
 from maestro_analytics.tables.delivery import allowed_refusals
 from maestro_analytics.tables.reader import read_export
@@ -242,7 +242,7 @@ def test_moments_of_the_years_1_to_9999_are_read_and_others_are_refused(read, mo
 
 def test_ragged_rows_are_bounded_like_other_bad_rows(read, monkeypatch):
     monkeypatch.setattr(reader, "MOST_PROBLEMS", 100)
-    monkeypatch.setattr(csv_batches, "ROWS_IN_A_SLOW_BATCH", 10)
+    monkeypatch.setattr(csv_rows, "ROWS_IN_A_SLOW_BATCH", 10)
     monkeypatch.setattr(reader, "fast_batches", reader.slow_batches)
     lines = text("total_scores", *[ROWS["total_scores"] | {"gradable_id": str(n)} for n in range(500)]).splitlines()
     ragged = "\n".join([lines[0], *(part for line in lines[1:] for part in (line, "1,2"))])

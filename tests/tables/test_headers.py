@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maestro_analytics.tables.headers import Header, closest, folded, match, read_header, recognise, reserved_names
+from maestro_analytics.tables.headers import Header, closest, find_header, folded, match, recognise, reserved_names
 from maestro_analytics.tables.schemas import KINDS, RAW_TABLES, TABLES_BY_NAME, TOTAL_SCORES
 
 BY_FILE = [(kind, table) for kind in ("raw", "groups", "audit") for table in KINDS[kind]]
@@ -62,12 +62,12 @@ def test_a_file_of_an_unknown_level_is_not_recognised():
     ],
 )
 def test_the_header_is_the_first_record_that_is_not_blank(head, names, length, lines):
-    assert read_header(head) == Header(names, length, lines)
+    assert find_header(head, ())[0] == Header(names, length, lines)
 
 
 @pytest.mark.parametrize("head", [b"", b"\n", b"\xef\xbb\xbf", b" \r\n\r\n"])
 def test_a_blank_file_has_no_header(head):
-    assert read_header(head) is None
+    assert find_header(head, ()) == (None, None)
 
 
 def test_what_a_file_must_have():

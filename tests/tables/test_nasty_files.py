@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from maestro_analytics.errors import SchemaMismatch, UnreadableFile
-from maestro_analytics.tables import csv_batches
+from maestro_analytics.tables import csv_rows
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.tables.schemas import CSAT, INDIVIDUAL_ANSWERS, SECTION_SCORES, TOTAL_SCORES
 from tests.tables.conftest import rows_of
@@ -250,8 +250,8 @@ def test_the_budget_is_of_the_file_and_not_of_the_export(read):
 def test_memory_and_batches_do_not_show_in_the_rows(read, monkeypatch):
     """Many batches, an unsorted file, a bad row in each batch: order, numbers and lines hold across them."""
 
-    monkeypatch.setattr(csv_batches, "ROWS_IN_A_BATCH", 100)
-    monkeypatch.setattr(csv_batches, "BLOCK_BYTES", 1 << 12)
+    monkeypatch.setattr(csv_rows, "ROWS_IN_A_BATCH", 100)
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 1 << 12)
     body = "".join(f'{number},{"inf" if number % 97 == 0 else number},"c\n{number}",,z\n' for number in range(5000))
     delivery = read(f"{HEADER}\n{body}")
 

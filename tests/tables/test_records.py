@@ -7,10 +7,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from maestro_analytics.tables import csv_batches, csv_records
+from maestro_analytics.tables import csv_rows
 from maestro_analytics.tables.archive import Member
-from maestro_analytics.tables.csv_batches import NeedsSlowReading, RowCount, fast_batches
-from maestro_analytics.tables.csv_records import NEVER_CLOSED, ends_inside_quotes, read_records
+from maestro_analytics.tables.csv_rows import (
+    NEVER_CLOSED,
+    NeedsSlowReading,
+    RowCount,
+    ends_inside_quotes,
+    fast_batches,
+    read_records,
+)
 from maestro_analytics.tables.headers import Header
 from tests.tables.conftest import rows_of
 
@@ -111,7 +117,7 @@ def test_a_row_of_the_wrong_width_with_a_long_comment_is_one_row():
 
 
 def test_a_record_beyond_all_bounds_is_not_read_into_memory(monkeypatch):
-    monkeypatch.setattr(csv_records, "RECORD_BOUND", 1000)
+    monkeypatch.setattr(csv_rows, "RECORD_BOUND", 1000)
     found = slow(b'1,"2,3\n' + b"4,5,6\n" * 1000)
     assert [record.fault is None for record in found] == [False] + [True] * 1000
 
@@ -136,7 +142,7 @@ def test_whether_a_quote_is_open(text, open_):
 @given(data=st.data(), block=st.integers(64, 300))
 def test_free_text_is_kept_to_the_letter_wherever_a_block_ends(read, monkeypatch, data, block):
     """pyarrow loses the LF of a CR LF that lies across two blocks; every position of the boundary is tried."""
-    monkeypatch.setattr(csv_batches, "BLOCK_BYTES", block)
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", block)
     line_ends = st.sampled_from(["\r\n", "\n", "\r", "\r\r\n", "x", "y" * 7])
     end = data.draw(st.sampled_from(["\n", "\r\n"]))
     comments = data.draw(st.lists(st.lists(line_ends, max_size=9).map("".join), min_size=1, max_size=60))

@@ -15,7 +15,7 @@ from random import Random
 from typing import cast
 
 from maestro_analytics.sandbox.faults import Faults
-from maestro_analytics.sandbox.files.columns import (
+from maestro_analytics.sandbox.rows import (
     COLUMNS,
     FLAG,
     GRADE_FILES,
@@ -28,8 +28,10 @@ from maestro_analytics.sandbox.files.columns import (
     SCORE_OR_WORD,
     SECONDS,
     TEXT,
+    GradeRows,
+    Row,
+    csat_rows,
 )
-from maestro_analytics.sandbox.files.rows import GradeRows, Row, csat_rows
 from maestro_analytics.sandbox.simulation.chance import FILE, draws
 from maestro_analytics.sandbox.simulation.grades import Grade, Ticket
 from maestro_analytics.sandbox.simulation.timeline import Centre
