@@ -1,25 +1,212 @@
-"""Read a lake with the `sql` and `query` of a Store, on DuckDB or on Spark."""
+"""Read a lake with the `sql` and `query` of a Store, on DuckDB, or on Apache Spark with the same columns and rows."""
+
+# Identifiers come from our own schemas or a file's header and are quoted; values are parameters.
+# ruff: noqa: S608
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+import duckdb
 import polars as pl
+import pyarrow.dataset
+from sqlglot import exp
 
-from maestro_analytics.errors import LakeError, NotALake
-from maestro_analytics.lake.engines import DuckEngine, SparkEngine, local_session
+from maestro_analytics.errors import EngineMissing, InvalidArgument, LakeError, NotALake
 from maestro_analytics.lake.place import Place, place_of
 from maestro_analytics.lake.publications import PUBLICATIONS, Publication, account_folder, published_in
-from maestro_analytics.lake.shares import Share, columns_in, merge_shares, shares_of
-from maestro_analytics.lake.spark_sql import Params, Variables
+from maestro_analytics.lake.shares import Files, Share, columns_in, merge_shares, shares_of
+from maestro_analytics.lake.spark_sql import Params, Variables, to_spark
 from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.schemas import TABLES
 from maestro_analytics.warehouse import sql_files
+from maestro_analytics.warehouse.connection import configure_session, frame
+from maestro_analytics.warehouse.quoting import quoted, quoted_all, text_literal
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
+
+BROADCAST_ROWS = 50_000
+"""A kept step is broadcast when it has at most this many rows."""
+
+
+class DuckEngine:
+    """Tables and views of a lake in DuckDB: its Parquet files as views of an in-memory database.
+
+    Attributes:
+        lost_files: what is raised when a file is gone.
+    """
+
+    lost_files: tuple[type[Exception], ...] = (duckdb.IOException, OSError)
+
+    def __init__(self) -> None:
+        self._connection = configure_session(duckdb.connect())
+
+    def register(self, name: str, files: Files) -> None:
+        """Register the files of a table under `name`."""
+        filesystem, root = files.place.filesystem()
+        paths = [f"{root}/{file}" for file in files.names]
+        if not paths:
+            self.register_empty(name, files.columns)
+        elif files.place.in_bucket:
+            # DuckDB's bridge to Python file systems gave other sums on each run with two threads (duckdb 2.0.0), and
+            # its reader of buckets is an extension to be downloaded; a dataset prunes columns and row groups as well
+            schema = self._connection.sql(_no_rows(files.columns)).to_arrow_table().schema
+            self._connection.register(
+                name, pyarrow.dataset.dataset(paths, filesystem=filesystem, format="parquet", schema=schema)
+            )
+        else:
+            listed = ", ".join(text_literal(path) for path in paths)
+            self.create_view(
+                name,
+                f"select {quoted_all(list(files.columns))} from ({_no_rows(files.columns)} union all by name "
+                f"select * from read_parquet([{listed}], hive_partitioning = false, union_by_name = true))",
+            )
+
+    def register_empty(self, name: str, columns: Mapping[str, str]) -> None:
+        """Register a table without rows under `name`."""
+        self.create_view(name, _no_rows(columns))
+
+    def create_view(self, name: str, select: str) -> None:
+        """Create a view."""
+        self._connection.execute(f"create or replace temp view {quoted(name)} as {select}")
+
+    def query(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
+        """The rows of a query; `variables` are those that it reads with `getvariable`."""
+        return frame(self._connection, query, params, variables=variables)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def local_session() -> SparkSession:
+    """A Spark session on this machine, bound to the loopback address.
+
+    Raises:
+        EngineMissing: no PySpark, or no Java that it can start.
+    """
+    try:
+        from pyspark.errors import PySparkRuntimeError
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise EngineMissing("PySpark is not installed: pip install 'maestro-analytics[spark]'.") from None
+    settings: dict[str, Any] = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # the defaults are those of a cluster's driver: 1 GB, and 200 tasks after each exchange
+        "spark.driver.memory": "2g",
+        "spark.sql.shuffle.partitions": "16",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+    }
+    try:
+        return SparkSession.builder.appName("maestro-analytics").config(map=settings).getOrCreate()
+    except PySparkRuntimeError as error:
+        if error.getCondition() != "JAVA_GATEWAY_EXITED":
+            raise
+        raise EngineMissing(
+            "Spark needs Java 17 or newer, and none could be started: install it (Debian: openjdk-17-jre-headless) or "
+            "set JAVA_HOME."
+        ) from None
+
+
+class SparkEngine:
+    """Tables and views of a lake in a Spark session of its own.
+
+    The session is a new one of the same application: its temporary views and its settings (UTC) are not those of the
+    session that was given.
+    """
+
+    def __init__(self, session: SparkSession) -> None:
+        # an empty copy of the tables, where DuckDB says which columns a query has and of what types
+        self._shape = DuckEngine()
+        self._rows: dict[str, int] = {}
+        self._views: dict[str, str] = {}
+        from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+        from pyspark.errors import AnalysisException, PySparkException
+
+        self._refused = AnalysisException
+        self.lost_files: tuple[type[Exception], ...] = (PySparkException, Py4JJavaError)
+        self._session = session.newSession()
+        for name, value in {
+            # a moment is shown, truncated and cast to a date in the session's zone
+            "spark.sql.session.timeZone": "UTC",
+            # Spark judges by the size of the Parquet, a hundredth of what the rows are in memory: 5 million answers
+            # (14 MB) were sent whole to every executor, and ended a driver of 2 GB. Joins that sort can spill.
+            "spark.sql.sources.fileCompressionFactor": "100",
+            "spark.sql.autoBroadcastJoinThreshold": "4MB",
+            # a text that holds ${...} is that text
+            "spark.sql.variable.substitute": "false",
+        }.items():
+            self._session.conf.set(name, value)
+
+    def register(self, name: str, files: Files) -> None:
+        """Register the files of a table under `name`."""
+        self.register_empty(name, files.columns)
+        if files.names:
+            # with a schema given, columns are found by name and those that a file lacks are null
+            frame = self._session.read.schema(_schema(files.columns)).parquet(*files.for_spark())
+            frame.createOrReplaceTempView(name)
+            self._rows[name] = files.rows
+
+    def register_empty(self, name: str, columns: Mapping[str, str]) -> None:
+        """Register a table without rows under `name`."""
+        self._session.createDataFrame([], _schema(columns)).createOrReplaceTempView(name)
+        self._rows[name] = 0
+        self._shape.register_empty(name, columns)
+
+    def create_view(self, name: str, select: str) -> None:
+        """Register a view, in DuckDB's SQL: it becomes a step of each query that names it."""
+        self._views.pop(name, None)
+        self._views[name] = select
+        self._shape.create_view(name, select)
+
+    def query(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
+        """The rows of a query in DuckDB's SQL, with the names and types that DuckDB gives its columns."""
+        expected = self._shape.query(query, params=params, variables=variables).schema
+        *steps, last = to_spark(query, variables=variables, params=params, views=self._views, rows=self._rows)
+        kept: list[DataFrame] = []
+        try:
+            for step in steps:
+                made = self._session.sql(step.sql)
+                if step.kept:
+                    if step.columns is not None:
+                        made = made.drop(*(name for name in made.columns if name.lower() not in step.columns))
+                    # not `persist`: what names a persisted step holds all of its plan, and plans the double each time
+                    made = made.localCheckpoint(eager=False)
+                    kept.append(made)
+                    if made._jdf.queryExecution().toRdd().count() <= BROADCAST_ROWS:
+                        made = made.hint("broadcast")
+                made.createOrReplaceTempView(step.name)
+            answer = pl.DataFrame(self._session.sql(last.sql).toArrow())
+        except self._refused as error:
+            raise InvalidArgument(f"Spark cannot be asked this: {str(error).splitlines()[0]}") from None
+        finally:
+            for step in steps:
+                self._session.catalog.dropTempView(step.name)
+            for made in kept:
+                made._jdf.queryExecution().analyzed().rdd().unpersist(False)
+        answer.columns = list(expected)
+        return answer.cast(expected)
+
+    def close(self) -> None:
+        """Drop the tables and views; the Spark application keeps running."""
+        for name in self._rows:
+            self._session.catalog.dropTempView(name)
+        self._shape.close()
+
+
+def _schema(columns: Mapping[str, str]) -> str:
+    types = {kind: exp.DataType.build(kind, dialect="duckdb").sql("spark") for kind in columns.values()}
+    return ", ".join(f"`{name.replace('`', '``')}` {types[kind]}" for name, kind in columns.items())
+
+
+def _no_rows(columns: Mapping[str, str]) -> str:
+    listed = ", ".join(f"cast(null as {kind}) as {quoted(column)}" for column, kind in columns.items())
+    return f"select {listed} where false"
 
 
 def open_lake(
@@ -105,8 +292,8 @@ class Lake:
                 if _published(self._folder) == [share.publication for share in self.shares]:
                     raise
                 raise LakeError(
-                    f"{self._folder} has been published anew since it was opened, and files of then are gone: "
-                    "go on with .reload()."
+                    f"{self._folder} has been published again since it was opened, and files of the earlier "
+                    "publication are gone: open the newest with .reload()."
                 ) from None
 
     def reload(self) -> bool:

@@ -103,7 +103,7 @@ def test_a_reader_whose_files_were_vacuumed_is_told_to_reload(source, tmp_path, 
     with open_lake(tmp_path, spark=engine) as lake:
         source.connection.execute("delete from todos where id = 'd0'")
         write_lake(source, tmp_path, account="acme", kept_hours=0)
-        with pytest.raises(LakeError, match=r"published anew since it was opened.*\.reload\(\)"):
+        with pytest.raises(LakeError, match=r"published again since it was opened.*\.reload\(\)"):
             lake.sql("select * from todos")
         lake.reload()
         assert "d0" not in lake.sql("select id from todos")["id"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.lake import open_lake, write_lake
-from maestro_analytics.lake.engines import SparkEngine
+from maestro_analytics.lake.lake import SparkEngine
 from maestro_analytics.lake.spark_sql import to_spark
 
 ROWS = """
