@@ -104,9 +104,9 @@ def _read(file: Path, kind: str) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]
     """A kept file's tables, and the keys of all grades in it, also of those that it only says are deleted."""
     import polars as pl
 
-    from maestro_analytics.tables.dedupe import read_rows
     from maestro_analytics.tables.frames import live_rows
     from maestro_analytics.tables.reader import read_export
+    from maestro_analytics.tables.staging import read_rows
 
     with (
         tempfile.TemporaryDirectory() as folder,

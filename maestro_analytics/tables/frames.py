@@ -11,8 +11,8 @@ from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.tables import reader
 from maestro_analytics.tables.columns import DELIVERY
-from maestro_analytics.tables.dedupe import read_rows
 from maestro_analytics.tables.delivery import Delivery, StagedTable, refusals_frame
+from maestro_analytics.tables.staging import read_rows
 
 
 class ExportFrames(dict[str, pl.DataFrame]):

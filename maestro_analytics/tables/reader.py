@@ -21,7 +21,6 @@ from maestro_analytics.errors import SchemaMismatch, TooManyBadRows, UnreadableF
 from maestro_analytics.tables.archive import BROKEN_STREAM, Member, members_of
 from maestro_analytics.tables.columns import DELIVERY, Table
 from maestro_analytics.tables.csv_rows import NeedsSlowReading, TextBatch, fast_batches, records_of, slow_batches
-from maestro_analytics.tables.dedupe import ROW, read_rows, rows_of_losers, settle, write_rows
 from maestro_analytics.tables.delivery import (
     BUDGET,
     Delivery,
@@ -34,7 +33,7 @@ from maestro_analytics.tables.delivery import (
 from maestro_analytics.tables.grade_key import GRADE_PARTS
 from maestro_analytics.tables.headers import HEADER_BOUND, closest, find_header, folded, match
 from maestro_analytics.tables.schemas import DELETED_FLAG, EXPORT_TABLES, GRADE_TABLES, KINDS, TOTAL_SCORES
-from maestro_analytics.tables.staging import FileBeingRead, Staging
+from maestro_analytics.tables.staging import ROW, FileBeingRead, Staging, read_rows, rows_of_losers, settle, write_rows
 from maestro_analytics.tables.validation import Problem
 
 MOST_PROBLEMS = 500_000

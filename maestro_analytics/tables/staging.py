@@ -1,8 +1,14 @@
-"""Check the batches of files and write their rows to Parquet files, in two threads while the next are parsed.
+"""Staged rows: batches of files, checked and written to Parquet in two threads while the next are parsed.
 
 Checking 100 rows takes as long as checking 10,000, so small files of one table, of one export or several, are checked
 together: a raw export of an hour (five files of a few dozen to a few hundred rows) took 89 ms of processor time to read
 by itself, and takes less than a tenth of that beside a hundred others.
+
+Of rows of one export that share a row key, one lands. A file can hold a row several times: csat repeats a ticket's
+survey for each grade of the ticket, a zip can hold its folder twice. Rows equal in every column to the one that lands
+are repeats. Of rows that differ, one lands (see `Table.filled_first` and `Table.newest_by`) and the others are refused.
+Keys are compared as 64-bit hashes first, 8 bytes a row, because few repeat; only rows whose hash repeats are compared
+in full.
 """
 
 from __future__ import annotations
@@ -21,7 +27,6 @@ import pyarrow as pa
 from maestro_analytics.tables.archive import Member
 from maestro_analytics.tables.columns import DELIVERY, Table
 from maestro_analytics.tables.csv_rows import RowCount, TextBatch
-from maestro_analytics.tables.dedupe import StagedRows, key_hashes, write_rows
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.tables.headers import Columns, Header, roles
 from maestro_analytics.tables.validation import Problem, check
@@ -31,6 +36,161 @@ BATCHES_IN_FLIGHT = 3
 ROWS_OF_A_SMALL_BATCH = 1 << 12
 """Smaller batches wait until they are `MOST_ROWS` together, or all files are parsed."""
 MOST_ROWS = 1 << 16
+ROW = "row number"
+_CONTENT = "content"
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""Makes other hashes of the same keys in another export."""
+
+
+@dataclass
+class StagedRows:
+    """The rows of one export in a staged Parquet file.
+
+    Attributes:
+        path: the file; those of small files have rows of several exports.
+        delivery: the export, as `DELIVERY` has it.
+        numbers: for each of its rows, the number of the row among all rows of the table that were read together.
+        hashes: for each of its rows, the hash of its key; None where rows of the table may repeat.
+    """
+
+    path: Path
+    delivery: int
+    numbers: np.ndarray
+    hashes: np.ndarray | None
+
+    def frame(self) -> pl.DataFrame:
+        """Its rows, with their numbers in a column beside those of the table."""
+        mine = read_rows(self.path).filter(pl.col(DELIVERY) == self.delivery)
+        return mine.with_columns(pl.Series(ROW, self.numbers, dtype=pl.Int64))
+
+    def remove(self, numbers: Sequence[int]) -> int:
+        """Take rows out of the file; returns how many it held."""
+        kept = ~np.isin(self.numbers, np.asarray(numbers, dtype=np.int64))
+        removed = int(kept.size - kept.sum())
+        if removed:
+            rows = read_rows(self.path)
+            mine = rows.get_column(DELIVERY).to_numpy() == self.delivery
+            stays = ~mine
+            stays[mine] = kept
+            write_rows(rows.filter(pl.Series(stays)), self.path)
+            self.numbers = self.numbers[kept]
+            self.hashes = None if self.hashes is None else self.hashes[kept]
+        return removed
+
+
+def key_hashes(rows: pl.DataFrame, table: Table) -> np.ndarray | None:
+    """One unsigned 64-bit hash of export and key for each row; None where a table has no key to compare rows by."""
+    key = table.row_key or table.repeats_by
+    if not key:
+        return None
+    exports = rows.get_column(DELIVERY).to_numpy().astype(np.uint64)
+    hashes: np.ndarray = rows.select(key).hash_rows(seed=20180813).to_numpy() ^ (exports * _SPREAD)
+    return hashes
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """What was taken out of the staged files.
+
+    Attributes:
+        repeated: row numbers of rows that are equal to one that stays.
+        losers: row numbers of rows that share their key with one that stays and differ from it.
+        contested: for each loser of a grade table, its `grade_key` with its grader and date_graded (`grader`,
+            `date_graded`) and those of the row that stays (`winner`, `winner_date`), and its export (`DELIVERY`).
+    """
+
+    repeated: list[int]
+    losers: list[int]
+    contested: pl.DataFrame | None = None
+
+
+def settle(files: list[StagedRows], table: Table) -> Repeats:
+    """Leave one row for each row key of an export, or one of each set of equal rows where the table has no row key."""
+    hashes = [file.hashes for file in files if file.hashes is not None]
+    everything = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
+    suspects = np.unique(everything[1:][everything[1:] == everything[:-1]])
+    if suspects.size == 0:
+        return Repeats([], [])
+    touched = [
+        (file, mine) for file in files if file.hashes is not None and (mine := np.isin(file.hashes, suspects)).any()
+    ]
+    candidates = pl.concat([file.frame().filter(pl.Series(mine)) for file, mine in touched], how="diagonal")
+    repeats = _compare(candidates, table)
+    for file, _ in touched:
+        file.remove([*repeats.repeated, *repeats.losers])
+    return repeats
+
+
+def _compare(candidates: pl.DataFrame, table: Table) -> Repeats:
+    content = [name for name in candidates.columns if name != ROW]
+    distinct = candidates.with_columns(pl.struct(content).rank("dense").alias(_CONTENT))
+    if table.row_key is None:
+        first = distinct.sort(ROW).unique(_CONTENT, keep="first")
+        return Repeats(distinct.join(first, on=ROW, how="anti").get_column(ROW).to_list(), [])
+    order = [pl.col(name).is_not_null() for name in table.filled_first]
+    order += [pl.col(table.newest_by)] if table.newest_by in content else []
+    ordered = distinct.sort(*order, ROW, nulls_last=False)
+    kept = [_CONTENT, ROW, *(name for name in ("grader", "date_graded") if name in content)]
+    key = [DELIVERY, *table.row_key]
+    winners = ordered.group_by(key).agg(pl.col(name).last().alias(f"winning {name}") for name in kept)
+    compared = ordered.join(winners, on=key, nulls_equal=True)
+    others = compared.filter(pl.col(ROW) != pl.col(f"winning {ROW}"))
+    is_repeat = pl.col(_CONTENT) == pl.col(f"winning {_CONTENT}")
+    lost = others.filter(~is_repeat)
+    return Repeats(
+        others.filter(is_repeat).get_column(ROW).to_list(),
+        lost.get_column(ROW).to_list(),
+        _contested(lost) if table.row_key == ("grade_key",) and lost.height else None,
+    )
+
+
+def _contested(lost: pl.DataFrame) -> pl.DataFrame:
+    """See `Repeats.contested`; a column that the files lack is null."""
+
+    def of(name: str, dtype: pl.DataType) -> pl.Expr:
+        return pl.col(name) if name in lost.columns else pl.lit(None, dtype=dtype)
+
+    text, moment = pl.String(), pl.Datetime("us", "UTC")
+    return lost.select(
+        pl.col("grade_key", DELIVERY),
+        of("grader", text).alias("grader"),
+        of("date_graded", moment).alias("date_graded"),
+        of("winning grader", text).alias("winner"),
+        of("winning date_graded", moment).alias("winner_date"),
+    ).unique()
+
+
+def rows_of_losers(rows: pl.DataFrame, contested: pl.DataFrame) -> list[int]:
+    """Row numbers of `rows` (of a file of sections, answers or annotations) that belong to a grade that lost.
+
+    A row belongs to the grade that landed when it has that grade's grader, and, where the losing grade has the same
+    grader, not the losing grade's date.
+    """
+    for name, dtype in (("grader", pl.String()), ("date_graded", pl.Datetime("us", "UTC"))):
+        if name not in rows.columns:
+            rows = rows.with_columns(pl.lit(None, dtype=dtype).alias(name))
+    mine = rows.select(ROW, "grade_key", "grader", "date_graded")
+    joined = mine.join(contested.rename({"grader": "loser", "date_graded": "loser_date"}), on="grade_key")
+    of_another = pl.col("grader").ne_missing(pl.col("winner"))
+    of_earlier = (
+        pl.col("grader").eq_missing(pl.col("loser"))
+        & pl.col("date_graded").eq_missing(pl.col("loser_date"))
+        & pl.col("date_graded").ne_missing(pl.col("winner_date"))
+    )
+    return joined.filter(of_another | of_earlier).get_column(ROW).unique().to_list()
+
+
+def write_rows(rows: pl.DataFrame, file: Path) -> None:
+    """Stage `rows`.
+
+    Parquet with lz4 is 20 MB for 500,000 answers that are 234 MB as Arrow IPC, and DuckDB reads it in 0.35 s, not 0.60.
+    """
+    rows.write_parquet(file, compression="lz4", statistics=False)
+
+
+def read_rows(file: Path) -> pl.DataFrame:
+    """The rows of a staged file. The path is read literally, never as a pattern or as partitions."""
+    return pl.read_parquet(file, glob=False, hive_partitioning=False)
 
 
 @dataclass

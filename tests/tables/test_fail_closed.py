@@ -8,10 +8,10 @@ import pytest
 
 from maestro_analytics.errors import UnreadableFile
 from maestro_analytics.tables import csv_rows, reader
-from maestro_analytics.tables.dedupe import read_rows
 from maestro_analytics.tables.delivery import allowed_refusals
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.tables.schemas import RAW_TABLES, TABLES_BY_NAME
+from maestro_analytics.tables.staging import read_rows
 from tests.tables.conftest import rows_of
 
 GRADE = {
