@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -86,9 +85,8 @@ class _WithoutQueries(logging.Filter):
         return True
 
 
-def quiet(names: Iterable[str] = ("urllib3.connectionpool",)) -> None:
-    """Make sure that the loggers below us never write a query. Called when this package first sends anything."""
-    for name in names:
-        logger = logging.getLogger(name)
-        if not any(isinstance(existing, _WithoutQueries) for existing in logger.filters):
-            logger.addFilter(_WithoutQueries())
+def quiet() -> None:
+    """Make sure that urllib3's logger never writes a query. Called when this package first sends anything."""
+    logger = logging.getLogger("urllib3.connectionpool")
+    if not any(isinstance(existing, _WithoutQueries) for existing in logger.filters):
+        logger.addFilter(_WithoutQueries())

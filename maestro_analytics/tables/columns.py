@@ -151,10 +151,10 @@ class Table:
         """Columns without which a row is quarantined and a file refused."""
         return tuple(name for name in self.file_columns if self.schema.columns[name].metadata["identity"])
 
-    def ddl(self, *, schema: str = "main") -> str:
+    def ddl(self) -> str:
         """`create table` for DuckDB. No primary key and no index: a landing replaces all rows of a grade."""
         body = ",\n    ".join(f'"{name}" {DUCKDB_TYPES[role]}' for name, role in self.columns.items())
-        return f"create table if not exists {schema}.{self.name} (\n    {body}\n)"
+        return f"create table if not exists main.{self.name} (\n    {body}\n)"
 
     def empty(self) -> pl.DataFrame:
         """A frame of no rows with the table's columns and types."""
