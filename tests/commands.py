@@ -31,7 +31,7 @@ FORKS.set_forkserver_preload(
         "maestro_analytics.push.push",
         "maestro_analytics.warehouse.status",
         "maestro_analytics.warehouse.replay",
-        "maestro_analytics.analysis.report.collect",
+        "maestro_analytics.analysis.report.sections",
     ]
 )
 

@@ -19,8 +19,8 @@ from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
 from maestro_analytics.analysis import report as reports
 from maestro_analytics.analysis.notebooks import notebooks_folder
-from maestro_analytics.analysis.report.blocks import article
-from maestro_analytics.analysis.report.contents import CONTENTS
+from maestro_analytics.analysis.report.page import article
+from maestro_analytics.analysis.report.sections import CONTENTS
 from tests.commands import COMMAND
 
 KINDS = ("overview", "changes", "agents", "graders", "questions", "coaching", "grading")

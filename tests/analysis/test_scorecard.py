@@ -17,7 +17,7 @@ from simulated_database import ANSWER_ID, START, grade_rows, people_of, write
 from maestro_analytics import analysis
 from maestro_analytics.analysis import report as reports
 from maestro_analytics.analysis.report import site
-from maestro_analytics.analysis.report.wording import ticket_link
+from maestro_analytics.analysis.report.scorecards import ticket_link
 from maestro_analytics.errors import InvalidArgument, UnknownName
 from maestro_analytics.warehouse import open as open_store
 from tests.commands import COMMAND

@@ -8,12 +8,11 @@
 `maestro-analytics report` is this on the command line.
 """
 
-from maestro_analytics.analysis.report.collect import KINDS, in_turn, sections
-from maestro_analytics.analysis.report.files import as_csv, as_json, csv_folder
 from maestro_analytics.analysis.report.model import Block, Section
 from maestro_analytics.analysis.report.page import page
 from maestro_analytics.analysis.report.scorecard_page import scorecard_json, scorecard_page
 from maestro_analytics.analysis.report.scorecards import Scorecard, Scorecards, person_called, scorecards
+from maestro_analytics.analysis.report.sections import KINDS, as_csv, as_json, csv_folder, in_turn, sections
 from maestro_analytics.analysis.report.site import write_site
 from maestro_analytics.analysis.report.terminal import show, show_scorecard
 

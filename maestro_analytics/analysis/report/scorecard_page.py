@@ -25,8 +25,10 @@ from maestro_analytics.analysis.report.html import (
     table,
     text,
 )
-from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scorecards
-from maestro_analytics.analysis.report.wording import (
+from maestro_analytics.analysis.report.scorecards import (
+    Row,
+    Scorecard,
+    Scorecards,
     against_everyone,
     changed,
     interval,

@@ -1,12 +1,13 @@
-"""The scorecard of an agent: what a team lead takes into a talk. Each question is asked once, for all agents."""
+"""The scorecard of an agent: what a team lead takes into a talk, and its numbers as words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Unpack
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -18,7 +19,7 @@ from maestro_analytics.analysis.coaching_records import coaching_history, open_t
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grades import answer_comments, tickets_to_review
 from maestro_analytics.analysis.points_lost import points_lost_by_agent
-from maestro_analytics.analysis.report.collect import AT_A_TIME, QueriedOnce
+from maestro_analytics.analysis.report.sections import AT_A_TIME, QueriedOnce
 from maestro_analytics.analysis.trends import score_trend
 from maestro_analytics.errors import InvalidArgument, UnknownName
 
@@ -210,3 +211,66 @@ def _rows_by(frame: pl.DataFrame, key: str) -> dict[str, list[Row]]:
         for names, part in pl.DataFrame(frame).partition_by(key, as_dict=True, maintain_order=True).items()
         if names[0] is not None
     }
+
+
+STANDS = {
+    "above": "Above the average of all agents, by more than chance",
+    "below": "Below the average of all agents, by more than chance",
+    "": "May be at the average of all agents: the difference may be chance",
+}
+CHANGED = {
+    "up": "Better than in the period before, by more than chance",
+    "down": "Worse than in the period before, by more than chance",
+    "": "May be chance",
+}
+AGAINST = {
+    "above": "more often than others, by more than chance",
+    "below": "less often than others, by more than chance",
+    "": "the difference may be chance",
+}
+
+
+def interval(row: Row, name: str, lo: str = "lo", hi: str = "hi", *, sign: str = "") -> str:
+    """`84.2 (81.0 to 87.1)`; a dash where there is no value."""
+    if row[name] is None:
+        return "–"
+    ends = f" ({row[lo]:{sign}z.1f} to {row[hi]:{sign}z.1f})" if row[lo] is not None and row[hi] is not None else ""
+    return f"{row[name]:{sign}z.1f}{ends}"
+
+
+def places(row: Row) -> str:
+    """`5 to 14 of 24`: the places that are compatible with the data."""
+    if row["rank_lo"] is None:
+        return "–"
+    where = f"{row['rank_lo']}" if row["rank_lo"] == row["rank_hi"] else f"{row['rank_lo']} to {row['rank_hi']}"
+    return f"{where} of {row['agents_compared']}"
+
+
+def stands(row: Row) -> str:
+    """Where an agent stands, in words; why it cannot be said where it cannot."""
+    return STANDS[row["stands_out"]] if row["reliable"] else f"Cannot be said: {row['reason']}"
+
+
+def changed(row: Row) -> str:
+    """Whether an agent changed, in words; why it cannot be said where it cannot."""
+    return CHANGED[row["changed"]] if row["reliable"] else f"Cannot be said: {row['reason']}"
+
+
+def against_everyone(row: Row) -> str:
+    """How often an agent lost points on a question, beside everyone."""
+    if row["failure_rate"] is None:
+        return f"{row['points_lost']:g} points lost"
+    own = f"{row['failure_rate']:.0f} % of {row['n']} answers lost points"
+    if row["everyone"] is None:
+        return own
+    return f"{own}, everyone {row['everyone']:.0f} %: {AGAINST[row['stands_out'] if row['reliable'] else '']}"
+
+
+def ticket_link(addresses: Mapping[str, str], source: str | None, gradable_id: str) -> str | None:
+    """The https address of a ticket in its helpdesk; None where its source has none.
+
+    Args:
+        addresses: source in lower case -> address with `{gradable_id}` in it; see `Settings.ticket_urls`.
+    """
+    address = addresses.get((source or "").casefold())
+    return address.replace("{gradable_id}", quote(gradable_id, safe="")) if address else None

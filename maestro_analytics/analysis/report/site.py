@@ -17,8 +17,7 @@ from maestro_analytics.analysis.filters import Filters, Store
 from maestro_analytics.analysis.points_lost import points_lost_by_team
 from maestro_analytics.analysis.report.html import article, caveat, link, nothing, part, table, text
 from maestro_analytics.analysis.report.scorecard_page import LONG_ROWS, card_document, figures, scorecard_page
-from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scorecards, scorecards
-from maestro_analytics.analysis.report.wording import interval, places
+from maestro_analytics.analysis.report.scorecards import Row, Scorecard, Scorecards, interval, places, scorecards
 from maestro_analytics.analysis.scores import team_scores
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.files import write_whole
@@ -211,8 +210,8 @@ def _index(cards: Scorecards, teams: list[Team], found: list[Scorecard], *, as_o
     body = article(
         "Look at this first",
         "",
-        _first("Below the average of all agents, by more than chance", below, "Nobody, by more than chance.")
-        + _first("Worse than in the period before, by more than chance", fallen, "Nobody, by more than chance.")
+        _first("Below the average of all agents, by more than chance", below)
+        + _first("Worse than in the period before, by more than chance", fallen)
         + caveat("At most one in twenty of those named is expected to be named by mistake."),
     )
     listed = table(
@@ -240,10 +239,10 @@ def _index(cards: Scorecards, teams: list[Team], found: list[Scorecard], *, as_o
     return card_document("QA scorecards", lines, body, script=part("search_agents.js"))
 
 
-def _first(heading: str, chosen: list[Scorecard], otherwise: str) -> str:
+def _first(heading: str, chosen: list[Scorecard]) -> str:
     names = ", ".join(link(f"agents/{page_name(card.name, card.person_id)}", card.name) for card in chosen[:LOOK_FIRST])
     more = f" and {len(chosen) - LOOK_FIRST} more, at the top of the list below" if len(chosen) > LOOK_FIRST else ""
-    return f"<h3>{text(heading)}</h3>" + (f"<p>{names}{more}</p>" if names else nothing(otherwise))
+    return f"<h3>{text(heading)}</h3>" + (f"<p>{names}{more}</p>" if names else nothing("Nobody, by more than chance."))
 
 
 def _ordered(members: list[Scorecard]) -> list[Scorecard]:

@@ -7,7 +7,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
 from maestro_analytics.analysis.report.model import Block, Section, cells, heading_lines, with_something_to_say
-from maestro_analytics.analysis.report.wording import (
+from maestro_analytics.analysis.report.scorecards import (
     against_everyone,
     changed,
     interval,
