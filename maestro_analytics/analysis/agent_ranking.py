@@ -7,9 +7,9 @@ from typing import Unpack
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import Compared, compare_agents
+from maestro_analytics.analysis.grader_cells import Compared, compare_agents, ordered, scored_cells
 from maestro_analytics.analysis.summaries import beyond_chance, on_scale, summed, with_mean
 
 METHOD = "mixed model of agent, grader, rubric and month; shrunk; ranks from joint draws"
@@ -62,7 +62,10 @@ def agent_ranking(
     labels = ["agent_name", "highest"]
     table = with_mean(summed(frame, ["person_id"], first=labels), min_n=min_n, confidence=confidence)
     draws = max(FEWEST_DRAWS, min(1000, MOST_DRAWN // max(table.height, 1)))
-    compared = compare_agents(store, choice, confidence=confidence, draws=draws, seed=seed, simultaneous=simultaneous)
+    cells = ordered(scored_cells(store, choice))
+    compared = compare_agents(
+        store, choice, cells, confidence=confidence, draws=draws, seed=seed, simultaneous=simultaneous
+    )
     reason = pl.col("reason")
     table = (
         table.join(compared.agents, on="person_id", how="left", nulls_equal=True)
@@ -92,28 +95,11 @@ def agent_ranking(
         not_settled=pl.col("ahead_of_next") < confidence,
     )
     columns = (
-        "rank",
-        "rank_lo",
-        "rank_hi",
-        "person_id",
-        "agent_name",
-        "n",
-        "n_na",
-        "mean",
-        "lo",
-        "hi",
-        "shrunk",
-        "shrunk_lo",
-        "shrunk_hi",
-        "kept",
-        "stands_out",
-        "ahead_of_next",
-        "not_settled",
-        "component",
-        "agents_compared",
-        "method",
-        "reliable",
-        "reason",
+        *("rank", "rank_lo", "rank_hi", "person_id", "agent_name"),
+        *("n", "n_na", "mean", "lo", "hi"),
+        *("shrunk", "shrunk_lo", "shrunk_hi", "kept", "stands_out"),
+        *("ahead_of_next", "not_settled", "component", "agents_compared"),
+        *HOW_SURE,
     )
     return Answer.of(
         table.select(columns),

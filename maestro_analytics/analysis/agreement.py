@@ -7,7 +7,7 @@ from typing import Literal, Unpack
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import reliability
 from maestro_analytics.analysis.statistics.arrays import Floats
@@ -96,25 +96,13 @@ def grader_agreement(
     )
 
 
-AGREEMENT = {
-    "rubric_id": pl.String,
-    "rubric_name": pl.String,
-    "n": pl.Int64,
-    "n_na": pl.Int64,
-    "graders": pl.Int64,
-    "judgements": pl.Int64,
-    "alpha": pl.Float64,
-    "lo": pl.Float64,
-    "hi": pl.Float64,
-    "icc": pl.Float64,
-    "icc_tickets": pl.Int64,
-    "icc_graders": pl.Int64,
-    "mad": pl.Float64,
-    "within_5": pl.Float64,
-    "within_10": pl.Float64,
-    "method": pl.String,
-    "reliable": pl.Boolean,
-    "reason": pl.String,
+AGREEMENT: Schema = {
+    **dict.fromkeys(("rubric_id", "rubric_name"), pl.String),
+    **dict.fromkeys(("n", "n_na", "graders", "judgements"), pl.Int64),
+    **dict.fromkeys(("alpha", "lo", "hi", "icc"), pl.Float64),
+    **dict.fromkeys(("icc_tickets", "icc_graders"), pl.Int64),
+    **dict.fromkeys(("mad", "within_5", "within_10"), pl.Float64),
+    **HOW_SURE,
 }
 
 
@@ -192,23 +180,11 @@ def question_agreement(
     )
 
 
-QUESTIONS = {
-    "rubric_id": pl.String,
-    "rubric_name": pl.String,
-    "question_id": pl.String,
-    "question": pl.String,
-    "n": pl.Int64,
-    "n_na": pl.Int64,
-    "na_mismatches": pl.Int64,
-    "agreement": pl.Float64,
-    "alpha": pl.Float64,
-    "lo": pl.Float64,
-    "hi": pl.Float64,
-    "kappa": pl.Float64,
-    "ac1": pl.Float64,
-    "method": pl.String,
-    "reliable": pl.Boolean,
-    "reason": pl.String,
+QUESTIONS: Schema = {
+    **dict.fromkeys(("rubric_id", "rubric_name", "question_id", "question"), pl.String),
+    **dict.fromkeys(("n", "n_na", "na_mismatches"), pl.Int64),
+    **dict.fromkeys(("agreement", "alpha", "lo", "hi", "kappa", "ac1"), pl.Float64),
+    **HOW_SURE,
 }
 
 

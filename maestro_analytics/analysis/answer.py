@@ -13,6 +13,10 @@ from maestro_analytics.analysis.filters import TIME_AXIS, Choice
 from maestro_analytics.extras import require
 from maestro_analytics.text import without_emoji
 
+Schema = dict[str, type[pl.DataType]]
+HOW_SURE: Schema = {"method": pl.String, "reliable": pl.Boolean, "reason": pl.String}
+"""The columns that every answer about figures ends with."""
+
 
 @dataclass(frozen=True)
 class About:

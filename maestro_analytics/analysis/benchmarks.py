@@ -7,7 +7,7 @@ from typing import Literal, Unpack
 import polars as pl
 
 from maestro_analytics.analysis.agreement import pairing
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import day_effects, process
 from maestro_analytics.analysis.statistics.day_effects import day_correlation
@@ -40,20 +40,9 @@ def alignments(store: Store, **filters: Unpack[Filters]) -> Answer:
     choice = pairing(store, filters)
     frame = judged_by_benchmarks(store, choice).with_columns(gap=pl.col("alignment") - pl.col("alignment_score"))
     columns = (
-        "grade_key",
-        "grade_type",
-        "target_grade_key",
-        "target_grade_type",
-        "gradable_id",
-        "rubric_name",
-        "judged",
-        "score_percent",
-        "target_score_percent",
-        "apart",
-        "alignment",
-        "alignment_score",
-        "gap",
-        "na_mismatches",
+        *("grade_key", "grade_type", "target_grade_key", "target_grade_type", "gradable_id", "rubric_name"),
+        *("judged", "score_percent", "target_score_percent", "apart"),
+        *("alignment", "alignment_score", "gap", "na_mismatches"),
     )
     return Answer.of(frame.select(columns), choice, question="How close is each benchmark to its target? Percent.")
 
@@ -105,21 +94,9 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
     judged = judged.with_columns(grader="judged")
     table = widened_by_agents(table, judged, ["grader"], confidence=confidence).rename({"mean": "bias"})
     columns = (
-        "grader",
-        "n",
-        "n_na",
-        "bias",
-        "lo",
-        "hi",
-        "mad",
-        "within_5",
-        "within_10",
-        "alignment",
-        "alignment_score",
-        "largest_gap",
-        "method",
-        "reliable",
-        "reason",
+        *("grader", "n", "n_na", "bias", "lo", "hi"),
+        *("mad", "within_5", "within_10", "alignment", "alignment_score", "largest_gap"),
+        *HOW_SURE,
     )
     return Answer.of(
         table.select(columns).sort("bias", "grader", nulls_last=True),
@@ -164,21 +141,9 @@ def calibrations(store: Store, **filters: Unpack[Filters]) -> Answer:
         .sort("spread", "unit", descending=[True, False], nulls_last=True)
     )
     columns = (
-        "source",
-        "gradable_id",
-        "rubric_id",
-        "rubric_name",
-        "person_id",
-        "n",
-        "n_na",
-        "mean",
-        "lowest",
-        "highest",
-        "spread",
-        "strictest",
-        "most_lenient",
-        "reliable",
-        "reason",
+        *("source", "gradable_id", "rubric_id", "rubric_name", "person_id"),
+        *("n", "n_na", "mean", "lowest", "highest"),
+        *("spread", "strictest", "most_lenient", "reliable", "reason"),
     )
     return Answer.of(
         table.select(columns),
@@ -189,20 +154,9 @@ def calibrations(store: Store, **filters: Unpack[Filters]) -> Answer:
 
 
 SESSIONS = (
-    "group",
-    "rubric_name",
-    "month",
-    "n",
-    "n_na",
-    "with_final",
-    "bias",
-    "lo",
-    "hi",
-    "mad",
-    "within_5",
-    "method",
-    "reliable",
-    "reason",
+    *("group", "rubric_name", "month"),
+    *("n", "n_na", "with_final", "bias", "lo", "hi", "mad", "within_5"),
+    *HOW_SURE,
 )
 TICKET = ("source", "gradable_id", "rubric_id", "person_id", "question_id")
 
@@ -317,24 +271,10 @@ def grader_drift(
     told = (pl.col("points") > 2) & (pl.col("hi") > pl.col("lo"))
     charted = charted.with_columns(lo=pl.when(told).then("lo"), hi=pl.when(told).then("hi"))
     columns = (
-        "group",
-        "period",
-        "n",
-        "n_na",
-        "bias",
-        "value",
-        "centre",
-        "lo",
-        "hi",
-        "signal",
-        "slope",
-        "slope_lo",
-        "slope_hi",
-        "points",
-        "finished",
-        "method",
-        "reliable",
-        "reason",
+        *("group", "period"),
+        *("n", "n_na", "bias", "value", "centre", "lo", "hi"),
+        *("signal", "slope", "slope_lo", "slope_hi", "points", "finished"),
+        *HOW_SURE,
     )
     return Answer.of(
         without_unfinished(charted.with_columns(bias=table["bias"]), choice, every=every).select(columns),

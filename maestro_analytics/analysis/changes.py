@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.filters import Choice, Filters, Store, moment
 from maestro_analytics.analysis.grader_cells import (
     cell_sums,
@@ -35,23 +35,12 @@ from maestro_analytics.errors import InvalidArgument
 
 Changing = Literal["agent", "team", "question", "grader"]
 DAYS = 28
-CHANGES = {
-    "id": pl.String,
-    "name": pl.String,
-    "rubric_name": pl.String,
-    "n": pl.Int64,
-    "n_before": pl.Int64,
-    "n_na": pl.Int64,
-    "agents": pl.Int64,
-    "before": pl.Float64,
-    "after": pl.Float64,
-    "change": pl.Float64,
-    "lo": pl.Float64,
-    "hi": pl.Float64,
+CHANGES: Schema = {
+    **dict.fromkeys(("id", "name", "rubric_name"), pl.String),
+    **dict.fromkeys(("n", "n_before", "n_na", "agents"), pl.Int64),
+    **dict.fromkeys(("before", "after", "change", "lo", "hi"), pl.Float64),
     "changed": pl.String,
-    "method": pl.String,
-    "reliable": pl.Boolean,
-    "reason": pl.String,
+    **HOW_SURE,
 }
 PAIRED = "same agents and rubrics in both periods, clustered by agent"
 UNCONNECTED_GRADER = "shares no agents with any other grader in one of the periods: nobody to compare with"
@@ -162,12 +151,10 @@ def _of_agents(store: Store, choice: Choice, older: Choice, *, confidence: float
     scored = cells.filter(pl.col("n") > 0).join(counted.select("person"), on="person")
     if not scored.height:
         return pl.DataFrame(schema=CHANGES)
-    effective = day_weighted(*cell_sums(scored), days_correlation(scored))
-    scored = scored.with_columns(
-        n=pl.Series(effective[0]),
-        total=pl.Series(effective[1]),
-        squares=pl.Series(effective[2]),
-    )
+    sums = cell_sums(scored)
+    effective = day_weighted(*sums, days_correlation(sums, scored["person"], scored["grader"]))
+    n, total, squares = map(pl.Series, effective)
+    scored = scored.with_columns(n=n, total=total, squares=squares)
     keys = ["person", "period", "grader", "rubric"]
     scored = scored.group_by(keys).agg(pl.col("n", "total", "squares").sum()).sort(keys)
     people, agent = np.unique(scored["person"].to_numpy(), return_inverse=True)
@@ -181,8 +168,9 @@ def _of_agents(store: Store, choice: Choice, older: Choice, *, confidence: float
         confidence=confidence,
         draws=0,
     )
-    before, after = found.adjusted[0::2], found.adjusted[1::2]
-    half = [(found.adjusted_hi[at::2] - found.adjusted_lo[at::2]) / 2 for at in (0, 1)]
+    adjusted, lo, hi = (found.agents[name] for name in mixed.ADJUSTED)
+    before, after = adjusted[0::2], adjusted[1::2]
+    half = [(hi[at::2] - lo[at::2]) / 2 for at in (0, 1)]
     reach = np.hypot(*half)
     apart = found.component[0::2] != found.component[1::2]
     change = np.where(apart, np.nan, after - before)

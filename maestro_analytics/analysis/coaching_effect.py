@@ -8,7 +8,7 @@ from typing import Any, Literal, Unpack
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics.arrays import Codes, Floats
 from maestro_analytics.analysis.statistics.effects import (
@@ -62,20 +62,13 @@ METHOD_WORDS = {
     "against all uncoached": "all who were not coached",
 }
 """What people read in the place of a method's name."""
-EFFECTS = {
+EFFECTS: Schema = {
     "method": pl.String,
     "recommended": pl.Boolean,
-    "n": pl.Int64,
-    "n_na": pl.Int64,
-    "agents": pl.Int64,
-    "controls": pl.Int64,
-    "effect": pl.Float64,
-    "lo": pl.Float64,
-    "hi": pl.Float64,
-    "pre_gap": pl.Float64,
+    **dict.fromkeys(("n", "n_na", "agents", "controls"), pl.Int64),
+    **dict.fromkeys(("effect", "lo", "hi", "pre_gap"), pl.Float64),
     "reliable": pl.Boolean,
-    "reason": pl.String,
-    "warning": pl.String,
+    **dict.fromkeys(("reason", "warning"), pl.String),
 }
 
 
@@ -399,19 +392,12 @@ def coaching_timeline(
                     {"group": group, "week": week, "moved": moved}
                     | _week(data, members, weights[weights > 0], week, moved=moved, confidence=confidence)
                 )
-    schema = {
+    schema: Schema = {
         "group": pl.String,
-        "week": pl.Int64,
-        "n": pl.Int64,
-        "n_na": pl.Int64,
-        "mean": pl.Float64,
-        "lo": pl.Float64,
-        "hi": pl.Float64,
-        "moved": pl.Float64,
+        **dict.fromkeys(("week", "n", "n_na"), pl.Int64),
+        **dict.fromkeys(("mean", "lo", "hi", "moved"), pl.Float64),
         "overlapping": pl.Int64,
-        "method": pl.String,
-        "reliable": pl.Boolean,
-        "reason": pl.String,
+        **HOW_SURE,
     }
     return Answer.of(
         pl.DataFrame(rows, schema=schema),

@@ -7,7 +7,7 @@ from typing import Literal, Unpack
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import survival
 from maestro_analytics.analysis.statistics.arrays import Floats
@@ -81,20 +81,7 @@ def time_to_coach(
         )
         .with_columns(reliable=pl.col("reason") == "")
     )
-    columns = (
-        "group",
-        "n",
-        "n_na",
-        "median_days",
-        "lo",
-        "hi",
-        "within",
-        "within_lo",
-        "within_hi",
-        "method",
-        "reliable",
-        "reason",
-    )
+    columns = ("group", "n", "n_na", "median_days", "lo", "hi", "within", "within_lo", "within_hi", *HOW_SURE)
     return Answer.of(
         table.select(columns).sort("group"),
         choice,
@@ -223,19 +210,8 @@ def todo_completion(
     table = _doubted(table, min_n=min_n, what="to-dos").join(found, on="group", how="left")
     table = table.with_columns(overdue_rate=100 * pl.col("overdue") / pl.col("n")).sort("rate", "group")
     columns = (
-        "group",
-        "n",
-        "n_na",
-        "done",
-        "rate",
-        "lo",
-        "hi",
-        "overdue",
-        "overdue_rate",
-        "median_days",
-        "method",
-        "reliable",
-        "reason",
+        *("group", "n", "n_na", "done", "rate", "lo", "hi", "overdue", "overdue_rate", "median_days"),
+        *HOW_SURE,
     )
     return Answer.of(
         table.select(columns), choice, question="Are to-dos done, and how soon?", caveat=CENSORED, time_axis=RECORD_AXIS
@@ -375,24 +351,9 @@ def coaching_history(store: Store, *, min_n: int = 5, confidence: float = 0.95, 
         .otherwise(pl.lit(""))
     )
     columns = (
-        "person_id",
-        "agent_name",
-        "coaching_session_id",
-        "name",
-        "coach_name",
-        "held_at",
-        "coaching_points",
-        "n_before",
-        "n",
-        "n_na",
-        "before",
-        "after",
-        "change",
-        "lo",
-        "hi",
-        "method",
-        "reliable",
-        "reason",
+        *("person_id", "agent_name", "coaching_session_id", "name", "coach_name", "held_at"),
+        *("coaching_points", "n_before", "n", "n_na", "before", "after", "change", "lo", "hi"),
+        *HOW_SURE,
     )
     return Answer.of(
         table.with_columns(reason=reason)

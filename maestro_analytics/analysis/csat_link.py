@@ -7,7 +7,7 @@ from typing import Unpack
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import intervals
 from maestro_analytics.analysis.statistics.arrays import Codes, Floats
@@ -80,17 +80,11 @@ def csat_link(
                     "reason": reason,
                 }
             )
-    schema = {
+    schema: Schema = {
         "scope": pl.String,
-        "n": pl.Int64,
-        "n_na": pl.Int64,
-        "agents": pl.Int64,
-        "rho": pl.Float64,
-        "lo": pl.Float64,
-        "hi": pl.Float64,
-        "method": pl.String,
-        "reliable": pl.Boolean,
-        "reason": pl.String,
+        **dict.fromkeys(("n", "n_na", "agents"), pl.Int64),
+        **dict.fromkeys(("rho", "lo", "hi"), pl.Float64),
+        **HOW_SURE,
     }
     return Answer.of(
         pl.DataFrame(rows, schema=schema),

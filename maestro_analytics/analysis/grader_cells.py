@@ -14,7 +14,7 @@ import polars as pl
 from maestro_analytics.analysis.filters import Choice, Store
 from maestro_analytics.analysis.statistics import day_effects, mixed
 from maestro_analytics.analysis.statistics.absorbed import Cells
-from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats, crossed, renumbered, summed
+from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats, Numbers, crossed, renumbered, summed
 from maestro_analytics.analysis.statistics.severity import (
     ClusteredErrors,
     GraderEffects,
@@ -24,23 +24,11 @@ from maestro_analytics.analysis.statistics.severity import (
 from maestro_analytics.analysis.summaries import nullable
 
 EFFECTS: dict[str, type[pl.DataType]] = {
-    "shrunk": pl.Float64,
-    "shrunk_lo": pl.Float64,
-    "shrunk_hi": pl.Float64,
-    "error": pl.Float64,
-    "adjusted": pl.Float64,
-    "adjusted_lo": pl.Float64,
-    "adjusted_hi": pl.Float64,
-    "above": pl.Float64,
-    "kept": pl.Float64,
-    "rank_lo": pl.Float64,
-    "rank_hi": pl.Float64,
-    "ahead_of_next": pl.Float64,
+    **dict.fromkeys(mixed.COLUMNS, pl.Float64),
     "component": pl.Int64,
     "agents_compared": pl.Int64,
     "person_id": pl.String,
 }
-
 MOST_OF_ONE = 0.6
 
 
@@ -63,7 +51,7 @@ def day_design(store: Store, cells: Sums) -> pl.DataFrame:
     """Of each person by how much the variance of the mean grows because grades of one grader and day are alike."""
     if not len(cells.n):
         return pl.DataFrame(schema={"person_id": pl.String, "design": pl.Float64})
-    alike = day_effects.day_correlation(*cells.of_grades, cells.person * (int(cells.grader.max()) + 1) + cells.grader)
+    alike = days_correlation(cells.of_grades, cells.person, cells.grader)
     size, alike_size = np.bincount(cells.person, cells.n), np.bincount(cells.person, cells.n**2)
     graded = np.flatnonzero(size)
     design = pl.DataFrame({"person": graded, "design": 1 + alike * (alike_size[graded] / size[graded] - 1)})
@@ -123,29 +111,14 @@ def with_scores(cells: pl.DataFrame) -> pl.DataFrame:
     return cells if cells.select(scored.all()).item() else cells.filter(scored)
 
 
-def days_correlation(cells: pl.DataFrame) -> float:
-    """How alike the grades are that a grader gives an agent on one day, beyond what grader and agent explain."""
-    if not cells.height:
-        return 0.0
-    grader = cells["grader"].to_numpy()
-    group = renumbered(cells["person"].to_numpy()) * (int(grader.max()) + 1) + grader
-    return day_effects.day_correlation(*cell_sums(cells), group)
+def days_correlation(sums: tuple[Floats, Floats, Floats], person: Numbers, grader: Numbers) -> float:
+    """How alike the grades are that a grader gives an agent on one day, beyond what grader and agent explain.
 
-
-def compare_agents(
-    store: Store,
-    choice: Choice,
-    *,
-    cells: Sums | None = None,
-    confidence: float,
-    draws: int = 0,
-    seed: int = 0,
-    simultaneous: bool = False,
-) -> Compared:
-    """Fit the mixed model of `statistics.mixed` to the grades that `choice` chooses."""
-    sums = ordered(scored_cells(store, choice)) if cells is None else cells
-    people = person_ids(store)
-    return _compared(store, choice, sums, people, confidence, draws=draws, seed=seed, simultaneous=simultaneous)
+    Args:
+        sums: number, total and squares of the grades of each cell, of which each is of one day.
+    """
+    people, graders = renumbered(np.asarray(person)), np.asarray(grader)
+    return day_effects.day_correlation(*sums, people * (int(graders.max()) + 1) + graders)
 
 
 @dataclass(frozen=True)
@@ -232,22 +205,28 @@ def _sorted(codes: Sequence[Codes]) -> Codes:
     return place
 
 
-def _compared(
+def compare_agents(
     store: Store,
     choice: Choice,
     cells: Sums,
-    people: pl.DataFrame,
-    confidence: float,
     *,
+    people: pl.DataFrame | None = None,
+    confidence: float,
     draws: int = 0,
     seed: int = 0,
     simultaneous: bool = False,
 ) -> Compared:
+    """Fit the mixed model of `statistics.mixed`.
+
+    Args:
+        cells: the grades that `choice` chooses, or some of them.
+        people: see `person_ids`, where they are known already.
+    """
     if not len(cells.n):
         return Compared(pl.DataFrame(schema=EFFECTS), np.nan, np.nan, np.nan)
     persons = np.flatnonzero(np.bincount(cells.person))
     agent, grader, rubric, month = cells.codes
-    alike = day_effects.day_correlation(*cells.of_grades, agent * (int(grader.max()) + 1) + grader)
+    alike = days_correlation(cells.of_grades, agent, grader)
     effective = day_effects.day_weighted(*cells.of_grades, alike)
     if rubric.any():
         repeats = ticket_design(store, choice, cells)
@@ -266,22 +245,12 @@ def _compared(
     found = pl.DataFrame(
         {
             "person": persons,
-            "shrunk": nullable(effects.shrunk),
-            "shrunk_lo": nullable(effects.lo),
-            "shrunk_hi": nullable(effects.hi),
-            "error": nullable(effects.error),
-            "adjusted": nullable(effects.adjusted),
-            "adjusted_lo": nullable(effects.adjusted_lo),
-            "adjusted_hi": nullable(effects.adjusted_hi),
-            "above": nullable(effects.above),
-            "kept": nullable(effects.kept),
-            "rank_lo": nullable(effects.rank_lo),
-            "rank_hi": nullable(effects.rank_hi),
-            "ahead_of_next": nullable(effects.ahead),
+            **{name: nullable(values) for name, values in effects.agents.items()},
             "component": effects.component,
             "agents_compared": effects.linked,
         }
     )
+    people = person_ids(store) if people is None else people
     agents = found.join(people, on="person", how="left").drop("person")
     # Said beside a ranking only, which is what draws are for.
     with_one = _with_one_grader(agent, grader, effective[0]) if draws else 0
@@ -345,23 +314,16 @@ def mostly_of_one_grader(store: Store, choice: Choice, members: pl.DataFrame, by
 
 def adjusted_means(store: Store, choice: Choice, cells: Sums, *, by_rubric: bool, confidence: float) -> pl.DataFrame:
     """`adjusted` with its interval for each person, or each person and rubric (every rubric is fitted on its own)."""
-    columns = ("adjusted", "adjusted_lo", "adjusted_hi")
-    connected = pl.col("agents_compared") > 1
+    adjusted = [pl.when(pl.col("agents_compared") > 1).then(name).alias(name) for name in mixed.ADJUSTED]
     if not by_rubric:
-        found = compare_agents(store, choice, cells=cells, confidence=confidence).agents
-        return found.select("person_id", *(pl.when(connected).then(name).alias(name) for name in columns))
-    parts = [pl.DataFrame(schema={"rubric": pl.Int64} | {name: EFFECTS[name] for name in ("person_id", *columns)})]
+        return compare_agents(store, choice, cells, confidence=confidence).agents.select("person_id", *adjusted)
+    schema = {"rubric": pl.Int64, "person_id": pl.String, **dict.fromkeys(mixed.ADJUSTED, pl.Float64)}
+    parts = [pl.DataFrame(schema=schema)]
     people = person_ids(store)
     for rubric in np.flatnonzero(np.bincount(cells.rubric)):
-        start, end = np.searchsorted(cells.rubric, (rubric, rubric + 1))
-        found = _compared(store, choice, cells.part(slice(start, end)), people, confidence).agents
-        parts.append(
-            found.select(
-                pl.lit(int(rubric), pl.Int64).alias("rubric"),
-                "person_id",
-                *(pl.when(connected).then(name).alias(name) for name in columns),
-            )
-        )
+        part = slice(*np.searchsorted(cells.rubric, (rubric, rubric + 1)))
+        found = compare_agents(store, choice, cells.part(part), people=people, confidence=confidence).agents
+        parts.append(found.select(pl.lit(int(rubric), pl.Int64).alias("rubric"), "person_id", *adjusted))
     numbers = store.query("rubric_numbers").with_columns(pl.col("rubric").cast(pl.Int64))
     return pl.concat(parts).join(numbers, on="rubric", how="left").drop("rubric")
 

@@ -7,7 +7,7 @@ from typing import Unpack
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.benchmarks import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import fitted_graders, scored_cells, with_names, with_scores
@@ -16,21 +16,9 @@ from maestro_analytics.analysis.statistics.mixed import random_grader_effects
 from maestro_analytics.analysis.summaries import beyond_chance, nullable
 
 COLUMNS = (
-    "grader",
-    "n",
-    "n_na",
-    "raw_mean",
-    "raw_gap",
-    "adjusted",
-    "lo",
-    "hi",
-    "stands_out",
-    "component",
-    "graders_compared",
-    "mad_benchmark",
-    "method",
-    "reliable",
-    "reason",
+    *("grader", "n", "n_na", "raw_mean", "raw_gap"),
+    *("adjusted", "lo", "hi", "stands_out", "component", "graders_compared", "mad_benchmark"),
+    *HOW_SURE,
 )
 
 WEAK = 0.8
@@ -38,13 +26,9 @@ WEAK = 0.8
 CONTRADICTION = 4.0
 """Standard errors of the difference (Hausman 1978): so far apart, graders were given agents by their quality."""
 
-SOLVED = {
-    "adjusted": pl.Float64,
-    "lo": pl.Float64,
-    "hi": pl.Float64,
-    "grader": pl.Int64,
-    "component": pl.Int64,
-    "graders_compared": pl.Int64,
+SOLVED: Schema = {
+    **dict.fromkeys(("adjusted", "lo", "hi"), pl.Float64),
+    **dict.fromkeys(("grader", "component", "graders_compared"), pl.Int64),
     "weak": pl.Boolean,
     "freedom": pl.Float64,
 }

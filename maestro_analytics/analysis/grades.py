@@ -6,7 +6,7 @@ from typing import Unpack
 
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.summaries import with_mean, with_share
 
@@ -104,25 +104,9 @@ def regrades(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filte
         table, "regraded", trials="grades", names=("rate", "rate_lo", "rate_hi"), confidence=confidence
     ).with_columns(mean=pl.when(pl.col("n") > 0).then("mean"))
     columns = (
-        "grader",
-        "rubric_id",
-        "rubric_name",
-        "grades",
-        "regraded",
-        "rate",
-        "rate_lo",
-        "rate_hi",
-        "n",
-        "n_na",
-        "mean",
-        "lo",
-        "hi",
-        "raised",
-        "lowered",
-        "median_days",
-        "method",
-        "reliable",
-        "reason",
+        *("grader", "rubric_id", "rubric_name", "grades", "regraded", "rate", "rate_lo", "rate_hi"),
+        *("n", "n_na", "mean", "lo", "hi", "raised", "lowered", "median_days"),
+        *HOW_SURE,
     )
     return Answer.of(
         table.select(columns).sort("grader", "rubric_name", nulls_last=True),
@@ -159,18 +143,9 @@ def score_reconciliation(store: Store, **filters: Unpack[Filters]) -> Answer:
         .otherwise(pl.lit("")),
     )
     columns = (
-        "rubric_id",
-        "rubric_name",
-        "scoring",
-        "n",
-        "n_na",
-        "fitting",
-        "autofails_inferred",
-        "mismatches",
-        "largest_gap",
-        "method",
-        "reliable",
-        "reason",
+        *("rubric_id", "rubric_name", "scoring"),
+        *("n", "n_na", "fitting", "autofails_inferred", "mismatches", "largest_gap"),
+        *HOW_SURE,
     )
     return Answer.of(frame.select(columns), choice, question="Do the grades' scores follow from their sections?")
 

@@ -8,20 +8,14 @@ from typing import Unpack
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import Answer, Schema
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics.arrays import Codes, Flags
 
-COVERAGE = {
-    "person_id": pl.String,
-    "agent_name": pl.String,
-    "n": pl.Int64,
-    "n_na": pl.Int64,
-    "weeks": pl.Int64,
-    "weeks_graded": pl.Int64,
-    "weeks_met": pl.Int64,
-    "share_met": pl.Float64,
-    "per_week": pl.Float64,
+COVERAGE: Schema = {
+    **dict.fromkeys(("person_id", "agent_name"), pl.String),
+    **dict.fromkeys(("n", "n_na", "weeks", "weeks_graded", "weeks_met"), pl.Int64),
+    **dict.fromkeys(("share_met", "per_week"), pl.Float64),
     "longest_gap": pl.Int64,
     "last_week": pl.Date,
     "reliable": pl.Boolean,

@@ -10,7 +10,7 @@ from typing import Literal, Unpack
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import Sums, compare_agents, ordered, scored_cells
 from maestro_analytics.analysis.statistics import intervals, shrinkage
@@ -88,20 +88,9 @@ def sampling_plan(
         .otherwise(pl.lit("")),
     ).with_columns(reliable=pl.col("reason") == "")
     columns = (
-        "person_id",
-        "agent_name",
-        "n",
-        "n_na",
-        "mean",
-        "sd",
-        "half_width_now",
-        "needed",
-        "more",
-        "per_week",
-        "weeks_to_go",
-        "method",
-        "reliable",
-        "reason",
+        *("person_id", "agent_name"),
+        *("n", "n_na", "mean", "sd", "half_width_now", "needed", "more", "per_week", "weeks_to_go"),
+        *HOW_SURE,
     )
     return Answer.of(
         table.select(columns).sort(["more", "person_id"], descending=[True, False], nulls_last=True),
@@ -121,28 +110,17 @@ def _volumes(people: pl.Series, volume: Mapping[str, int] | int | None) -> Float
     return np.array([float(volume.get(person, math.inf)) for person in people])
 
 
-SOURCES = {
+SOURCES: Schema = {
     "source": pl.String,
-    "n": pl.Int64,
-    "n_na": pl.Int64,
-    "levels": pl.Int64,
-    "sd": pl.Float64,
-    "share": pl.Float64,
-    "method": pl.String,
-    "reliable": pl.Boolean,
-    "reason": pl.String,
+    **dict.fromkeys(("n", "n_na", "levels"), pl.Int64),
+    **dict.fromkeys(("sd", "share"), pl.Float64),
+    **HOW_SURE,
 }
-DESIGNS = {
-    "graders": pl.Int64,
-    "grades": pl.Int64,
-    "n": pl.Int64,
-    "n_na": pl.Int64,
-    "relative": pl.Float64,
-    "absolute": pl.Float64,
+DESIGNS: Schema = {
+    **dict.fromkeys(("graders", "grades", "n", "n_na"), pl.Int64),
+    **dict.fromkeys(("relative", "absolute"), pl.Float64),
     "enough": pl.Boolean,
-    "method": pl.String,
-    "reliable": pl.Boolean,
-    "reason": pl.String,
+    **HOW_SURE,
 }
 METHOD = "mixed model of agent and grader; agent with grader, and day, by moments"
 SOURCE_WORDS = {
@@ -225,7 +203,7 @@ def _doubt(variances: dict[str, float], levels: dict[str, int], linked: dict[str
 
 def _variances(store: Store, choice: Choice, scored: Sums) -> tuple[dict[str, float], dict[str, int], dict[str, int]]:
     """The variance of each source, how many levels it has, and how many agents and graders are connected."""
-    compared = compare_agents(store, choice, cells=scored, confidence=0.95)
+    compared = compare_agents(store, choice, scored, confidence=0.95)
     agent, grader, *other = scored.codes
     effects = grader_effects(*scored.of_grades, agent=agent, grader=grader, other=other)
     errors = clustered_errors(effects, day=scored.day)
@@ -304,17 +282,11 @@ def _needed(variances: dict[str, float]) -> str:
 
 
 PILOTS = (5, 10, 20, 40, 80, 160, 320)
-POWER = {
-    "coached": pl.Int64,
-    "controls": pl.Int64,
-    "n": pl.Int64,
-    "n_na": pl.Int64,
-    "detectable": pl.Float64,
-    "power": pl.Float64,
+POWER: Schema = {
+    **dict.fromkeys(("coached", "controls", "n", "n_na"), pl.Int64),
+    **dict.fromkeys(("detectable", "power"), pl.Float64),
     "possible": pl.Boolean,
-    "method": pl.String,
-    "reliable": pl.Boolean,
-    "reason": pl.String,
+    **HOW_SURE,
 }
 FEWEST_PAIRS = 30
 SPREADS = 25

@@ -6,7 +6,7 @@ from typing import Unpack
 
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import mostly_of_one_grader
 from maestro_analytics.analysis.statistics.intervals import doubt_of_zero
@@ -19,23 +19,10 @@ from maestro_analytics.analysis.summaries import (
 )
 
 COLUMNS = (
-    "rubric_id",
-    "rubric_name",
-    "section_name",
-    "question_id",
-    "question",
-    "n",
-    "n_na",
-    "points_lost",
-    "share",
-    "cumulative_share",
-    "lost_per_answer",
-    "failure_rate",
-    "lo",
-    "hi",
-    "method",
-    "reliable",
-    "reason",
+    *("rubric_id", "rubric_name", "section_name", "question_id", "question"),
+    *("n", "n_na", "points_lost", "share", "cumulative_share"),
+    *("lost_per_answer", "failure_rate", "lo", "hi"),
+    *HOW_SURE,
 )
 
 

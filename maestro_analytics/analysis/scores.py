@@ -7,9 +7,10 @@ from typing import Literal, Unpack
 
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import adjusted_means, day_design, ordered, scored_cells, ticket_design
+from maestro_analytics.analysis.statistics.mixed import ADJUSTED
 from maestro_analytics.analysis.summaries import (
     by_cluster,
     nullable,
@@ -91,7 +92,6 @@ def agent_scores(
     )
 
 
-ADJUSTED = ("adjusted", "adjusted_lo", "adjusted_hi")
 TYPICAL_GRADES = 10
 """An agent's own spread counts as if this many grades of typical spread were added."""
 
@@ -120,24 +120,10 @@ def _widened(table: pl.DataFrame, design: pl.DataFrame) -> pl.DataFrame:
 
 
 SCORE_COLUMNS = (
-    "n",
-    "n_na",
-    "mean",
-    "lo",
-    "hi",
-    "sd",
-    "pooled",
-    "pass_rate",
-    "pass_lo",
-    "pass_hi",
-    "autofails_inferred",
-    "autofail_rate",
-    "autofail_lo",
-    "autofail_hi",
-    "mean_without_autofails",
-    "method",
-    "reliable",
-    "reason",
+    *("n", "n_na", "mean", "lo", "hi", "sd", "pooled"),
+    *("pass_rate", "pass_lo", "pass_hi", "autofails_inferred"),
+    *("autofail_rate", "autofail_lo", "autofail_hi", "mean_without_autofails"),
+    *HOW_SURE,
 )
 
 

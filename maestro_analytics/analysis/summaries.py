@@ -106,25 +106,18 @@ def with_mean(
     frame = frame.with_columns(
         mean=nullable(mean), lo=nullable(lo), hi=nullable(hi), sd=nullable(sd), skewness=nullable(skewness)
     )
-    return with_reason(frame.with_columns(method=pl.lit(HALL)), min_n=min_n, what=what, note=note)
-
-
-def with_reason(
-    frame: pl.DataFrame, *, min_n: int, what: str = "grades", note: pl.Expr | None = None, interval: str = "lo"
-) -> pl.DataFrame:
-    """Adds reliable and reason: whether the row is enough to act on, and if not, why."""
     doubt = (
         pl.when(pl.col("n") == 0)
         .then(pl.lit(f"no scored {what}"))
         .when(pl.col("n") < min_n)
         .then(pl.format(f"{{}} {what}: fewer than {min_n}", pl.col("n")))
-        .when(pl.col(interval).is_null() & (pl.col("sd") > 0 if "sd" in frame.columns else pl.lit(False)))
+        .when(pl.col("lo").is_null() & (pl.col("sd") > 0))
         .then(pl.format(f"{{}} {what}: too few for an interval", pl.col("n")))
-        .when(pl.col(interval).is_null())
+        .when(pl.col("lo").is_null())
         .then(pl.lit(f"no interval: all {what} are equal"))
         .otherwise(pl.lit(""))
     )
-    frame = frame.with_columns(reason=doubt).with_columns(reliable=pl.col("reason") == "")
+    frame = frame.with_columns(method=pl.lit(HALL), reason=doubt).with_columns(reliable=pl.col("reason") == "")
     if note is not None:
         frame = frame.with_columns(
             reason=pl.concat_list(pl.col("reason"), note)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from maestro_analytics.analysis.answer import Answer
+from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import process
 from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats
@@ -49,20 +49,9 @@ def score_trend(
     table = by_cluster(frame, ["period", "group"], min_n=min_n, confidence=confidence, first=["group_id"])
     table = table.with_columns(finished=finished(table, choice, every=every))
     columns = (
-        "period",
-        "group",
-        "group_id",
-        "agents",
-        "n",
-        "n_na",
-        "mean",
-        "lo",
-        "hi",
-        "sd",
-        "finished",
-        "method",
-        "reliable",
-        "reason",
+        *("period", "group", "group_id", "agents"),
+        *("n", "n_na", "mean", "lo", "hi", "sd", "finished"),
+        *HOW_SURE,
     )
     return Answer.of(
         table.select(columns).sort("group", "period"),
@@ -266,28 +255,7 @@ def charted_rows(table: pl.DataFrame, chart: process.ControlChart, *, scale: flo
             .then(pl.format(f"{{}} periods: fewer than {FEWEST_POINTS}", "points"))
             .otherwise(pl.lit("")),
         )
-        .select(CHARTED)
     )
-
-
-CHARTED = (
-    "group",
-    "period",
-    "n",
-    "n_na",
-    "value",
-    "centre",
-    "lo",
-    "hi",
-    "moving_range",
-    "moving_range_limit",
-    "sigma_z",
-    "signal",
-    "points",
-    "method",
-    "reliable",
-    "reason",
-)
 
 
 def _control_answer(table: pl.DataFrame, choice: Choice, question: str, false_alarms: float) -> Answer:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 
-from maestro_analytics.assistant.server import answers
+from maestro_analytics.assistant import answers
 from tests.cli.conftest import FORMULA
 from tests.commands import COMMAND
 

@@ -62,7 +62,7 @@ def scorecard_page(
     """
     belongs = ", ".join(card.teams.values())
     lines = [f"Team: {belongs}"] if belongs and teams is None else []
-    lines += [f"Period: {cards.period}", *filter(None, (as_of, cards.left_out))]
+    lines += cards.lines(as_of)
     body = (
         _at_a_glance(cards, card, teams)
         + _among_peers(cards, card)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Unpack
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -97,6 +97,10 @@ class Scorecards:
             (pl.col("component") == card.standing["component"]) & pl.col("shrunk").is_not_null()
         )
 
+    def lines(self, as_of: str) -> list[str]:
+        """What holds for every page: the period, how fresh the data is, and what is left out."""
+        return [f"Period: {self.period}", *filter(None, (as_of, self.left_out))]
+
     def local_day(self, moment: datetime) -> date:
         """The day of a moment in the time zone of days and weeks."""
         return moment.astimezone(ZoneInfo(self.week_zone)).date()
@@ -158,8 +162,9 @@ def scorecards(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -> 
     with ThreadPoolExecutor(AT_A_TIME) as workers:
         coming = {name: workers.submit(ask) for name, ask in asked.items()}
         answers = {name: answer.result() for name, answer in coming.items()}
-    for name in ("score_trend", "everyone"):
-        answers[name] = _with_unfinished(answers[name], choice)
+    trend = answers["score_trend"]
+    answers["score_trend"] = Answer(trend.with_columns(unfinished=~pl.col("finished")))
+    answers["score_trend"].about = trend.about
     people = store.query("people", **choice.variables_of("team", "agent"))
     members = store.query("team_members", **choice.variables_of("team"))
     keys = {"score_trend": "group_id", "changes": "id"}
@@ -189,20 +194,6 @@ def person_called(store: Store, name: str) -> str:
 
 def _names(people: pl.DataFrame) -> list[str]:
     return [name for column in ("agent_name", "agent_email") for name in people[column].drop_nulls()]
-
-
-def _with_unfinished(trend: Answer, choice: Choice) -> Answer:
-    """The trend with `unfinished`: the newest week, unless the period goes on to its end."""
-    newest = trend["period"].max()
-    if isinstance(newest, date):
-        end = newest + timedelta(days=7)
-        is_whole = choice.until is not None and choice.until.astimezone(ZoneInfo(choice.week_zone)).date() >= end
-        unfinished = (pl.col("period") == newest) & pl.lit(not is_whole)
-    else:
-        unfinished = pl.lit(False)
-    marked = Answer(trend.with_columns(unfinished=unfinished))
-    marked.about = trend.about
-    return marked
 
 
 def _rows_by(frame: pl.DataFrame, key: str) -> dict[str, list[Row]]:

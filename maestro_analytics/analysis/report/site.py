@@ -194,8 +194,7 @@ def _team_page(cards: Scorecards, team: Team, by_id: Mapping[str, Scorecard], *,
             + caveat("Teams work on different tickets: a gap may be the tickets', not the team's."),
         )
     )
-    lines = [f"Period: {cards.period}", *filter(None, (as_of, cards.left_out))]
-    return card_document(team.name, lines, body, up='<a href="../index.html">All teams and agents</a>')
+    return card_document(team.name, cards.lines(as_of), body, up='<a href="../index.html">All teams and agents</a>')
 
 
 ORDER = "Those below the average of all agents by more than chance first, then from the lowest score."
@@ -235,8 +234,7 @@ def _index(cards: Scorecards, teams: list[Team], found: list[Scorecard], *, as_o
     )
     body += article("Teams", "", listed if teams else nothing("The data has no teams."), mark="teams")
     body += article("All agents", ORDER, box + _agents(cards, found, "agents/", team=True), mark="agents")
-    lines = [f"Period: {cards.period}", *filter(None, (as_of, cards.left_out))]
-    return card_document("QA scorecards", lines, body, script=part("search_agents.js"))
+    return card_document("QA scorecards", cards.lines(as_of), body, script=part("search_agents.js"))
 
 
 def _first(heading: str, chosen: list[Scorecard]) -> str:

@@ -16,7 +16,6 @@ Agents whom no rubric, grader or month connects cannot be compared: each compone
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -40,35 +39,27 @@ FEWEST_REPEATS = 3
 """Without a few second grades of the same agents nothing says how much single grades vary."""
 
 
+ADJUSTED = ("adjusted", "adjusted_lo", "adjusted_hi")
+COLUMNS = ("shrunk", "shrunk_lo", "shrunk_hi", *ADJUSTED, "above", "kept", "rank_lo", "rank_hi", "ahead_of_next")
+
+
 @dataclass(frozen=True)
 class AgentEffects:
-    """One entry per agent. Scores are those under an average grader and with the usual mix of rubrics and months.
+    """Scores under an average grader and with the usual mix of rubrics and months; one entry per agent.
 
     Attributes:
-        shrunk, lo, hi: posterior mean and interval of the agent's mean.
-        error: posterior standard deviation.
-        adjusted, adjusted_lo, adjusted_hi: the mean without shrinkage (agents fixed, graders random).
-        above: posterior probability of a mean above that of the agents of the component.
-        kept: share of the agent's own gap that is kept.
-        rank_lo, rank_hi: marginal interval of the rank in the component, 1 is the highest; drawn jointly.
-        ahead: given in order of `shrunk` within the component: probability of a higher mean than the next agent; nan
-            for the last.
+        agents: the values of each of `COLUMNS`; nan where they are not known.
+            shrunk and its ends: posterior mean and interval of the agent's mean.
+            adjusted and its ends: the mean without shrinkage (agents fixed, graders random).
+            above: posterior probability of a mean above that of the agents of the component.
+            kept: share of the agent's own gap that is kept.
+            rank_lo, rank_hi: marginal interval of the rank in the component, 1 is the highest; drawn jointly.
+            ahead_of_next: probability of a higher mean than the next agent of the component, in order of `shrunk`.
         component: 1 is the largest; linked: how many agents it has.
         between_sd, grader_sd, within_sd: of the largest component; nan where too few grades tell.
     """
 
-    shrunk: Floats
-    lo: Floats
-    hi: Floats
-    error: Floats
-    adjusted: Floats
-    adjusted_lo: Floats
-    adjusted_hi: Floats
-    above: Floats
-    kept: Floats
-    rank_lo: Floats
-    rank_hi: Floats
-    ahead: Floats
+    agents: dict[str, Floats]
     component: Codes
     linked: Codes
     between_sd: float
@@ -88,7 +79,7 @@ def agent_effects(
     """
     agents = int(cells.agent.max()) + 1
     component, linked = comparable(cells)
-    columns: dict[str, Any] = {name: np.full(agents, np.nan) for name in _COLUMNS}
+    columns = {name: np.full(agents, np.nan) for name in COLUMNS}
     spreads = UNKNOWN
     for label in np.unique(component):
         members = component == label
@@ -98,31 +89,7 @@ def agent_effects(
             columns[name][members] = values
         if label == 1:
             spreads = spread
-    between, graders, within = spreads
-    return AgentEffects(
-        component=component,
-        linked=linked,
-        between_sd=between,
-        grader_sd=graders,
-        within_sd=within,
-        **columns,
-    )
-
-
-_COLUMNS = (
-    "shrunk",
-    "lo",
-    "hi",
-    "error",
-    "adjusted",
-    "adjusted_lo",
-    "adjusted_hi",
-    "above",
-    "kept",
-    "rank_lo",
-    "rank_hi",
-    "ahead",
-)
+    return AgentEffects(columns, component, linked, *spreads)
 
 
 @one_thread()
@@ -205,7 +172,7 @@ def _fit(
         or made.sum_squares <= 1e-9 * made.values * max(made.shift**2, 1)
     ):
         means = made.total / made.n + made.shift
-        return {name: np.full(made.agents, np.nan) for name in _COLUMNS} | {"shrunk": means, "adjusted": means}, UNKNOWN
+        return {name: np.full(made.agents, np.nan) for name in COLUMNS} | {"shrunk": means, "adjusted": means}, UNKNOWN
     spreads = posterior(made)
     tail = 0.5 - confidence / 2
     noise = [spread.absorbed.noise(spread.grader_ratio) for spread in spreads]
@@ -236,7 +203,7 @@ def _adjusted(made: Equations, spreads: list[Spread], noise: Floats, tail: float
     level = fixed.agent_part[:, None] - fixed.rows @ solved.place + (fixed.typical_level + fixed.typical @ solved.place)
     own = fixed.weight[:, None] + quadratic(fixed.rows**2, fixed.rows, fixed.typical, solved.inverse)
     lo, hi = mixture_quantiles(weights, level.T, np.sqrt(variance * own).T, np.array([tail, 1 - tail]), made.freedom)
-    return {"adjusted": level @ weights + made.shift, "adjusted_lo": lo + made.shift, "adjusted_hi": hi + made.shift}
+    return dict(zip(ADJUSTED, (level @ weights + made.shift, lo + made.shift, hi + made.shift), strict=True))
 
 
 def _compared(
@@ -266,12 +233,11 @@ def _compared(
     lo, hi = mixture_quantiles(share, level, level_sd, np.array([tail, 1 - tail]), made.freedom)
     found = {
         "shrunk": mean + made.shift,
-        "lo": lo + made.shift,
-        "hi": hi + made.shift,
-        "error": np.sqrt(share @ (level_sd**2 + (level - mean) ** 2)),
+        "shrunk_lo": lo + made.shift,
+        "shrunk_hi": hi + made.shift,
         "above": above,
         "kept": kept,
-        "ahead": _ahead_of_next(made, spreads, mean),
+        "ahead_of_next": _ahead_of_next(made, spreads, mean),
     }
     found["rank_lo"], found["rank_hi"] = rank_ends(
         _drawn(made, spreads, draws=draws, seed=seed), tail=tail, simultaneous=simultaneous
