@@ -21,8 +21,8 @@ from maestro_analytics.lake.publications import PUBLICATIONS, Publication, accou
 from maestro_analytics.lake.shares import Files, Share, columns_in, merge_shares, shares_of
 from maestro_analytics.lake.spark_sql import Params, Variables, to_spark
 from maestro_analytics.tables.columns import DUCKDB_TYPES
-from maestro_analytics.tables.schemas import TABLES
-from maestro_analytics.warehouse import sql_files
+from maestro_analytics.tables.schemas import MULTI_SELECT_QUESTIONS, TABLES
+from maestro_analytics.warehouse import multi_select, sql_files
 from maestro_analytics.warehouse.connection import configure_session, frame
 from maestro_analytics.warehouse.quoting import quoted, quoted_all, text_literal
 
@@ -315,6 +315,8 @@ class Lake:
                 if declared.name not in known:
                     types = {name: DUCKDB_TYPES[role] for name, role in declared.columns.items()}
                     self._engine.register_empty(declared.name, types)
+            if not all(MULTI_SELECT_QUESTIONS.name in share.tables for share in shares):
+                self._engine.create_view(MULTI_SELECT_QUESTIONS.name, multi_select.DEFINITION)
             views = sql_files.texts("views")
             for name in sql_files.in_dependency_order(views):
                 self._engine.create_view(name, views[name])

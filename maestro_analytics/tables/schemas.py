@@ -351,6 +351,17 @@ COVERED_TIME = Table(
     made_here=("window_start", "window_end"),
 )
 
+MULTI_SELECT_QUESTIONS = Table(
+    "multi_select_questions",
+    "one row per question of which a grade has, or had before, several rows of individual_answers",
+    pa.DataFrameSchema(
+        {"rubric_id": identity("The rubric"), "question_id": identity("The question")},
+        name="multi_select_questions",
+    ),
+    row_key=("rubric_id", "question_id"),
+    made_here=("rubric_id", "question_id"),
+)
+
 GRADE_TABLES = (TOTAL_SCORES, SECTION_SCORES, INDIVIDUAL_ANSWERS, ANNOTATIONS)
 RAW_TABLES = (*GRADE_TABLES, CSAT)
 EXPORT_TABLES = tuple(
@@ -361,7 +372,8 @@ EXPORT_TABLES = tuple(
 
 COACHING_TABLES = (COACHING_POINTS, COACHING_SESSIONS, TODOS)
 
-TABLES = (*EXPORT_TABLES, *COACHING_TABLES, AGENTS, AGENT_IDS, GRADE_HISTORY, INCOMPLETE_GRADES, COVERED_TIME)
+DERIVED_TABLES = (AGENTS, AGENT_IDS, GRADE_HISTORY, INCOMPLETE_GRADES, COVERED_TIME, MULTI_SELECT_QUESTIONS)
+TABLES = (*EXPORT_TABLES, *COACHING_TABLES, *DERIVED_TABLES)
 TABLES_BY_NAME = {table.name: table for table in TABLES}
 
 KINDS = {kind: tuple(TABLES_BY_NAME[name] for name in names) for kind, names in TABLES_OF.items()}

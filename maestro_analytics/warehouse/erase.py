@@ -31,8 +31,11 @@ from maestro_analytics.warehouse.quoting import quoted
 from maestro_analytics.warehouse.state import columns_of
 
 _LISTS = ".ndjson.gz"
-_NOT_ERASED = ("exports", "refreshes", "account", "starts", "coverage", "erasures", "schema_changes")
-"""State tables that hold nothing of a person or a ticket but an error message."""
+_NOT_ERASED = {
+    *("state.exports", "state.refreshes", "state.account", "state.starts", "state.coverage", "state.erasures"),
+    *("state.schema_changes", "main.multi_select_questions"),
+}
+"""Tables that hold nothing of a person or a ticket but an error message."""
 
 _RUBRIC = "[0-9A-Za-z]{17}"
 _RUBRICS = """
@@ -201,7 +204,7 @@ def _erase_rows(connection: duckdb.DuckDBPyConnection, subject: Subject) -> dict
     keys: set[str] = set()
     conditions = {}
     for schema, name in tables:
-        if schema == "state" and name in _NOT_ERASED:
+        if f"{schema}.{name}" in _NOT_ERASED:
             continue
         columns = columns_of(connection, name, schema=schema)
         conditions[schema, name] = _condition(connection, schema, name, columns, subject)

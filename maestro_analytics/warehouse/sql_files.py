@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 from maestro_analytics.errors import UnknownName
+from maestro_analytics.warehouse import multi_select
 
 _PACKAGE = Path(__file__).parents[1]
 _VARIABLE = re.compile(r"getvariable\('([A-Za-z_][A-Za-z0-9_]*)'\)")
@@ -120,6 +121,8 @@ def add_missing_views(connection: duckdb.DuckDBPyConnection) -> None:
     existing = set(_existing_views(connection))
     tables = {str(name) for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
     lacking = {"covered_time", "incomplete_grades"} - tables
+    if "multi_select_questions" not in tables and "individual_answers" in tables:
+        connection.execute(f"create temporary view multi_select_questions as {multi_select.DEFINITION}")
     for table in lacking:
         from maestro_analytics.tables.schemas import TABLES_BY_NAME  # pandera takes half a second to import
 

@@ -8,8 +8,10 @@ import duckdb
 
 from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.tables.schemas import TABLES
+from maestro_analytics.tables.schemas import MULTI_SELECT_QUESTIONS, TABLES
+from maestro_analytics.warehouse.connection import scalar
 from maestro_analytics.warehouse.layout import LAYOUT
+from maestro_analytics.warehouse.multi_select import add_multi_select_questions
 from maestro_analytics.warehouse.quoting import quoted
 
 
@@ -278,10 +280,17 @@ STATE_TABLES = (
 )
 
 
+_HAS_TABLE = (
+    "select count(*) from duckdb_tables() where database_name = current_database() and schema_name = 'main' "
+    "and table_name = ?"
+)
+
+
 def create_all(connection: duckdb.DuckDBPyConnection) -> None:
     """All tables, and columns that this version has and an older file lacks. Running it again changes nothing."""
     connection.execute("begin")
     connection.execute("create schema if not exists state")
+    knows_multi_select = scalar(connection, _HAS_TABLE, [MULTI_SELECT_QUESTIONS.name])
     wanted: dict[tuple[str, str], dict[str, str]] = {}
     for table in TABLES:
         connection.execute(table.ddl())
@@ -294,6 +303,8 @@ def create_all(connection: duckdb.DuckDBPyConnection) -> None:
         for column, kind in columns.items():
             if folded(column) not in there:
                 connection.execute(f"alter table {schema}.{name} add column {quoted(column)} {kind}")
+    if not knows_multi_select:
+        add_multi_select_questions(connection)
     connection.execute(
         "insert into state.account (host, layout) select null, ? where not exists (from state.account)", [LAYOUT]
     )

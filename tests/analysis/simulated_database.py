@@ -16,6 +16,7 @@ import polars as pl
 
 from maestro_analytics.tables.columns import DTYPES
 from maestro_analytics.tables.schemas import TABLES, TABLES_BY_NAME
+from maestro_analytics.warehouse.multi_select import add_multi_select_questions
 from maestro_analytics.warehouse.sql_files import create_views
 from maestro_analytics.warehouse.state import create_all
 
@@ -48,6 +49,7 @@ def write(path: Path, frames: dict[str, pl.DataFrame]) -> Path:
             connection.register("incoming", frame.to_arrow())
             connection.execute(f"insert into {name} ({columns}) select * from incoming")
             connection.unregister("incoming")
+        add_multi_select_questions(connection)
         create_views(connection)
     finally:
         connection.close()

@@ -21,6 +21,7 @@ import pytest
 from maestro_analytics.lake import Source
 from maestro_analytics.tables.columns import DTYPES
 from maestro_analytics.tables.schemas import TABLES, TABLES_BY_NAME
+from maestro_analytics.warehouse.multi_select import add_multi_select_questions
 from maestro_analytics.warehouse.state import create_all
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,6 +51,7 @@ def seed(connection: duckdb.DuckDBPyConnection, *, tickets: int = 260) -> None:
         connection.register("rows_of_one_table", frame)
         connection.execute(f"insert into {table.name} by name select * from rows_of_one_table")
         connection.unregister("rows_of_one_table")
+    add_multi_select_questions(connection)
     covered = [START + timedelta(days=9), START + timedelta(days=999)]
     connection.execute("insert into covered_time values (?, ?)", covered)
     connection.execute(

@@ -12,6 +12,7 @@ import polars as pl
 
 from maestro_analytics.tables.schemas import TABLES
 from maestro_analytics.warehouse.connection import frame
+from maestro_analytics.warehouse.multi_select import add_multi_select_questions
 from maestro_analytics.warehouse.sql_files import create_views, query_with_variables
 from maestro_analytics.warehouse.state import create_all
 from tests.simulations.centres import Centre
@@ -42,6 +43,8 @@ class MemoryStore:
             columns = ", ".join(rows.columns)
             self._connection.execute(f"insert into {name} ({columns}) select * from incoming")
             self._connection.unregister("incoming")
+        if "individual_answers" in frames:
+            add_multi_select_questions(self._connection)
         self._filled = set(frames)
         return self
 

@@ -30,12 +30,12 @@ TIMES = ["landed_at", "pruned_at"]
 
 
 def tables(data: DataFolder) -> dict:
-    """All tables but for times of this machine, the names of kept files, and what publishing derives."""
+    """All tables but for times of this machine, the names of kept files, and what a replay need not know again."""
     data.master.resolve_people()
     return {
         name: rows
         for name, rows in everything(data, leaving_out=[*TIMES, "file"]).items()
-        if name != "main.covered_time"
+        if name not in ("main.covered_time", "main.multi_select_questions")
     }
 
 

@@ -26,7 +26,7 @@ from maestro_analytics.tables.columns import UTC_MOMENT
 from maestro_analytics.tables.delivery import Delivery, StagedTable
 from maestro_analytics.tables.grade_key import GRADE_PARTS
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.tables.schemas import ANNOTATIONS, CSAT, GRADE_TABLES, TOTAL_SCORES
+from maestro_analytics.tables.schemas import ANNOTATIONS, CSAT, GRADE_TABLES, INDIVIDUAL_ANSWERS, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
@@ -39,6 +39,7 @@ from maestro_analytics.warehouse.landing.staged import (
     turn_of,
     turns_of,
 )
+from maestro_analytics.warehouse.multi_select import add_multi_select_questions
 from maestro_analytics.warehouse.quoting import quoted, quoted_all
 from maestro_analytics.warehouse.state import columns_of
 
@@ -276,11 +277,12 @@ def _insert(
     if not files:
         return counts
     names = quoted_all(insert_list(staged[0]))
-    insert = f"insert into main.{staged[0].table.name} ({names}) select {names} from {scan(files)}"
+    rows = scan(files) if all_land else f"{scan(files)} semi join ({LANDING_GRADES}) using (grade_key, _delivery)"
+    landed = rowcount(connection, f"insert into main.{staged[0].table.name} ({names}) select {names} from {rows}")
+    if staged[0].table is INDIVIDUAL_ANSWERS:
+        add_multi_select_questions(connection, rows)
     if all_land:
-        landed = rowcount(connection, insert)
         return counted(counts, sources, [(sources[0].number, landed, 0, 0)], landed)
-    landed = rowcount(connection, f"{insert} semi join ({LANDING_GRADES}) using (grade_key, _delivery)")
     fates = connection.execute(
         f"""
         select
