@@ -39,25 +39,31 @@ held_against as (
             or target.grader = referring.original_grader
         )
 ),
-involved as (
-    select grade_key from held_against
-    union
-    select target_grade_key from held_against
+-- Grades are numbered, as their keys are long texts to join by.
+numbered as (
+    select grade_key, row_number() over (order by grade_key) as number
+    from (select grade_key from held_against union select target_grade_key from held_against) as involved
 ),
 answered as (
     select
-        answers.grade_key,
+        numbered.number,
         answers.question_id,
         max(answers.question_score) as question_score,
         max(answers.max_question_score) as max_question_score
     from individual_answers as answers
-    where answers.grade_key in (select grade_key from involved)
-    group by answers.grade_key, answers.question_id
+    join numbered on numbered.grade_key = answers.grade_key
+    group by numbered.number, answers.question_id
+),
+pairs as (
+    select distinct mine.grade_key, theirs.grade_key as target_grade_key, mine.number, theirs.number as target_number
+    from held_against
+    join numbered as mine on mine.grade_key = held_against.grade_key
+    join numbered as theirs on theirs.grade_key = held_against.target_grade_key
 ),
 compared as (
     select
-        held_against.grade_key,
-        held_against.target_grade_key,
+        pairs.number,
+        pairs.target_number,
         sum(
             case when mine.question_score is not null and theirs.question_score is not null
                 then abs(mine.question_score - theirs.question_score) end
@@ -69,11 +75,10 @@ compared as (
         count(
             case when (mine.question_score is null) <> (theirs.question_score is null) then 1 end
         ) as na_mismatches
-    from held_against
-    join answered as mine on mine.grade_key = held_against.grade_key
-    join answered as theirs
-        on theirs.grade_key = held_against.target_grade_key and theirs.question_id = mine.question_id
-    group by held_against.grade_key, held_against.target_grade_key
+    from pairs
+    join answered as mine on mine.number = pairs.number
+    join answered as theirs on theirs.number = pairs.target_number and theirs.question_id = mine.question_id
+    group by pairs.number, pairs.target_number
 ),
 aligned as (
     select
@@ -81,9 +86,10 @@ aligned as (
         100 * (1 - compared.points_apart / nullif(compared.points_shared, 0)) as alignment,
         coalesce(compared.na_mismatches, 0) as na_mismatches
     from held_against
-    left join compared
-        on compared.grade_key = held_against.grade_key
-        and compared.target_grade_key = held_against.target_grade_key
+    left join pairs
+        on pairs.grade_key = held_against.grade_key
+        and pairs.target_grade_key = held_against.target_grade_key
+    left join compared on compared.number = pairs.number and compared.target_number = pairs.target_number
     order by held_against.grade_key, held_against.target_grade_key
 )
 select * from aligned

@@ -2,7 +2,7 @@
 -- beside that of the final of the same ticket, rubric and person, which is null where there is none yet.
 -- Filters: the variables of the view filtered_grades_of_any_type.
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
-with chosen as (
+with chosen as not materialized (
     select * from filtered_grades_of_any_type
 ),
 reviews as (
@@ -14,56 +14,71 @@ finals as (
     where grade_type = 'calibration_final'
     group by source, gradable_id, rubric_id, person_id
 ),
+-- Grades are numbered, as their keys are long texts to join by.
+numbered as (
+    select grade_key, row_number() over (order by grade_key) as number
+    from (select grade_key from reviews union select final_key from finals) as involved
+),
 matched as (
-    select reviews.*, finals.final_key, finals.final_percent
+    select
+        mine.number,
+        theirs.number as final_number,
+        reviews.grade_key,
+        reviews.grader,
+        reviews.source,
+        reviews.gradable_id,
+        reviews.rubric_id,
+        reviews.rubric_name,
+        reviews.person_id,
+        reviews.score_percent,
+        finals.final_percent,
+        cast(
+            date_trunc('month', reviews.date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')) as date
+        ) as month
     from reviews
+    join numbered as mine on mine.grade_key = reviews.grade_key
     left join finals
         on finals.source is not distinct from reviews.source
         and finals.gradable_id = reviews.gradable_id
         and finals.rubric_id = reviews.rubric_id
         and finals.person_id is not distinct from reviews.person_id
-),
-involved as (
-    select grade_key from matched
-    union
-    select final_key from matched
+    left join numbered as theirs on theirs.grade_key = finals.final_key
 ),
 answered as (
     select
-        grade_key,
-        question_id,
-        max(question) as question,
-        100 * max(question_score) / nullif(max(max_question_score), 0) as score_percent
-    from individual_answers
-    where grade_key in (select grade_key from involved)
-    group by grade_key, question_id
+        numbered.number,
+        answers.question_id,
+        max(answers.question) as question,
+        100 * max(answers.question_score) / nullif(max(answers.max_question_score), 0) as score_percent
+    from individual_answers as answers
+    join numbered on numbered.grade_key = answers.grade_key
+    group by numbered.number, answers.question_id
 ),
 scores as (
-    select
-        matched.grade_key, null as question_id, null as question, matched.score_percent, matched.final_percent
+    select number, null as question_id, null as question, score_percent, final_percent
     from matched
     union all
-    select
-        matched.grade_key, mine.question_id, mine.question, mine.score_percent, theirs.score_percent as final_percent
+    select matched.number, mine.question_id, mine.question, mine.score_percent, theirs.score_percent as final_percent
     from matched
-    join answered as mine on mine.grade_key = matched.grade_key
-    left join answered as theirs
-        on theirs.grade_key = matched.final_key and theirs.question_id = mine.question_id
+    join answered as mine on mine.number = matched.number
+    left join answered as theirs on theirs.number = matched.final_number and theirs.question_id = mine.question_id
 ),
 placed as (
     select
-        scores.*,
+        matched.grade_key,
+        scores.question_id,
+        scores.question,
+        scores.score_percent,
+        scores.final_percent,
         matched.grader,
         matched.source,
         matched.gradable_id,
         matched.rubric_id,
         matched.rubric_name,
         matched.person_id,
-        cast(
-            date_trunc('month', matched.date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')) as date
-        ) as month
+        matched.month
     from scores
-    join matched on matched.grade_key = scores.grade_key
-    order by scores.grade_key, scores.question_id
+    join matched on matched.number = scores.number
+    order by scores.number, scores.question_id
 )
 select * from placed

@@ -4,12 +4,14 @@
 -- A multi-select question has several answers: their labels are joined, in order of text.
 -- An N/A answer has no score.
 -- Filters: the variables of the view filtered_grades_of_any_type.
+-- Grades are numbered, as their keys are long texts to group by.
 with earliest as (
     select *, row_number() over (order by grade_key) as number from paired_grades
 ),
 answers as (
     select
         earliest.number,
+        earliest.rubric_id,
         answers.question_id,
         answers.question,
         answers.answer_label,
@@ -18,25 +20,21 @@ answers as (
     join earliest on earliest.grade_key = answers.grade_key
 ),
 answered as (
-    select
-        number,
-        question_id,
-        max(question) as question,
-        max(answer_label) as answer_label,
-        max(question_score) as question_score,
-        count(*) as answer_rows
+    select answers.number, answers.question_id, answers.question, answers.answer_label, answers.question_score
     from answers
-    group by number, question_id
-),
--- Putting labels in order is dear, and hardly any question has several.
-labelled as (
+    left join multi_select_questions as several
+        on several.rubric_id = answers.rubric_id and several.question_id = answers.question_id
+    where several.question_id is null
+    union all
     select
         answers.number,
         answers.question_id,
-        string_agg(answers.answer_label, ' + ' order by answers.answer_label) as answer_label
+        max(answers.question) as question,
+        string_agg(answers.answer_label, ' + ' order by answers.answer_label) as answer_label,
+        max(answers.question_score) as question_score
     from answers
-    join answered on answered.number = answers.number and answered.question_id = answers.question_id
-    where answered.answer_rows > 1
+    join multi_select_questions as several
+        on several.rubric_id = answers.rubric_id and several.question_id = answers.question_id
     group by answers.number, answers.question_id
 ),
 paired as (
@@ -49,11 +47,9 @@ paired as (
         earliest.grader,
         answered.question_id,
         answered.question,
-        coalesce(labelled.answer_label, answered.answer_label) as answer_label,
+        answered.answer_label,
         answered.question_score
     from earliest
     join answered on answered.number = earliest.number
-    left join labelled
-        on labelled.number = answered.number and labelled.question_id = answered.question_id
 )
 select * from paired

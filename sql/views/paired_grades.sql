@@ -7,12 +7,15 @@
 with chosen as not materialized (
     select * from filtered_grades_of_any_type
 ),
--- Few tickets are seen by two graders: one look at the ticket's id alone leaves little to group by all four texts.
+-- Few tickets are seen by two graders. Of a ticket, rubric and agent id there is one ordinary grade, as its grader is no
+-- part of its key: of two graders' grades one is of another type, or the person has several ids.
 seen_twice as (
     select gradable_id
     from chosen
+    where grade_type <> 'grading'
+        or person_id in (select person_id from agent_ids group by person_id having count(*) > 1)
     group by gradable_id
-    having count(*) > 1
+    having count(*) > 1 or max(case when grade_type <> 'grading' then 1 else 0 end) = 1
 ),
 seen as (
     select *
