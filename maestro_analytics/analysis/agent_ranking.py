@@ -14,7 +14,7 @@ from maestro_analytics.analysis.summaries import beyond_chance, on_scale, summed
 
 METHOD = "mixed model of agent, grader, rubric and month; shrunk; ranks from joint draws"
 FEWEST_AGENTS = 5
-"""How much agents and graders differ is told from so many agents on: of fewer it is a guess."""
+"""With fewer agents the caveat does not say how much agents and graders differ: it would be a guess."""
 MOST_DRAWN, FEWEST_DRAWS = 1_000_000, 250
 """Ranks are drawn 1,000 times; of thousands of agents less often: 250 draws place an end to a 25th of the interval."""
 

@@ -16,7 +16,7 @@ from maestro_analytics.analysis.trends import Every, charted_rows, without_unfin
 
 CALIBRATION = "calibration"
 CALIBRATION_FINAL = "calibration_final"
-"""The agreed reference of a calibration: who is held against it is judged, never who entered it."""
+"""The agreed score of a calibration: it judges those who reviewed the ticket, not the one who entered it."""
 
 
 def alignments(store: Store, **filters: Unpack[Filters]) -> Answer:

@@ -22,7 +22,6 @@ from maestro_analytics.analysis.grader_cells import (
     with_scores,
 )
 from maestro_analytics.analysis.statistics import mixed
-from maestro_analytics.analysis.statistics.absorbed import Cells
 from maestro_analytics.analysis.statistics.arrays import Floats, renumbered
 from maestro_analytics.analysis.statistics.day_effects import day_weighted
 from maestro_analytics.analysis.statistics.intervals import (
@@ -30,6 +29,7 @@ from maestro_analytics.analysis.statistics.intervals import (
     doubt_of_zero,
     weighted_cluster_mean,
 )
+from maestro_analytics.analysis.statistics.mixed_equations import Cells
 from maestro_analytics.analysis.summaries import FEWEST_CLUSTERS, WIDEST, beyond_chance, nullable
 from maestro_analytics.errors import InvalidArgument
 
@@ -282,7 +282,7 @@ def _mean(values: Floats, weight: Floats) -> float:
 
 
 def _counted(cells: pl.DataFrame, key: str) -> pl.DataFrame:
-    """Of each that was scored in both periods, the grades."""
+    """How many grades each person or grader has in both periods, for those scored in each."""
     newer = pl.col("period") == 1
     return (
         cells.group_by(key)

@@ -44,9 +44,9 @@ WARNINGS = {
     "adjusted (ANCOVA)": "assumes that scores follow a straight line where coached and uncoached do not overlap",
 }
 MORE = 0.15
-"""So much larger a share among the coached says that sessions were given for it."""
+"""Sessions were given for a reason whose share among the coached is larger by this than among the others."""
 SMALL_DIP, LARGEST_DIP = 1.0, 3.0
-"""A dip before the session counts as none when it is of fewer points than the first, or surely than the second."""
+"""A dip before the session is ignored when its estimate is below the first, or its whole interval below the second."""
 FEWEST_SESSIONS = 3
 """With fewer coaching sessions than this, the interval is null."""
 RECOMMENDED = ("matched", "adjusted (ANCOVA)", NO_ZEROS, NO_NEWCOMERS, IMPUTED)

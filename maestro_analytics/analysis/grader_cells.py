@@ -13,8 +13,8 @@ import polars as pl
 
 from maestro_analytics.analysis.filters import Choice, Store
 from maestro_analytics.analysis.statistics import day_effects, mixed
-from maestro_analytics.analysis.statistics.absorbed import Cells
 from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats, Numbers, crossed, renumbered, summed
+from maestro_analytics.analysis.statistics.mixed_equations import Cells
 from maestro_analytics.analysis.statistics.severity import (
     ClusteredErrors,
     GraderEffects,
@@ -48,7 +48,7 @@ def with_names(store: Store, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def day_design(store: Store, cells: Sums) -> pl.DataFrame:
-    """Of each person by how much the variance of the mean grows because grades of one grader and day are alike."""
+    """By how much the variance of each person's mean grows because grades of one grader and day are alike."""
     if not len(cells.n):
         return pl.DataFrame(schema={"person_id": pl.String, "design": pl.Float64})
     alike = days_correlation(cells.of_grades, cells.person, cells.grader)
@@ -59,7 +59,7 @@ def day_design(store: Store, cells: Sums) -> pl.DataFrame:
 
 
 def ticket_design(store: Store, choice: Choice, cells: Sums) -> pl.DataFrame:
-    """Of each person by how much the variance of the mean grows because grades of one ticket are alike.
+    """By how much the variance of each person's mean grows because grades of one ticket are alike.
 
     A ticket that is graded under two rubrics says less than two tickets. One row per person who has such tickets: the
     number `person`, `person_id` and `ticket_design`; the correlation is that of all persons together.

@@ -255,7 +255,7 @@ def widened_by_agents(
     alike = day_correlation(n, total, squares, group, level=1.0)
     if alike <= 0:
         return table
-    # Agents of unequal numbers say less than their number: as many count as their shares are equal to.
+    # The effective number of agents: those with unequal numbers of grades say less than their number.
     counted = np.bincount(group, n) ** 2 / np.bincount(group, n**2)
     freedom = max(float((counted - 1).sum()), 1.0)
     share = (pl.col("n") ** 2).sum() / pl.col("n").sum()

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from maestro_analytics.analysis.grader_cells import ordered
-from maestro_analytics.analysis.statistics import absorbed, mixed, process, shrinkage, survival
+from maestro_analytics.analysis.statistics import mixed, mixed_equations, process, shrinkage, survival
 from maestro_analytics.analysis.statistics.arrays import inverse_of_symmetric, libraries, one_thread
 from maestro_analytics.analysis.statistics.day_effects import moods
 
@@ -291,11 +291,11 @@ def test_no_spread_of_agents_that_matters_is_left_out(agents, spread):
     rng = np.random.default_rng(6)
     agent, grader = np.repeat(np.arange(agents), 20), rng.integers(0, 5, 20 * agents)
     score = 80 + spread * rng.standard_normal(agents)[agent] + 10 * rng.standard_normal(20 * agents)
-    made = absorbed.Equations(absorbed.Cells(np.ones(len(score)), score, score**2, agent, grader))
-    spreads = absorbed.posterior(made)
+    made = mixed_equations.Equations(mixed_equations.Cells(np.ones(len(score)), score, score**2, agent, grader))
+    spreads = mixed_equations.posterior(made)
     assert 1 == pytest.approx(sum(float(each.share.sum()) for each in spreads))
     ratios = np.linspace(0.01, 2, 100)
-    likelihood = [absorbed.Absorbed(made, each**-2).evidence(np.array([0.01])).max() for each in ratios]
+    likelihood = [mixed_equations.Absorbed(made, each**-2).evidence(np.array([0.01])).max() for each in ratios]
     likely = ratios[np.array(likelihood) > max(likelihood) - 1]
     found = [each.agent_ratio for each in spreads]
     apart = 1.5 if agents > 6 else 4

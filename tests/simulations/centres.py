@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maestro_analytics.analysis.statistics.absorbed import Cells
+from maestro_analytics.analysis.statistics.mixed_equations import Cells
 
 NOISE = {"normal", "beta", "pile"}
 

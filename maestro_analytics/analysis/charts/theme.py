@@ -220,10 +220,10 @@ def fitting(show: int, width: int) -> int:
 
 
 PER_LETTER = 7.1
-"""What a letter of a name takes at most, on the average, in pixels."""
+"""Pixels that a letter takes, averaged over a name with many wide ones."""
 
 CUT_PER_LETTER = 6.6
-"""What it takes when it is seldom wide: a name is cut late, since a chart grows where one needs more."""
+"""Pixels that a letter takes where few are wide: names are cut by this, since a chart grows where one needs more."""
 
 WIDE_LETTERS = r"[\x{1100}-\x{1FFF}\x{2070}-\x{10FFFF}]"
 

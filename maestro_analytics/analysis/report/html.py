@@ -1,4 +1,4 @@
-"""What pages are built of: a whole document, articles, pictures and tables. Text is escaped here.
+"""Build HTML: documents, articles, pictures and tables. Text is escaped here.
 
     html.document("Billing", ["Period: May"], body=html.table(...) + html.chart(...))
 
@@ -26,7 +26,7 @@ OPEN_ROWS = 12
 has no picture."""
 
 MOST_ROWS = 6_000
-"""More rows a table does not show: a browser would take seconds to lay it out."""
+"""A table shows no more rows than this: a browser would take seconds to lay them out."""
 
 PRINTED_ROWS, TRIMMED_ROWS = 20, 30
 """So many rows of a table with more than `TRIMMED_ROWS` are printed; style.css has the number plus one."""

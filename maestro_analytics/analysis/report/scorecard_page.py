@@ -200,7 +200,7 @@ def _costs(cards: Scorecards, card: Scorecard, addresses: Mapping[str, str]) -> 
     for row in card.costs:
         notes = "".join(
             f"<blockquote>{quoted(note['comment'])}<footer>{text(note['grader'] or 'unknown grader')}, "
-            f"{_day(cards, note['date_reported_as'])}, ticket {_ticket(note, addresses)}</footer></blockquote>"
+            f"{cards.day_text(note['date_reported_as'])}, ticket {_ticket(note, addresses)}</footer></blockquote>"
             for note in row["comments"]
         )
         lost = f"{row['points_lost']:g} points lost"
@@ -231,7 +231,7 @@ def _tickets(cards: Scorecards, card: Scorecard, addresses: Mapping[str, str]) -
             (
                 _ticket(row, addresses),
                 f"{row['score_percent']:.1f}",
-                _day(cards, row["date_reported_as"]),
+                cards.day_text(row["date_reported_as"]),
                 text(row["rubric_name"] or "–"),
                 text(row["grader"] or "–"),
                 quoted(row["comment"] or "", 300),
@@ -255,7 +255,7 @@ def _todos(cards: Scorecards, card: Scorecard, addresses: Mapping[str, str]) -> 
         (
             text(row["title"] or "–"),
             quoted(row["description"] or "", 300),
-            _day(cards, row["created_at"]),
+            cards.day_text(row["created_at"]),
             f"{row['days']:.0f}",
             _ticket(row, addresses) if row["gradable_id"] else "–",
         )
@@ -272,7 +272,7 @@ def _coaching(cards: Scorecards, card: Scorecard) -> str:
     noted = any(row["reason"] for row in card.coaching)
     rows = [
         (
-            _day(cards, row["held_at"]),
+            cards.day_text(row["held_at"]),
             text(row["name"] or "–"),
             text(row["coach_name"] or "–"),
             str(row["coaching_points"]),
@@ -305,7 +305,3 @@ def _mean(row: Row, name: str, n: str) -> str:
 
 def _ticket(row: Row, addresses: Mapping[str, str]) -> str:
     return link(ticket_link(addresses, row["source"], row["gradable_id"]), row["gradable_id"])
-
-
-def _day(cards: Scorecards, moment: datetime | None) -> str:
-    return f"{cards.local_day(moment)}" if moment is not None else "–"

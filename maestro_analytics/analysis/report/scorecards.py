@@ -1,4 +1,4 @@
-"""The scorecard of an agent: what a team lead takes into a talk, and its numbers as words."""
+"""The scorecard of an agent: all that is known for a talk with the agent, and its numbers as words."""
 
 from __future__ import annotations
 
@@ -104,6 +104,10 @@ class Scorecards:
     def local_day(self, moment: datetime) -> date:
         """The day of a moment in the time zone of days and weeks."""
         return moment.astimezone(ZoneInfo(self.week_zone)).date()
+
+    def day_text(self, moment: datetime | None) -> str:
+        """The same as text; a dash where there is no moment."""
+        return "–" if moment is None else f"{self.local_day(moment)}"
 
     def of(self, person_id: str) -> Scorecard:
         """The scorecard of a person.

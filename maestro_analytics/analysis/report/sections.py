@@ -36,7 +36,7 @@ ToCsv = Callable[[pl.DataFrame], str]
 
 
 class QueriedOnce:
-    """A store that runs a query once for a report, however many of its answers rest on it; one at a time."""
+    """A store that runs each query once, however many answers of a report use it; one query at a time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -271,7 +271,7 @@ def _agents(cards: Scorecards, members: list[Scorecard], folder: str, *, team: b
                 verdict,
                 *([change] if any_changed else []),
                 str(len(card.todos)),
-                f"{cards.local_day(card.coaching[0]['held_at'])}" if card.coaching else "–",
+                cards.day_text(card.coaching[0]["held_at"] if card.coaching else None),
             )
         )
     headings = [

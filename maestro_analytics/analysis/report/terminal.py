@@ -41,12 +41,12 @@ class Page:
         self._lines(wrapped(one_line(words), self.width), "bold")
 
     def note(self, words: str) -> None:
-        """Something beside the matter, between words wrapped."""
+        """A remark in a faint colour, wrapped between words."""
         if words:
             self._lines(wrapped(one_line(words), self.width), "dim")
 
     def say(self, words: str, *, indent: int = 0) -> None:
-        """Text, wrapped between words; all but its first line stand further in."""
+        """Text, wrapped between words and indented."""
         lines = wrapped(one_line(words), self.width - indent)
         self._lines((" " * indent + line for line in lines), "")
 
@@ -123,7 +123,13 @@ def show_scorecard(cards: Scorecards, card: Scorecard, *, to: TextIO, links: Map
         page,
         [("Why", False), ("Ticket", False), ("Score, %", True), ("Day", False), ("Grader", False)],
         [
-            (row["why"], ticket(row), f"{row['score_percent']:.1f}", _day(cards, row), row["grader"] or "–")
+            (
+                row["why"],
+                ticket(row),
+                f"{row['score_percent']:.1f}",
+                cards.day_text(row["date_reported_as"]),
+                row["grader"] or "–",
+            )
             for row in card.tickets
         ],
         nothing="No scored grade.",
@@ -142,7 +148,7 @@ def show_scorecard(cards: Scorecards, card: Scorecard, *, to: TextIO, links: Map
         [("Day", False), ("Coach", False), *numbers, ("Note", False)],
         [
             (
-                f"{cards.local_day(row['held_at'])}",
+                cards.day_text(row["held_at"]),
                 row["coach_name"] or "–",
                 *(f"{row[name]:.1f}" if row[name] is not None else "–" for name in ("before", "after")),
                 interval(row, "change", sign="+"),
@@ -203,7 +209,3 @@ def _show_questions(page: Page, rows: list[Row], ticket: Callable[[Row], str]) -
         for note in row.get("comments", []):
             words = shortened(note["comment"], 160)
             page.say(f'"{words}" {note["grader"] or "unknown grader"}, ticket {ticket(note)}', indent=4)
-
-
-def _day(cards: Scorecards, row: Row) -> str:
-    return f"{cards.local_day(row['date_reported_as'])}" if row["date_reported_as"] else "–"

@@ -97,7 +97,7 @@ def clustered_wilson(
         correlation = np.clip(np.nan_to_num(correlation), 0, 1)
         effective = n_of / (1 + correlation * np.maximum(alike - 1, 0))
         one = clusters < 2
-        # Clusters of unequal size say less than their number: as many count as their shares are equal to.
+        # The effective number of clusters: unequal ones say less than their number.
         counted = np.nan_to_num(n_of**2 / squares)
         free = np.bincount(families, np.maximum(counted - 1, 0))[families]
         t = special.stdtrit(np.maximum(free, 1), 0.5 + confidence / 2)
@@ -153,7 +153,7 @@ def _hall_inverse(quantile: Floats, a: Floats) -> Floats:
 def cluster_mean(sums: Numbers, counts: Numbers, *, confidence: float = 0.95) -> tuple[float, float, float]:
     """Mean over all values with its interval when values come in clusters (a team's agents, an agent's tickets).
 
-    The t of as many clusters as their sizes are equal to, skewness-corrected from `FEWEST_FOR_SKEWNESS` on.
+    t of the effective number of clusters, skewness-corrected from `FEWEST_FOR_SKEWNESS` clusters on.
 
     Args:
         sums, counts: sum and number of values of each cluster.
@@ -175,7 +175,7 @@ def cluster_mean(sums: Numbers, counts: Numbers, *, confidence: float = 0.95) ->
 def weighted_cluster_mean(
     values: Floats, weight: Floats, cluster: Codes, *, confidence: float = 0.95
 ) -> tuple[float, float, float]:
-    """Weighted mean with an interval over clusters: t of as many as their weights are equal to, skewness-corrected.
+    """Weighted mean with an interval over clusters: t of their effective number, skewness-corrected.
 
     Args:
         cluster: number from 0 of each value's cluster.
@@ -214,7 +214,7 @@ def _cluster_reach(apart: Floats, weight: Floats, *, confidence: float) -> tuple
 
 
 def cluster_freedom(weight: Floats, cluster: Codes) -> float:
-    """Degrees of freedom of a mean over clusters: as many as their weights are equal to, less one; at least one."""
+    """Degrees of freedom of a mean over clusters: the effective number of clusters less 1, at least 1."""
     share = np.bincount(cluster, weight) / weight.sum()
     return max(1 / float((share**2).sum()) - 1, 1.0)
 

@@ -7,7 +7,7 @@ agents, half-Cauchy on that of graders, 1 / variance on the noise), so a spread 
 not give every agent the same score. Method: restricted likelihood (Patterson and Thompson 1971), Henderson's mixed
 model equations, flat prior on the spread (Gelman 2006).
 
-One solution serves all spreads of graders (`absorbed`). 10,000 agents with a million cells of 150 graders, ranks
+One solution serves all spreads of graders (`mixed_equations`). 10,000 agents with a million cells of 150 graders, ranks
 included: 0.5 s of processor time on one core (1.6 s with a solution for each spread), the adjusted means alone 0.3 s.
 
 Agents whom no rubric, grader or month connects cannot be compared: each component is fitted on its own.
@@ -19,7 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maestro_analytics.analysis.statistics.absorbed import (
+from maestro_analytics.analysis.statistics.arrays import Codes, Floats, components, numbered_by_size, one_thread
+from maestro_analytics.analysis.statistics.day_effects import day_weighted
+from maestro_analytics.analysis.statistics.intervals import mixture_quantiles
+from maestro_analytics.analysis.statistics.mixed_equations import (
     Absorbed,
     Cells,
     Equations,
@@ -28,9 +31,6 @@ from maestro_analytics.analysis.statistics.absorbed import (
     posterior,
     quadratic,
 )
-from maestro_analytics.analysis.statistics.arrays import Codes, Floats, components, numbered_by_size, one_thread
-from maestro_analytics.analysis.statistics.day_effects import day_weighted
-from maestro_analytics.analysis.statistics.intervals import mixture_quantiles
 
 LIKINGS = np.linspace(0, 0.4, 9) ** 2
 """Correlations among which the data choose, evenly spaced by the spread of likings."""

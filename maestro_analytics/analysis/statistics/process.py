@@ -148,7 +148,7 @@ def _discovered(
 
 
 FROM_ALL = 5.0
-"""So many values of all series are added to each: an auto-fail may happen to those who had none."""
+"""This many values of all series are added to those of each: an auto-fail may happen to those who had none."""
 MOST_CONVOLVED = 30
 
 

@@ -1,4 +1,4 @@
-"""Did coaching help? A sequence of trials: on each day with a session, the coached against those not coached that day.
+"""Trials of coaching: on each day with a session, the agents coached beside those who were not coached that day.
 
 Low scores are partly bad luck, and bad luck does not last: agents chosen for a low month improve without any coaching
 (regression to the mean), and agents who were not chosen get worse. So a coached agent is compared with agents of the
