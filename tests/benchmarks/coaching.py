@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.benchmarks.table import row
+
 PAGE = 500
 APART = timedelta(days=1) / 110
 COMMAND = """
@@ -115,6 +117,7 @@ def main() -> None:
             report = json.loads(done.stdout)
             rows = report["tables"]["coaching_points"]
             print(f"{what:<16}{rows:>9,} points {report['requests']:>5} requests {done.stderr.strip()}", flush=True)
+            row(f"refresh of {rows:,} coaching points, {what}", f"{report['requests']} requests, {done.stderr.strip()}")
     server.shutdown()
 
 

@@ -54,6 +54,7 @@ from maestro_analytics.warehouse import Master
 from maestro_analytics.warehouse.prune import prune
 from maestro_analytics.warehouse.refused import keep_once
 from maestro_analytics.warehouse.replay import replay
+from tests.benchmarks.table import row
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -270,6 +271,12 @@ def _replay(master: Master) -> None:
         f"  {1000 * seconds / files:.1f} ms a file by the clock, {1000 * used / files:.1f} ms of processor time, peak "
         f"{peak:,.0f} MiB, load {os.getloadavg()[0]:.1f}",
         flush=True,
+    )
+    row(
+        f"replay of {files:,} kept files",
+        f"{seconds / 60:.1f} minutes, {used / 60:.1f} minutes of processor time, {peak:,.0f} MiB",
+        "",
+        "5 minutes",
     )
 
 
