@@ -9,13 +9,18 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Self
 
 from maestro_analytics.cli import main
 from maestro_analytics.sandbox import Sandbox
+from tests import new_databases
+
+Streams = Sequence[Path | Connection]
+"""Standard input, output and error of a command: files, a terminal or the end of a pipe."""
 
 COMMAND = [sys.executable, "-m", "maestro_analytics"]
 
@@ -67,17 +72,21 @@ def run_in(given: Mapping[str, str], *words: str, folder: Path | None = None) ->
         return subprocess.CompletedProcess(words, process.exitcode, out.read_bytes(), err.read_bytes())
 
 
-def fork(given: Mapping[str, str], words: Sequence[str], folder: Path, streams: Sequence[Path]) -> ForkServerProcess:
-    """Start a command as a fork of the process that has imported its modules; `streams` are files or a terminal."""
-    process = FORKS.Process(target=_become, args=(given, words, folder, streams))
+def fork(given: Mapping[str, str], words: Sequence[str], folder: Path, streams: Streams) -> ForkServerProcess:
+    """Start a command as a fork of the process that has imported its modules."""
+    process = FORKS.Process(target=_become, args=(given, words, folder, streams, new_databases.copied))
     process.start()
     return process
 
 
-def _become(given: Mapping[str, str], words: Sequence[str], folder: Path, streams: Sequence[Path]) -> None:
+def _become(given: Mapping[str, str], words: Sequence[str], folder: Path, streams: Streams, new: Path | None) -> None:
     """Turn this process into the command, with its streams, environment, folder and arguments."""
-    for number, path in enumerate(streams):
-        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+    if new is not None:
+        new_databases.copy_from(new)
+    for number, stream in enumerate(streams):
+        opened = os.open(stream, os.O_RDWR | os.O_CREAT) if isinstance(stream, Path) else stream.fileno()
+        os.dup2(opened, number)
+        os.close(opened) if isinstance(stream, Path) else stream.close()
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, encoding="utf-8") for number, mode in enumerate("rww"))
     os.environ.clear()
     os.environ.update(given)
@@ -89,13 +98,47 @@ def _become(given: Mapping[str, str], words: Sequence[str], folder: Path, stream
     main()
 
 
-def start(folder: Path, *words: str, sandbox: Sandbox, **more: str) -> subprocess.Popen[Any]:
-    """Start a command in a new interpreter, to be stopped in its course."""
-    return subprocess.Popen(
-        [*COMMAND, *words],
-        env=environment(folder, sandbox, **more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-    )
+class Started:
+    """A command that runs, to be stopped in its course. A context manager that waits for its end.
+
+    Attributes:
+        stderr: its lines on standard error, as they come.
+    """
+
+    def __init__(self, folder: Path, words: Sequence[str], given: Mapping[str, str]) -> None:
+        self._folder = TemporaryDirectory()
+        self._out = Path(self._folder.name, "out")
+        reading, writing = multiprocessing.Pipe(duplex=False)
+        self._process = fork(given, words, folder, [Path(os.devnull), self._out, writing])
+        writing.close()
+        self.stderr = os.fdopen(os.dup(reading.fileno()), encoding="utf-8")
+        reading.close()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end; what it wrote, and the rest of its lines."""
+        rest = self.stderr.read()
+        self._process.join(timeout)
+        return self._out.read_text(encoding="utf-8"), rest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if exc[0] is not None:
+            self._process.kill()
+        self._process.join()
+        self.stderr.close()
+        self._folder.cleanup()
+
+
+def start(folder: Path, *words: str, sandbox: Sandbox, **more: str) -> Started:
+    """Start a command, to be stopped in its course."""
+    return Started(folder, words, environment(folder, sandbox, **more))

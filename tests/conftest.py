@@ -13,6 +13,8 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from tests.new_databases import copy_from, make
+
 # A test may take as long as the machine needs; the time of a first call holds imports.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
@@ -66,6 +68,12 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
         return folder
 
     return build
+
+
+@pytest.fixture(scope="session", autouse=True)
+def new_databases(built_once: BuiltOnce) -> None:
+    """Start every new database from a copy; see `tests/new_databases.py`."""
+    copy_from(built_once("new-database", make))
 
 
 @pytest.fixture(scope="session")

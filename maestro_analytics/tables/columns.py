@@ -146,6 +146,16 @@ class Table:
         """The columns that are expected in a file."""
         return {name: role for name, role in self.columns.items() if name not in self.made_here}
 
+    @cached_property
+    def row_checks(self) -> pa.DataFrameSchema:
+        """The part of the schema that a row can fail: columns with checks, and those that must not be null.
+
+        pandera takes 0.4 ms for each column, however few the rows: a small file has 10 times as many columns as rows.
+        """
+        return pa.DataFrameSchema(
+            {name: col for name, col in self.schema.columns.items() if col.checks or not col.nullable}
+        )
+
     @property
     def identity_columns(self) -> tuple[str, ...]:
         """Columns without which a row is quarantined and a file refused."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import duckdb
 
-from maestro_analytics.tables.columns import DUCKDB_TYPES
+from maestro_analytics.tables.columns import DUCKDB_TYPES, Table
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import MULTI_SELECT_QUESTIONS, TABLES
-from maestro_analytics.warehouse.connection import scalar
 from maestro_analytics.warehouse.layout import LAYOUT
 from maestro_analytics.warehouse.multi_select import add_multi_select_questions
 from maestro_analytics.warehouse.quoting import quoted
@@ -280,36 +280,42 @@ STATE_TABLES = (
 )
 
 
-_HAS_TABLE = (
-    "select count(*) from duckdb_tables() where database_name = current_database() and schema_name = 'main' "
-    "and table_name = ?"
-)
+_COLUMNS = """
+select schema_name, table_name, column_name from duckdb_columns()
+where database_name = current_database() and not internal
+"""
 
 
 def create_all(connection: duckdb.DuckDBPyConnection) -> None:
     """All tables, and columns that this version has and an older file lacks. Running it again changes nothing."""
     connection.execute("begin")
     connection.execute("create schema if not exists state")
-    knows_multi_select = scalar(connection, _HAS_TABLE, [MULTI_SELECT_QUESTIONS.name])
-    wanted: dict[tuple[str, str], dict[str, str]] = {}
-    for table in TABLES:
-        connection.execute(table.ddl())
-        wanted["main", table.name] = {name: DUCKDB_TYPES[role] for name, role in table.columns.items()}
-    for state_table in STATE_TABLES:
-        connection.execute(state_table.ddl())
-        wanted["state", state_table.name] = {name: kind for name, (kind, _) in state_table.columns.items()}
-    for (schema, name), columns in wanted.items():
-        there = {folded(column) for column in columns_of(connection, name, schema=schema)}
+    there: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for schema, name, column in connection.execute(_COLUMNS).fetchall():
+        there[schema, name].add(folded(column))
+    wanted = {("main", table.name): (table.ddl(), _types(table)) for table in TABLES}
+    wanted |= {
+        ("state", table.name): (table.ddl(), {name: kind for name, (kind, _) in table.columns.items()})
+        for table in STATE_TABLES
+    }
+    for (schema, name), (ddl, columns) in wanted.items():
+        if not there[schema, name]:
+            connection.execute(ddl)
+            continue
         for column, kind in columns.items():
-            if folded(column) not in there:
+            if folded(column) not in there[schema, name]:
                 connection.execute(f"alter table {schema}.{name} add column {quoted(column)} {kind}")
-    if not knows_multi_select:
+    if not there["main", MULTI_SELECT_QUESTIONS.name]:
         add_multi_select_questions(connection)
     connection.execute(
         "insert into state.account (host, layout) select null, ? where not exists (from state.account)", [LAYOUT]
     )
     connection.execute("update state.account set layout = ? where layout is distinct from ?", [LAYOUT, LAYOUT])
     connection.execute("commit")
+
+
+def _types(table: Table) -> dict[str, str]:
+    return {name: DUCKDB_TYPES[role] for name, role in table.columns.items()}
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, table: str, *, schema: str = "main") -> list[str]:

@@ -25,7 +25,7 @@ def test_a_run_that_was_killed_is_finished_by_the_next(tmp_path, line):
             for said in going.stderr:
                 if line in said:
                     break
-            going.kill()
+            going.send_signal(signal.SIGKILL)
             going.communicate()
         done = run(tmp_path, "refresh", "--since", SINCE, "--until", UNTIL, "--json", sandbox=sandbox)
         assert done.returncode == 0, done.stderr
