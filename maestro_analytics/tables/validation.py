@@ -162,7 +162,8 @@ def _problems(
 def _schema_failures(frame: pl.DataFrame, table: Table) -> list[tuple[str, int, str]]:
     """(column, row, reason) for each failure of the table's schema."""
     kinds = {name: frame.schema.get(name) for name in table.columns}
-    assert kinds == {name: DTYPES[role] for name, role in table.columns.items()}, f"{table.name}: {kinds}"
+    if kinds != {name: DTYPES[role] for name, role in table.columns.items()}:
+        raise AssertionError(f"{table.name}: {kinds}")
     if frame.is_empty():
         return []
     try:
