@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from maestro_analytics.errors import InvalidArgument
 
@@ -28,6 +28,35 @@ def in_utc(moment: datetime, *, name: str) -> datetime:
 
 
 Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@overload
+def moment_of(value: datetime | date | str, *, name: str) -> datetime: ...
+@overload
+def moment_of(value: datetime | date | str | None, *, name: str) -> datetime | None: ...
+def moment_of(value: datetime | date | str | None, *, name: str) -> datetime | None:
+    """A datetime, a date or ISO 8601 text as an aware moment in UTC; None for None.
+
+    A date is its midnight in UTC, and a moment without an offset is UTC.
+
+    Args:
+        name: of the option or argument, for the message.
+
+    Raises:
+        InvalidArgument: the text is neither a date nor a moment, or outside of the years 1 to 9999.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise InvalidArgument(
+                f"{name} {value!r} is not a date or a moment: write 2026-01-31 or 2026-01-31T09:00:00Z (UTC)."
+            ) from None
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if value is None:
+        return None
+    return in_utc(value, name=name) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def iso(moment: datetime, *, name: str = "moment") -> str:

@@ -18,6 +18,7 @@ from threading import Event
 from typing import Any
 
 from maestro_analytics import account, push
+from maestro_analytics.arguments import moment_of
 from maestro_analytics.errors import AnotherAccount, ExportFailed, InvalidArgument, MaestroError, UnreadableFile
 from maestro_analytics.exports import ExportRecord, OnEvent, Window
 from maestro_analytics.exports.ledger import file_ending, file_stem
@@ -25,7 +26,6 @@ from maestro_analytics.exports.progress import Noticed
 from maestro_analytics.exports.windows import MARGIN
 from maestro_analytics.files import is_zip, replace_durably, sha256_of
 from maestro_analytics.kinds import EXPORT_KINDS, RAW, WINDOWED
-from maestro_analytics.pipeline import moment_of
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.archive import is_not_ours
 from maestro_analytics.tables.delivery import Delivery
@@ -133,12 +133,12 @@ def land(
     """
     given = [paths] if isinstance(paths, Path | str) else list(paths)
     now = datetime.now(UTC)
-    made = moment_of(asked_at)
+    made = moment_of(asked_at, name="asked_at")
     if made is not None and made > now:
         raise InvalidArgument(f"--asked-at {made:%Y-%m-%dT%H:%M:%SZ} is in the future.")
     if kind is not None and kind not in EXPORT_KINDS:
         raise InvalidArgument(f"--kind {kind!r}: choose from {', '.join(EXPORT_KINDS)}.")
-    window = _window(moment_of(since), moment_of(until), now)
+    window = _window(moment_of(since, name="since"), moment_of(until, name="until"), now)
     files = find_files([Path(path) for path in given])
     settings = settings or Settings.from_environment()
     report = LandReport(settings.database, now)
@@ -156,8 +156,7 @@ def land(
                     on_event(Noticed(f"{number} of {len(exports)}: {text}"))
         finally:
             if master.has_landed() and any(file.result != "unchanged" for file in report.files):
-                push.copy_into(master.connection, settings.data)
-                master.publish()
+                push.publish(master)
     report.finished_at = datetime.now(UTC)
     return report
 

@@ -20,14 +20,13 @@ from typing import Any
 from maestro_analytics import account, coaching, push
 from maestro_analytics.api import Transport
 from maestro_analytics.api.clock import Clock, set_after
-from maestro_analytics.arguments import in_utc
+from maestro_analytics.arguments import moment_of
 from maestro_analytics.errors import (
     AnotherRefresh,
     Cancelled,
     DiskFault,
     ExportFailed,
     InconsistentPages,
-    InvalidArgument,
     KindRefused,
     MaestroError,
     NoApi,
@@ -156,8 +155,8 @@ def refresh(
     with progress() if on_event is None else nullcontext(on_event) as show:
         report = run(
             settings or Settings.from_environment(),
-            since=moment_of(since),
-            until=moment_of(until),
+            since=moment_of(since, name="since"),
+            until=moment_of(until, name="until"),
             kinds=only,
             again=again,
             wait_seconds=wait_seconds,
@@ -168,24 +167,6 @@ def refresh(
         if isinstance(error, SettingsError | Unreachable):
             raise error
     return report
-
-
-def moment_of(value: datetime | date | str | None) -> datetime | None:
-    """A datetime, a date or ISO 8601 text as an aware datetime.
-
-    Raises:
-        InvalidArgument: the text is neither a date nor a moment, or outside of the years 1 to 9999.
-    """
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise InvalidArgument(f"{value!r} is not a date: write 2026-01-31 or 2026-01-31T09:00:00Z.") from None
-    elif isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    if value is None:
-        return None
-    return in_utc(value, name="the moment") if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def run(
@@ -341,8 +322,7 @@ class _Run:
         if report.landed_anything:
             account.remember(master, transport, self.settings)
         if master.has_landed():
-            push.copy_into(master.connection, self.settings.data)
-            master.publish()
+            push.publish(master)
             self.emit(Noticed(f"published {self.settings.database}"))
 
     @contextmanager

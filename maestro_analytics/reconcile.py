@@ -129,8 +129,7 @@ def reconcile(
             report.removed = True
         report.finished_at = transport.clock.utc()
         if master.has_landed():
-            push.copy_into(master.connection, settings.data)
-            master.publish()
+            push.publish(master)
     return report
 
 

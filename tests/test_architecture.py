@@ -30,8 +30,8 @@ MAY_IMPORT = {
     "account": FOUNDATION | {"api", "exports", "tables", "warehouse"},
     "coaching": FOUNDATION | {"api", "exports", "warehouse"},
     "pipeline": FOUNDATION | {"api", "exports", "tables", "warehouse", "push", "account", "coaching"},
-    "land_files": FOUNDATION | {"account", "exports", "tables", "warehouse", "push", "pipeline"},
-    "reconcile": FOUNDATION | {"api", "exports", "warehouse", "push", "account", "pipeline"},
+    "land_files": FOUNDATION | {"account", "exports", "tables", "warehouse", "push"},
+    "reconcile": FOUNDATION | {"api", "exports", "warehouse", "push", "account"},
     "cli": FOUNDATION
     | {
         "pipeline",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
-from typing import Any, overload
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from maestro_analytics.arguments import in_utc
 from maestro_analytics.errors import InvalidArgument
 
 WHOLE_SENTENCE = 400
@@ -62,34 +60,6 @@ def command_group(name: str, *, help: str, examples: Sequence[str]) -> typer.Typ
     """
     lines = "".join(f"\n  maestro-analytics {example}" for example in examples)
     return Program(cls=Group, name=name, help=f"{help}\n\n\b\nExamples:{lines}")
-
-
-@overload
-def moment(text: str, *, option: str) -> datetime: ...
-@overload
-def moment(text: None, *, option: str) -> None: ...
-@overload
-def moment(text: str | None, *, option: str) -> datetime | None: ...
-def moment(text: str | None, *, option: str) -> datetime | None:
-    """A date or an ISO 8601 moment, as UTC; None for None.
-
-    A date is its midnight in UTC, and a moment without an offset is UTC.
-
-    Raises:
-        InvalidArgument: the text is neither, or outside of the years 1 to 9999.
-    """
-    if text is None:
-        return None
-    try:
-        if len(text) == len("2026-01-31"):
-            day = date.fromisoformat(text)
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidArgument(
-            f"{option} {text!r} is not a date or a moment: write 2026-01-31 or 2026-01-31T09:00:00Z (UTC)."
-        ) from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else in_utc(parsed, name=option)
 
 
 def choices(text: str | None, *, option: str, known: Sequence[str]) -> tuple[str, ...]:

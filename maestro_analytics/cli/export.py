@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.arguments import moment_of
 from maestro_analytics.cli import exit_codes
-from maestro_analytics.cli.commands import command_group, moment
+from maestro_analytics.cli.commands import command_group
 from maestro_analytics.cli.output import AsJson, emit_json
 from maestro_analytics.kinds import AUDIT, GROUPS, RAW
 
@@ -120,8 +121,8 @@ def _export(
 
     settings = Settings.from_environment()
     longest = _length(max_window)
-    start = moment(since, option="--since")
-    end = moment(until, option="--until") or Clock().utc().replace(microsecond=0) - timedelta(minutes=1)
+    start = moment_of(since, name="--since")
+    end = moment_of(until, name="--until") or Clock().utc().replace(microsecond=0) - timedelta(minutes=1)
     window = Window(start, end) if start is not None else None
     if plan:
         _print_plan(

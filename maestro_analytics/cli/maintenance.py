@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from maestro_analytics.cli.commands import command_group, moment
+from maestro_analytics.arguments import moment_of
+from maestro_analytics.cli.commands import command_group
 from maestro_analytics.cli.exit_codes import PARTIAL, exit_code, worst
 from maestro_analytics.cli.output import AsJson, Format, check_destination, emit_json, write
 from maestro_analytics.text import rows_of
@@ -306,7 +307,7 @@ def prune(
       maestro-analytics prune --before 2026-01-01
     """
     from maestro_analytics.errors import EmptyStore
-    from maestro_analytics.push import copy_into
+    from maestro_analytics.push import publish
     from maestro_analytics.settings import Settings
     from maestro_analytics.warehouse import Master
     from maestro_analytics.warehouse.prune import prune as remove
@@ -317,14 +318,13 @@ def prune(
     settings = Settings.from_environment()
     if not settings.data.exists():
         raise EmptyStore(path=settings.database)
-    limit = moment(before, option="--before")
+    limit = moment_of(before, name="--before")
     with Master.open(settings.data, command="prune") as master:
         if not master.has_landed():
             raise EmptyStore(path=settings.database)
         pruned = remove(master, limit, dry_run=dry_run, on_reread=tell)
         if not dry_run:
-            copy_into(master.connection, settings.data)
-            master.publish()
+            publish(master)
     files = sum(pruned.exports.values())
     if as_json:
         emit_json(
@@ -375,8 +375,8 @@ def erase(
       maestro-analytics erase --ticket zendesk:5310985
     """
     from maestro_analytics.errors import EmptyStore, InvalidArgument
-    from maestro_analytics.push import copy_into
     from maestro_analytics.push import ledger as push_ledger
+    from maestro_analytics.push import publish
     from maestro_analytics.settings import Settings
     from maestro_analytics.warehouse import Master
     from maestro_analytics.warehouse import erase as erasing
@@ -393,8 +393,7 @@ def erase(
         agent_ids, tickets = ((), subject.ids) if subject.is_ticket else (subject.ids, ())
         pushes = push_ledger.erase(settings.data, agent_ids=agent_ids, tickets=tickets, dry_run=dry_run)
         if not dry_run and settings.database.exists():
-            copy_into(master.connection, settings.data)
-            master.publish()
+            publish(master)
     report = {
         "status": "planned" if dry_run else "complete",
         "tables": erased.tables,

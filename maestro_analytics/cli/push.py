@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maestro_analytics.arguments import moment_of
 from maestro_analytics.cli import exit_codes
-from maestro_analytics.cli.commands import command_group, moment
+from maestro_analytics.cli.commands import command_group
 from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
 from maestro_analytics.push.metrics import METRICS
 
@@ -80,7 +81,7 @@ def agent_metrics(
     from maestro_analytics.push import Span, push_computed
     from maestro_analytics.settings import Settings
 
-    span = Span(period, moment(since, option="--since"), moment(until, option="--until"))
+    span = Span(period, moment_of(since, name="--since"), moment_of(until, name="--until"))
     settings = Settings.from_environment()
     with ExitStack() as stack:
         report = push_computed(

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maestro_analytics.arguments import moment_of
 from maestro_analytics.cli import exit_codes
-from maestro_analytics.cli.commands import choices, moment
+from maestro_analytics.cli.commands import choices
 from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
 from maestro_analytics.kinds import COACHING, TABLES_OF
 
@@ -108,7 +109,7 @@ def refresh(
     from maestro_analytics.settings import Settings
 
     kinds = choices(only, option="--only", known=tuple(TABLES_OF))
-    first, end = moment(since, option="--since"), moment(until, option="--until")
+    first, end = moment_of(since, name="--since"), moment_of(until, name="--until")
     settings = Settings.from_environment()
     if sandbox and first is None:
         first = datetime.now(UTC) - timedelta(days=SANDBOX_DAYS)
@@ -296,9 +297,9 @@ def land(
         report = land_files(
             paths,
             kind=kind,
-            asked_at=moment(asked_at, option="--asked-at"),
-            since=moment(since, option="--since"),
-            until=moment(until, option="--until"),
+            asked_at=moment_of(asked_at, name="--asked-at"),
+            since=moment_of(since, name="--since"),
+            until=moment_of(until, name="--until"),
             stop=stop,
             on_event=show,
         )
@@ -344,7 +345,7 @@ def reconcile(
     from maestro_analytics.reconcile import reconcile as run
     from maestro_analytics.settings import Settings
 
-    first, end = moment(since, option="--since"), moment(until, option="--until")
+    first, end = moment_of(since, name="--since"), moment_of(until, name="--until")
     settings = Settings.from_environment()
     stop = Event()
     with stopping(stop), progress() as on_event:

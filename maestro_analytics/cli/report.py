@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maestro_analytics.cli.commands import moment
+from maestro_analytics.arguments import moment_of
 from maestro_analytics.cli.output import Format, ForSpreadsheets, check_destination, csv_text, write_content
 from maestro_analytics.errors import InvalidArgument, UnknownName
 from maestro_analytics.extras import require
@@ -104,8 +104,8 @@ def report(
     from maestro_analytics.analysis import report as reports
 
     chosen: Filters = {
-        "since": moment(since, option="--since"),
-        "until": moment(until, option="--until"),
+        "since": moment_of(since, name="--since"),
+        "until": moment_of(until, name="--until"),
         "team": team,
         "rubric": rubric,
         "week_zone": week_zone,

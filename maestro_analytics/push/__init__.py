@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from maestro_analytics.push.compute import Span as Span
-    from maestro_analytics.push.ledger import copy_into as copy_into
+    from maestro_analytics.push.ledger import publish as publish
     from maestro_analytics.push.metrics import METRICS as METRICS
     from maestro_analytics.push.push import PushReport as PushReport
     from maestro_analytics.push.push import push_agent_metrics as push_agent_metrics
@@ -20,7 +20,7 @@ _HOMES = {
     "METRICS": "metrics",
     "PushReport": "push",
     "Span": "compute",
-    "copy_into": "ledger",
+    "publish": "ledger",
     "push_agent_metrics": "push",
     "push_computed": "push",
     "push_file": "push",
@@ -31,7 +31,7 @@ __all__ = [
     "METRICS",
     "PushReport",
     "Span",
-    "copy_into",
+    "publish",
     "push_agent_metrics",
     "push_computed",
     "push_file",

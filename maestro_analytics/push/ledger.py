@@ -1,7 +1,7 @@
 """The ledger of pushes: what the vendor was told, what it acknowledged, and what nobody knows.
 
 A SQLite file of its own (`pushes.sqlite` in the data folder), because a refresh may hold the master database for
-an hour; `copy_into` shows it as `state.pushes`. One row per kind and key (`entries.KEY`).
+an hour; `publish` shows it as `state.pushes`. One row per kind and key (`entries.KEY`).
 
 The life of an entry, each step on disk before the next thing happens:
 
@@ -36,7 +36,10 @@ from maestro_analytics.tables.columns import UTC_MOMENT
 from maestro_analytics.warehouse.state import PUSHES
 
 if TYPE_CHECKING:
-    import duckdb
+    from maestro_analytics.warehouse import Master
+
+if TYPE_CHECKING:
+    pass
 
 FILE_NAME = "pushes.sqlite"
 
@@ -313,22 +316,24 @@ PUBLISHING = "push"
 """The command that a refresh waits for: a push that publishes."""
 
 
-def copy_into(connection: duckdb.DuckDBPyConnection, data_folder: Path) -> None:
-    """Copy the push ledger of the data folder into `state.pushes` of an open database.
+def publish(master: Master) -> None:
+    """Publish the master, with the push ledger of the data folder as its `state.pushes`.
 
     One row per kind, agent, ticket, source, metric, timestamp and ticket event. `acknowledged_value` is what the
     vendor last acknowledged, which a later value may be about to replace; `withdrawn` says that a newer computation
     does not have the entry any more.
     """
-    frames = [read_ledger(data_folder, kind).with_columns(kind=pl.lit(kind.value)) for kind in Kind]
+    frames = [read_ledger(master.folder, kind).with_columns(kind=pl.lit(kind.value)) for kind in Kind]
     texts = [pl.col(name).replace("", None) for name in ("ticket_id", "source_id", "ticket_event_id")]
     pushes = pl.concat(frames).with_columns(texts).select(*PUSHES.columns)
+    connection = master.connection
     connection.register("pushes_of_the_ledger", pushes)
     try:
         connection.execute("delete from state.pushes")
         connection.execute("insert into state.pushes by name from pushes_of_the_ledger")
     finally:
         connection.unregister("pushes_of_the_ledger")
+    master.publish()
 
 
 def show_in_published(settings: Settings) -> list[str]:
@@ -345,8 +350,7 @@ def show_in_published(settings: Settings) -> list[str]:
 
     try:
         with Master.open(settings.data, host=settings.host, command=PUBLISHING) as master:
-            copy_into(master.connection, settings.data)
-            master.publish()
+            publish(master)
     except AnotherRefresh:
         return []
     except MaestroError as error:
