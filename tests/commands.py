@@ -34,7 +34,7 @@ FORKS.set_forkserver_preload(
         "maestro_analytics.pipeline",
         "maestro_analytics.cli.output",
         "maestro_analytics.push.push",
-        "maestro_analytics.warehouse.status",
+        "maestro_analytics.warehouse.store",
         "maestro_analytics.warehouse.replay",
         "maestro_analytics.analysis.report.sections",
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from maestro_analytics.warehouse import Master, master
-from maestro_analytics.warehouse.comments import define_views
+from maestro_analytics.warehouse.publish import define_views
 
 _open_file = master.open_file
 

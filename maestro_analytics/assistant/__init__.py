@@ -28,8 +28,7 @@ from maestro_analytics import analysis
 from maestro_analytics.analysis.filters import Filters
 from maestro_analytics.errors import MaestroError, UnknownName
 from maestro_analytics.text import rows_of
-from maestro_analytics.warehouse.read_only import check_is_one_query
-from maestro_analytics.warehouse.store import Store
+from maestro_analytics.warehouse.store import Store, check_is_one_query
 
 SECONDS_A_QUERY = 60
 LONGEST_TEXT = 2_000

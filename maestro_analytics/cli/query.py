@@ -56,7 +56,7 @@ def sql(
 
     import maestro_analytics as ma
     from maestro_analytics.errors import InvalidArgument
-    from maestro_analytics.warehouse.read_only import check_reads_only
+    from maestro_analytics.warehouse.store import check_reads_only
 
     text = sys.stdin.read() if query == "-" else query
     form = form or format_of(output)

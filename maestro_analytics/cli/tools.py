@@ -169,7 +169,7 @@ def sources(
       maestro-analytics dbt sources --output models/sources.yml
     """
     from maestro_analytics import warehouse
-    from maestro_analytics.warehouse.dbt_sources import dbt_sources
+    from maestro_analytics.warehouse.data_dictionary import dbt_sources
 
     with warehouse.open() as store:
         write_content(dbt_sources(store), output)

@@ -22,7 +22,7 @@ from maestro_analytics.lake.place import Place
 from maestro_analytics.lake.publications import SHARE, Publication, columns_of, transaction_of
 from maestro_analytics.lake.source import CSAT_VERSIONS, GRADE_VERSIONS
 from maestro_analytics.tables import schemas
-from maestro_analytics.warehouse.quoting import quoted
+from maestro_analytics.warehouse.connection import quoted
 
 SNAPSHOTS = {table.name for table in (schemas.AGENT_GROUPS, *schemas.COACHING_TABLES)}
 OF_GRADES = {table.name for table in schemas.GRADE_TABLES}

@@ -21,8 +21,7 @@ from pathlib import Path
 import duckdb
 
 from maestro_analytics.errors import EmptyStore, LakeError
-from maestro_analytics.warehouse.connection import open_published_file
-from maestro_analytics.warehouse.quoting import quoted
+from maestro_analytics.warehouse.connection import open_published_file, quoted
 
 COLUMN_TYPES = {
     "string": "VARCHAR",

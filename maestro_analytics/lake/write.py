@@ -37,7 +37,7 @@ from maestro_analytics.lake.publications import (
     transaction_of,
 )
 from maestro_analytics.lake.source import MONTH_OF, Month, Source, months_of, tables_of, versions_of
-from maestro_analytics.warehouse.quoting import quoted
+from maestro_analytics.warehouse.connection import quoted
 
 MONTH = "month"
 BATCH_ROWS = 100_000

@@ -6,8 +6,7 @@ What writes is imported when first used: it brings pandera and the API's client,
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from maestro_analytics.warehouse.status import Overview
-from maestro_analytics.warehouse.store import Store, open
+from maestro_analytics.warehouse.store import Overview, Store, open
 
 if TYPE_CHECKING:
     from maestro_analytics.warehouse.landing.accounting import Landed as Landed

@@ -24,10 +24,9 @@ from maestro_analytics.tables.archive import BROKEN_ARCHIVE, Member, members_of
 from maestro_analytics.tables.csv_rows import records_of
 from maestro_analytics.tables.headers import HEADER_BOUND, find_header, match
 from maestro_analytics.tables.schemas import EXPORT_TABLES
-from maestro_analytics.warehouse.connection import rowcount
+from maestro_analytics.warehouse.connection import quoted, rowcount
 from maestro_analytics.warehouse.ledger import relative
 from maestro_analytics.warehouse.master import Master
-from maestro_analytics.warehouse.quoting import quoted
 from maestro_analytics.warehouse.state import columns_of
 
 _LISTS = ".ndjson.gz"

@@ -19,6 +19,7 @@ from maestro_analytics.files import make_private, make_private_folder, replace_d
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.warehouse import agents, landing, publish, steps
 from maestro_analytics.warehouse.connection import (
+    check_layout,
     configure_session,
     frame,
     has_published_storage,
@@ -28,7 +29,6 @@ from maestro_analytics.warehouse.connection import (
 from maestro_analytics.warehouse.landing import coverage
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.landing.lists import kept_name, slices_of
-from maestro_analytics.warehouse.layout import check_layout
 from maestro_analytics.warehouse.ledger import DuckLedger, relative
 from maestro_analytics.warehouse.lock import FolderLock
 from maestro_analytics.warehouse.state import create_all

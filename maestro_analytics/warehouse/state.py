@@ -10,9 +10,8 @@ import duckdb
 from maestro_analytics.tables.columns import DUCKDB_TYPES, Table
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import MULTI_SELECT_QUESTIONS, TABLES
-from maestro_analytics.warehouse.layout import LAYOUT
+from maestro_analytics.warehouse.connection import LAYOUT, quoted
 from maestro_analytics.warehouse.multi_select import add_multi_select_questions
-from maestro_analytics.warehouse.quoting import quoted
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ from maestro_analytics.files import replace_durably, sha256_of
 from maestro_analytics.pipeline import land_export
 from maestro_analytics.tables.schemas import TABLES_BY_NAME
 from maestro_analytics.warehouse import Master
+from maestro_analytics.warehouse.ledger import keep_once
 from maestro_analytics.warehouse.prune import prune
-from maestro_analytics.warehouse.refused import keep_once
 from maestro_analytics.warehouse.replay import replay
 from tests.benchmarks.table import row
 

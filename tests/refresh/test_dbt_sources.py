@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import maestro_analytics as ma
-from maestro_analytics.warehouse.dbt_sources import LEADS_TO, dbt_sources
+from maestro_analytics.warehouse.data_dictionary import LEADS_TO, dbt_sources
 from tests.commands import run
 
 PROFILE = """

@@ -9,7 +9,7 @@ import pytest
 import maestro_analytics as ma
 from maestro_analytics.errors import SettingsError
 from maestro_analytics.warehouse import Master
-from maestro_analytics.warehouse.layout import LAYOUT
+from maestro_analytics.warehouse.connection import LAYOUT
 from maestro_analytics.warehouse.replay import replay
 from tests.commands import run
 from tests.warehouse.data_folder import KEY, OF_PUBLISHING, TOTAL, DataFolder, everything

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from maestro_analytics.errors import MaestroError, UnreadableFile
+from maestro_analytics.warehouse.ledger import delayed_windows, keep_once
 from maestro_analytics.warehouse.prune import prune
-from maestro_analytics.warehouse.refused import delayed_windows, keep_once
 from maestro_analytics.warehouse.replay import replay, retry_quarantine
 from tests.commands import run
 from tests.warehouse.data_folder import (

@@ -8,10 +8,9 @@ import duckdb
 
 from maestro_analytics.tables.columns import Role
 from maestro_analytics.tables.delivery import StagedTable
-from maestro_analytics.warehouse.connection import rowcount
+from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
 from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, scan, turn_of, turns_of
-from maestro_analytics.warehouse.quoting import quoted, quoted_all
 
 
 def land_append_only(

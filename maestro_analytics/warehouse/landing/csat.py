@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import duckdb
 
 from maestro_analytics.tables.delivery import StagedTable
-from maestro_analytics.warehouse.connection import rowcount, scalar
+from maestro_analytics.warehouse.connection import quoted_all, rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
 from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, scan, turn_of, turns_of
-from maestro_analytics.warehouse.quoting import quoted_all
 
 
 def land_csat(

@@ -28,7 +28,7 @@ from maestro_analytics.tables.grade_key import GRADE_PARTS
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import ANNOTATIONS, CSAT, GRADE_TABLES, INDIVIDUAL_ANSWERS, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
-from maestro_analytics.warehouse.connection import rowcount, scalar
+from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
 from maestro_analytics.warehouse.landing.staged import (
     counts_of,
@@ -40,7 +40,6 @@ from maestro_analytics.warehouse.landing.staged import (
     turns_of,
 )
 from maestro_analytics.warehouse.multi_select import add_multi_select_questions
-from maestro_analytics.warehouse.quoting import quoted, quoted_all
 from maestro_analytics.warehouse.state import columns_of
 
 DELIVERED_GRADES = """

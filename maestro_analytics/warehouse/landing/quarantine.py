@@ -9,9 +9,8 @@ import polars as pl
 
 from maestro_analytics.exports import ExportRecord
 from maestro_analytics.tables.delivery import Refusal, refusals_frame
-from maestro_analytics.warehouse.connection import rowcount, scalar
+from maestro_analytics.warehouse.connection import quoted_all, rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import Source
-from maestro_analytics.warehouse.quoting import quoted_all
 from maestro_analytics.warehouse.state import QUARANTINE
 
 SUPERSEDED_ROWS = """

@@ -9,10 +9,9 @@ import duckdb
 
 from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.tables.delivery import StagedTable
-from maestro_analytics.warehouse.connection import rowcount, scalar
+from maestro_analytics.warehouse.connection import quoted_all, rowcount, scalar
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
 from maestro_analytics.warehouse.landing.staged import counts_of, insert_list, scan
-from maestro_analytics.warehouse.quoting import quoted_all
 
 
 def is_doubtful(

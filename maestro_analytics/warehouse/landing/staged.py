@@ -9,10 +9,9 @@ import duckdb
 
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.warehouse.connection import scalar, transaction
+from maestro_analytics.warehouse.connection import quoted, scalar, text_literal, transaction
 from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
 from maestro_analytics.warehouse.landing.quarantine import quarantine
-from maestro_analytics.warehouse.quoting import quoted, text_literal
 from maestro_analytics.warehouse.state import columns_of
 
 
