@@ -59,7 +59,7 @@ from maestro_analytics.push.ledger import PUBLISHING
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
-from maestro_analytics.warehouse.land_export import land_export
+from maestro_analytics.warehouse.landing.exports import land_export
 from maestro_analytics.warehouse.ledger import delayed_windows, keep_once
 
 WAIT_SECONDS = 1.0

@@ -1,6 +1,7 @@
 """Which room may import which, read from the code with `ast`."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,27 @@ def test_a_room_imports_only_what_it_stands_on(source):
     parts = source.relative_to(PACKAGE).with_suffix("").parts
     forbidden = imported_rooms(source) - MAY_IMPORT[parts[0]] - {parts[0]}
     assert forbidden == set()
+
+
+def imports_when_loaded(name: str, source: Path, known: set[str]) -> set[str]:
+    """The modules of ours that a module imports when it is loaded, with the packages that they lie in."""
+    body = ast.parse(source.read_text(encoding="utf-8")).body
+    found: set[str] = set()
+    for node in body:
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    packages = {each.rpartition(".")[0] for each in found}
+    return {each for each in (found | packages) & known if not f"{name}.".startswith(f"{each}.")}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in SOURCES}
+    modules = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph = {name: imports_when_loaded(name, path, set(modules)) for name, path in modules.items()}
+
+    assert len(list(TopologicalSorter(graph).static_order())) == len(modules)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -1,4 +1,4 @@
-"""The ledger of exports, in the master database. Implements `exports.Ledger`.
+"""The ledger of exports and what they cover, in the master database. Implements `exports.Ledger`.
 
 Exports that are delivered again are handled here too. The same bytes are kept once. Of a window that is refused each
 time only the newest file is kept, with its quarantined rows, and the window is asked for less and less often. The
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,9 +17,26 @@ from typing import Any, Protocol
 import duckdb
 
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.exports.windows import EARLIEST_SINCE
+from maestro_analytics.exports.windows import EARLIEST_SINCE, joined
 from maestro_analytics.warehouse.connection import frame, rowcount, scalar
-from maestro_analytics.warehouse.landing.accounting import Source
+
+
+@dataclass(frozen=True)
+class Source:
+    """The export that a landing's rows come from, as the state tables name it.
+
+    Attributes:
+        number: what the column `DELIVERY` of its staged rows has, where several exports land together.
+        at: when the vendor had the export complete. A landing dates everything by it and never by the clock, so that a
+            replay gives the same rows.
+    """
+
+    kind: str
+    seq: int | None
+    export_id: str | None
+    file: str | None
+    at: datetime | None
+    number: int = 0
 
 
 class Sessions(Protocol):
@@ -340,3 +358,21 @@ def keep_once(connection: duckdb.DuckDBPyConnection, export: ExportRecord, data_
             connection.execute("update state.exports set file = ? where seq = ?", [newest, seq])
         if file != newest:
             (data_folder / file).unlink(missing_ok=True)
+
+
+def coverage(connection: duckdb.DuckDBPyConnection, kind: str) -> list[Window]:
+    """The covered periods of `kind`, in order; neighbours are joined."""
+    rows = frame(connection, "select window_start, window_end from state.coverage where kind = ?", [kind])
+    return joined(Window(start, end) for start, end in rows.iter_rows())
+
+
+def cover(connection: duckdb.DuckDBPyConnection, kind: str, windows: Sequence[Window]) -> None:
+    """Record windows as covered, joined with those they touch."""
+    if not windows:
+        return
+    before = coverage(connection, kind)
+    after = joined([*before, *windows])
+    if after != before:
+        connection.execute("delete from state.coverage where kind = ?", [kind])
+        for each in after:
+            connection.execute("insert into state.coverage values (?, ?, ?)", [kind, each.start, each.end])

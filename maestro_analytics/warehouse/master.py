@@ -26,10 +26,9 @@ from maestro_analytics.warehouse.connection import (
     open_master_file,
     scalar,
 )
-from maestro_analytics.warehouse.landing import coverage
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.landing.lists import kept_name, slices_of
-from maestro_analytics.warehouse.ledger import DuckLedger, relative
+from maestro_analytics.warehouse.ledger import DuckLedger, coverage, relative
 from maestro_analytics.warehouse.lock import FolderLock
 from maestro_analytics.warehouse.state import create_all
 
@@ -257,7 +256,7 @@ class Master:
     def coverage(self, kind: str) -> list[Window]:
         """The covered periods of `kind`, in order; neighbours are joined."""
         with self._working:
-            return coverage.coverage(self.connection, kind)
+            return coverage(self.connection, kind)
 
     def resolve_people(self) -> None:
         """Rebuild `agents` and `agent_ids` from groups, grades and coaching records. `publish` does this too."""

@@ -17,11 +17,12 @@ from maestro_analytics.tables.delivery import BUDGET
 from maestro_analytics.tables.schemas import COACHING_TABLES
 from maestro_analytics.warehouse import ledger
 from maestro_analytics.warehouse.connection import frame, scalar
-from maestro_analytics.warehouse.land_export import land_export, land_exports
 from maestro_analytics.warehouse.landing import land_coaching
-from maestro_analytics.warehouse.landing.accounting import Landed, Source
+from maestro_analytics.warehouse.landing.accounting import Landed
+from maestro_analytics.warehouse.landing.exports import land_export, land_exports
 from maestro_analytics.warehouse.landing.lists import KeptList, kept_name
 from maestro_analytics.warehouse.landing.staged import add_columns
+from maestro_analytics.warehouse.ledger import Source
 from maestro_analytics.warehouse.master import KEPT, Master
 from maestro_analytics.warehouse.reconcile import remove_ghosts
 
@@ -48,7 +49,7 @@ class Reread:
     error: MaestroError | None = None
 
 
-def replay(master: Master, *, budget: float = BUDGET, without_missing: bool = False) -> Iterator[Reread]:
+def replay(master: Master, *, without_missing: bool = False) -> Iterator[Reread]:
     """Rebuild the master from the kept files, in the order in which they first landed; yields the result of each.
 
     The new database is built beside the old and takes its place at the end, in one step: a replay that is stopped or
@@ -75,7 +76,7 @@ def replay(master: Master, *, budget: float = BUDGET, without_missing: bool = Fa
     earlier = {export.seq: export.status for export in landed}
     unread: list[str] = []
     try:
-        for result in rebuild(master, fresh, budget=budget):
+        for result in rebuild(master, fresh):
             yield result
             if _loses_rows(master, result, earlier):
                 unread.append(str(result.file))
@@ -114,9 +115,7 @@ def discard(fresh: Master) -> None:
     fresh.path.with_name(fresh.path.name + ".wal").unlink(missing_ok=True)
 
 
-def rebuild(
-    master: Master, fresh: Master, *, budget: float = BUDGET, without: Collection[int] = ()
-) -> Iterator[Reread]:
+def rebuild(master: Master, fresh: Master, *, without: Collection[int] = ()) -> Iterator[Reread]:
     """Land everything that is kept in the empty database `fresh`, in the order in which it once landed.
 
     Args:
@@ -143,7 +142,7 @@ def rebuild(
             if is_pruned:
                 fresh.land_pruned(following)
             else:
-                for export, landed in land_exports(fresh, following, budget=budget):
+                for export, landed in land_exports(fresh, following):
                     yield Reread(export.file, export, landed, landed.unreadable)
     _number_landings(fresh, [seq for seq, _ in order])
     for table in COACHING_TABLES:

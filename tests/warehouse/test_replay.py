@@ -121,6 +121,29 @@ def test_a_new_column_is_told_also_where_exports_do_not_land_together(data):
     assert [len(outcome.landed.warnings) for outcome in replay(data.master)] == [0, 1, 0]
 
 
+def test_an_unexpected_error_of_exports_that_land_together_is_told_and_they_land_in_smaller_groups(
+    data, monkeypatch, caplog
+):
+    for week in range(4):
+        data.land_rows(week=week, total_scores=[TOTAL | {"rubric_score": str(week)}])
+    data.master.resolve_people()
+    before = everything(data)
+    faults = iter([ZeroDivisionError("a bug"), KeyError("another")])
+
+    def fail_twice(step):
+        if step == "grades classified" and (fault := next(faults, None)):
+            raise fault
+
+    monkeypatch.setattr(steps, "reached", fail_twice)
+    outcomes = list(replay(data.master))
+
+    assert everything(data) == before
+    assert [outcome.landed.refused for outcome in outcomes] == [[]] * 4
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "4 exports" in warning
+    assert "ZeroDivisionError: a bug" in warning
+
+
 def test_replay_twice_and_publish(data):
     busy_history(data)
     data.master.publish()

@@ -25,10 +25,14 @@ from maestro_analytics.tables.delivery import (
 from maestro_analytics.tables.schemas import CSAT, DELETED_FLAG, GRADE_TABLES, KINDS, TABLES_BY_NAME, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import little_memory, scalar, transaction
-from maestro_analytics.warehouse.landing.accounting import Landed, RowCounts, Source
-from maestro_analytics.warehouse.landing.append_only import land_append_only
-from maestro_analytics.warehouse.landing.coverage import cover
-from maestro_analytics.warehouse.landing.csat import land_csat
+from maestro_analytics.warehouse.landing.accounting import (
+    Landed,
+    RowCounts,
+    clear_quarantine,
+    drop_superseded,
+    quarantine,
+)
+from maestro_analytics.warehouse.landing.exports import check_grades, check_order
 from maestro_analytics.warehouse.landing.grades import (
     classify_grades,
     name_grades,
@@ -44,18 +48,26 @@ from maestro_analytics.warehouse.landing.lists import (
     rows_in_slices,
     stage_list,
 )
-from maestro_analytics.warehouse.landing.quarantine import clear_quarantine, drop_superseded, quarantine
-from maestro_analytics.warehouse.landing.snapshots import (
+from maestro_analytics.warehouse.landing.other_tables import (
     doubt_warning,
     is_doubtful,
+    land_append_only,
+    land_csat,
     land_list,
     land_snapshot,
     supersede_snapshots,
 )
 from maestro_analytics.warehouse.landing.sources import find_sources
 from maestro_analytics.warehouse.landing.staged import add_columns
-from maestro_analytics.warehouse.landing.together import check_grades, check_order
-from maestro_analytics.warehouse.ledger import add, date_by_content, find_later_exports, list_sources, mark_landed
+from maestro_analytics.warehouse.ledger import (
+    Source,
+    add,
+    cover,
+    date_by_content,
+    find_later_exports,
+    list_sources,
+    mark_landed,
+)
 
 LANDERS = {CSAT.name: land_csat} | {
     table: land_append_only if kind.windowed else land_snapshot

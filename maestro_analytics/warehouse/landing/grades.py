@@ -29,7 +29,7 @@ from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import ANNOTATIONS, CSAT, GRADE_TABLES, INDIVIDUAL_ANSWERS, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
 from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar
-from maestro_analytics.warehouse.landing.accounting import RowCounts, Source, counted
+from maestro_analytics.warehouse.landing.accounting import RowCounts, counted
 from maestro_analytics.warehouse.landing.staged import (
     counts_of,
     files_of,
@@ -39,6 +39,7 @@ from maestro_analytics.warehouse.landing.staged import (
     turn_of,
     turns_of,
 )
+from maestro_analytics.warehouse.ledger import Source
 from maestro_analytics.warehouse.multi_select import add_multi_select_questions
 from maestro_analytics.warehouse.state import columns_of
 

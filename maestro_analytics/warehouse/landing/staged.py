@@ -10,8 +10,8 @@ import duckdb
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.warehouse.connection import quoted, scalar, text_literal, transaction
-from maestro_analytics.warehouse.landing.accounting import RowCounts, Source
-from maestro_analytics.warehouse.landing.quarantine import quarantine
+from maestro_analytics.warehouse.landing.accounting import RowCounts, quarantine
+from maestro_analytics.warehouse.ledger import Source
 from maestro_analytics.warehouse.state import columns_of
 
 
