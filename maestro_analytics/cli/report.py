@@ -156,7 +156,7 @@ def _watched(parts: Iterator[Section]) -> Iterator[Section]:
 
     with Console(stderr=True).status("asking the database") as told:
         for part in parts:
-            told.update(f"{part.title}: ready, asking on")
+            told.update(f"{part.title}: done; running the next query")
             yield part
 
 

@@ -211,14 +211,14 @@ LEAST_MEMORY = 40 << 20
 """With less, DuckDB refuses some statements."""
 
 
-def open_master_file(path: Path, *, spill: Path, memory_limit: str = MASTER_MEMORY) -> duckdb.DuckDBPyConnection:
+def open_master_file(path: Path, *, spill: Path) -> duckdb.DuckDBPyConnection:
     """The private database at `path`, for writing; created if it does not exist.
 
     A new file gets `STORAGE_VERSION`; an existing one keeps its own, see `has_published_storage`.
     """
     config = {
         "storage_compatibility_version": STORAGE_VERSION,
-        "memory_limit": memory_limit,
+        "memory_limit": MASTER_MEMORY,
         "preserve_insertion_order": "false",
         "temp_directory": str(spill),
         "autoinstall_known_extensions": "false",

@@ -48,19 +48,11 @@ class Master:
         ledger: the ledger of exports.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        path: Path,
-        lock: FolderLock | None,
-        *,
-        host: str | None = None,
-        port: int | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, path: Path, lock: FolderLock | None, *, host: str | None = None) -> None:
         self.folder = folder
         self.path = path
         self._host = host
-        self._port = port
+        self._port: int | None = None
         self._lock = lock
         self._connection: duckdb.DuckDBPyConnection | None = open_file(path)
         self._working = threading.RLock()
@@ -74,14 +66,12 @@ class Master:
             raise
 
     @classmethod
-    def open(
-        cls, data_folder: Path, *, host: str | None = None, port: int | None = None, command: str | None = None
-    ) -> Self:
+    def open(cls, data_folder: Path, *, host: str | None = None, command: str | None = None) -> Self:
         """Open or create the master of a data folder, and lock the folder.
 
         Args:
             data_folder: created if it does not exist.
-            host, port: of the account's API; None when no API is called.
+            host: of the account's API; None when no API is called.
             command: the running command, shown to a process that finds the folder in use.
 
         Raises:
@@ -112,7 +102,7 @@ class Master:
                 half_made = path.with_name("recovered.new.duckdb")
                 publish.copy_file(folder / PUBLISHED, half_made)
                 replace_durably(half_made, path)
-            master = cls(folder, path, lock, host=host, port=port)
+            master = cls(folder, path, lock, host=host)
         except BaseException:
             lock.release()
             raise
@@ -162,7 +152,7 @@ class Master:
         """Land several exports of a kind in one transaction, in this order, with the result of one by one.
 
         Args:
-            arrived: exports with what `read_exports` read of them, each plain (`landing.together.is_plain`) and all
+            arrived: exports with what `read_exports` read of them, each plain (`landing.exports.is_plain`) and all
                 with the same tables and columns.
 
         Raises:
