@@ -9,6 +9,8 @@ from typing import TypeVar, overload
 
 from maestro_analytics.errors import InvalidArgument
 
+Choice = TypeVar("Choice", bound=StrEnum)
+
 
 def in_utc(moment: datetime, *, name: str) -> datetime:
     """An aware moment in UTC.
@@ -25,9 +27,6 @@ def in_utc(moment: datetime, *, name: str) -> datetime:
         raise InvalidArgument(
             f"{name} {moment.isoformat()} lies outside of the years 1 to 9999 in UTC: check the year."
         ) from None
-
-
-Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @overload

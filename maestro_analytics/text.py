@@ -13,6 +13,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, which steer a terminal; those that turn the direction of writing; halves of a character."""
+SIGN = "◆"
+EMOJI = (
+    r"(?:[\x{1F000}-\x{1FAFF}\x{2600}-\x{27BF}\x{2B00}-\x{2BFF}\x{231A}-\x{23FF}]"
+    r"[\x{FE00}-\x{FE0F}\x{200D}\x{20E3}\x{E0020}-\x{E007F}]*)+"
+)
+"""One or several emoji in a row, with what changes their colour or joins them, as polars and Rust write it."""
+_EMOJI = re.compile(re.sub(r"\\x\{([0-9A-F]+)\}", lambda found: chr(int(found[1], 16)), EMOJI))
+GAP = "  "
+KEPT = "\u00a0"
+"""Stands for a space at which no line ends."""
+
 
 def json_value(value: Any) -> Any:
     """A value as JSON has it: moments in ISO 8601, bytes in hexadecimal, durations in seconds, NaN as null.
@@ -60,23 +73,6 @@ def text_of(value: Any) -> str:
         return str(value)
     plain = json_value(value)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
-
-
-_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, which steer a terminal; those that turn the direction of writing; halves of a character."""
-
-SIGN = "◆"
-EMOJI = (
-    r"(?:[\x{1F000}-\x{1FAFF}\x{2600}-\x{27BF}\x{2B00}-\x{2BFF}\x{231A}-\x{23FF}]"
-    r"[\x{FE00}-\x{FE0F}\x{200D}\x{20E3}\x{E0020}-\x{E007F}]*)+"
-)
-"""One or several emoji in a row, with what changes their colour or joins them, as polars and Rust write it."""
-
-_EMOJI = re.compile(re.sub(r"\\x\{([0-9A-F]+)\}", lambda found: chr(int(found[1], 16)), EMOJI))
-
-GAP = "  "
-KEPT = "\u00a0"
-"""Stands for a space at which no line ends."""
 
 
 def clean(text: object) -> str:

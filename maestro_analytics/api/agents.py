@@ -13,6 +13,9 @@ from maestro_analytics.api.transport import Transport
 from maestro_analytics.arguments import email_address, flag, optional_text, required_text
 from maestro_analytics.errors import InvalidArgument
 
+ERROR_LISTS = ("errors", "failed", "failures", "rejected", "invalid")
+"""Names under which a reply may list what it did not take, beside its results. The reference has none of them."""
+
 
 class Agents:
     """The endpoints for agents."""
@@ -73,10 +76,6 @@ class Agents:
             {"email": email_address(email), "available": flag(available, name="available")},
         )
         return Agent.from_json(answer)
-
-
-ERROR_LISTS = ("errors", "failed", "failures", "rejected", "invalid")
-"""Names under which a reply may list what it did not take, beside its results. The reference has none of them."""
 
 
 def send_batch(transport: Transport, endpoint: Endpoint, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

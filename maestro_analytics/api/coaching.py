@@ -35,6 +35,8 @@ MOST_PAGES = 20_000
 """Of one pass: a limit for servers without totals that never stop sending new records."""
 LONGEST_OVERLAP = 3
 """Records that a page may repeat: more than one if the server's startIndex is 1-based."""
+PIN_MARGIN = timedelta(seconds=2)
+"""The vendor tells its time in whole seconds, and records may be dated by another of its machines."""
 
 
 class LongList(Exception):
@@ -300,9 +302,6 @@ LISTS = {
     "coaching_sessions": _List(endpoints.GET_COACHING_SESSION, endpoints.GET_COACHING_SESSIONS),
 }
 """Name of the table -> its endpoints."""
-
-PIN_MARGIN = timedelta(seconds=2)
-"""The vendor tells its time in whole seconds, and records may be dated by another of its machines."""
 
 
 class CoachingLists:

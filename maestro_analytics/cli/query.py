@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from maestro_analytics.warehouse.lineage import Explanation
 
+PIPED_WIDTH = 140
+INDENT = "  "
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -68,10 +71,6 @@ def sql(
         except duckdb.Error as error:
             raise InvalidArgument(f"the query cannot be run: {error}") from None
     write(frame, form, output=output, for_spreadsheets=for_spreadsheets)
-
-
-PIPED_WIDTH = 140
-INDENT = "  "
 
 
 def explain(

@@ -18,6 +18,9 @@ from maestro_analytics.kinds import WINDOWED
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+QUIET_SECONDS = 30.0
+"""How often plain lines repeat the status of an export."""
+
 
 @dataclass(frozen=True)
 class MissedWindow:
@@ -113,10 +116,6 @@ def one_at_a_time(on_event: OnEvent | None) -> OnEvent:
                 on_event(event)
 
     return emit
-
-
-QUIET_SECONDS = 30.0
-"""How often plain lines repeat the status of an export."""
 
 
 @contextmanager

@@ -19,6 +19,16 @@ from maestro_analytics.tables.columns import UTC_MOMENT
 from maestro_analytics.warehouse import Store
 
 GROUP_IDS = "select distinct unnest(agent_ids) as agent_id from agent_groups"
+DECIMALS = 9
+"""Values are rounded, because a mean summed in another order differs in its last bits, which is not a change."""
+COMPUTED_SCHEMA: dict[str, Any] = {
+    "agent_id": pl.String,
+    "metric_id": pl.String,
+    "metric_value": pl.Float64,
+    "timestamp": UTC_MOMENT,
+}
+GRADE_QUERIES = ("metrics_of_grades", "metrics_grade_periods")
+"""The queries whose rows are complete for covered time only. To-dos are read whole, whatever is covered."""
 
 
 def known_agents(store: Store) -> set[str]:
@@ -76,17 +86,6 @@ def next_ids(ids: pl.DataFrame, ledger: pl.DataFrame) -> dict[str, str]:
     return dict(following.join(taken, on="agent_id", how="anti").select("agent_id", "then").iter_rows())
 
 
-DECIMALS = 9
-"""Values are rounded, because a mean summed in another order differs in its last bits, which is not a change."""
-
-COMPUTED_SCHEMA: dict[str, Any] = {
-    "agent_id": pl.String,
-    "metric_id": pl.String,
-    "metric_value": pl.Float64,
-    "timestamp": UTC_MOMENT,
-}
-
-
 @dataclass(frozen=True)
 class Span:
     """Which grades count, and by what they are divided.
@@ -132,10 +131,6 @@ def covered_windows(store: Store) -> list[tuple[datetime, datetime]]:
     """
     rows = store.sql("select window_start, window_end from state.coverage where kind = 'raw' order by window_start")
     return list(rows.iter_rows())
-
-
-GRADE_QUERIES = ("metrics_of_grades", "metrics_grade_periods")
-"""The queries whose rows are complete for covered time only. To-dos are read whole, whatever is covered."""
 
 
 @dataclass

@@ -30,6 +30,19 @@ import polars as pl
 
 from maestro_analytics.push.entries import ENTRY_SCHEMA, Entry, Kind
 
+SAMPLES = {"agent": 10, "ticket": 10, "metric": 40}
+"""How many are tried alone before all others of an agent, ticket or metric that the vendor may not know are given up: a
+metric that it does not know would cost a thousand requests for each batch."""
+Trait = tuple[str, str]
+MISSPELT = {"aegnt_id": "agent_id", "mtric_id": "metric_id", "source": "source_id"}
+NAMES = {
+    Kind.AGENT: ("agent_id", "metric_id", "timestamp"),
+    Kind.TICKET: ("ticket_id", "source_id", "agent_id", "metric_id", "timestamp", "ticket_event_id"),
+}
+SUBJECT = {Kind.AGENT: "agent_id", Kind.TICKET: "ticket_id"}
+NOT_NAMED = "the reply confirms other entries of the batch and not this one"
+Names = tuple[tuple[str, str | int], ...]
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -85,13 +98,6 @@ class Refusals:
             else:
                 (doubted if entry.agent_id in self.agents else clear).append(entry)
         return clear, doubted, refused
-
-
-SAMPLES = {"agent": 10, "ticket": 10, "metric": 40}
-"""How many are tried alone before all others of an agent, ticket or metric that the vendor may not know are given up: a
-metric that it does not know would cost a thousand requests for each batch."""
-
-Trait = tuple[str, str]
 
 
 def traits(entry: Entry) -> Iterator[Trait]:
@@ -155,17 +161,6 @@ def spread(batch: Sequence[Entry], trait: Trait) -> list[Entry]:
     """The samples of a trait: entries evenly spread over the batch, the first and the last among them."""
     count = min(SAMPLES[trait[0]], len(batch))
     return [batch[position * (len(batch) - 1) // (count - 1)] for position in range(count)] if count > 1 else [*batch]
-
-
-MISSPELT = {"aegnt_id": "agent_id", "mtric_id": "metric_id", "source": "source_id"}
-NAMES = {
-    Kind.AGENT: ("agent_id", "metric_id", "timestamp"),
-    Kind.TICKET: ("ticket_id", "source_id", "agent_id", "metric_id", "timestamp", "ticket_event_id"),
-}
-SUBJECT = {Kind.AGENT: "agent_id", Kind.TICKET: "ticket_id"}
-NOT_NAMED = "the reply confirms other entries of the batch and not this one"
-
-Names = tuple[tuple[str, str | int], ...]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,23 @@ from maestro_analytics.tables import casting
 from maestro_analytics.tables.columns import UTC_MOMENT
 
 PARQUET_MAGIC = b"PAR1"
+VALUE_AND_MOMENT = {
+    "metric_value": pa.Column(
+        pl.Float64,
+        checks=[pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), name="finite")],
+        nullable=False,
+        description="The value, a finite number; required by the reference for a deletion too",
+    ),
+    "timestamp": pa.Column(
+        UTC_MOMENT, nullable=False, description="The moment the value counts for, UTC, whole seconds"
+    ),
+}
+TIME_ZONE = r"T.*(Z|[+-]\d{2}:?\d{2})$"
+WORDS_FOR_CHECKS = {
+    "not_nullable": "{column} is required",
+    "filled": "{column} is required",
+    "finite": "{column} is not a finite number",
+}
 
 
 def read_metrics_file(path: Path) -> tuple[pl.DataFrame, list[dict[str, str | None]]]:
@@ -91,18 +108,6 @@ def _filled(description: str) -> pa.Column:
     return pa.Column(pl.String, checks=[check], nullable=False, description=description)
 
 
-VALUE_AND_MOMENT = {
-    "metric_value": pa.Column(
-        pl.Float64,
-        checks=[pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), name="finite")],
-        nullable=False,
-        description="The value, a finite number; required by the reference for a deletion too",
-    ),
-    "timestamp": pa.Column(
-        UTC_MOMENT, nullable=False, description="The moment the value counts for, UTC, whole seconds"
-    ),
-}
-
 AGENT_METRICS = pa.DataFrameSchema(
     {
         "agent_id": _filled("An id or the e-mail address of an agent"),
@@ -132,13 +137,6 @@ TICKET_METRICS = pa.DataFrameSchema(
 )
 
 SCHEMAS = {Kind.AGENT: AGENT_METRICS, Kind.TICKET: TICKET_METRICS}
-
-TIME_ZONE = r"T.*(Z|[+-]\d{2}:?\d{2})$"
-WORDS_FOR_CHECKS = {
-    "not_nullable": "{column} is required",
-    "filled": "{column} is required",
-    "finite": "{column} is not a finite number",
-}
 
 
 @dataclass

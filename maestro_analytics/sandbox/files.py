@@ -38,6 +38,29 @@ from maestro_analytics.sandbox.simulation.timeline import Centre
 
 _NULLS = ("Unknown", "", "N/A")
 """Every word that was ever seen for null. By default a date has the first alone, a score the others."""
+_CHUNK = 100
+_ENCRYPTED, _DEFLATE64 = 1, 9
+"""A flag of a zip's member, and a method of compression."""
+_LEFT_OUT = {
+    "total_scores": "total_grading_time",
+    "section_scores": "section_weight",
+    "individual_answers": "feedback_answer_label",
+    "annotations": "selected_text",
+    "csat": "csat_comment",
+    "agent_groups": "agent_name",
+    "audit_logs": "ip_address",
+}
+_IDENTITY_LEFT_OUT = {"individual_answers": "question_id", "agent_groups": "group_id", "audit_logs": "activity_id"}
+_RENAMED = {
+    "gradable_id": "conversation",
+    "agent_id": "teammate",
+    "rubric_id": "scorecard",
+    "grade_type": "kind",
+    "rubric_score": "points",
+}
+_LINES_BEFORE = ("Your export, made by MaestroQA", "sep=,", "# all times are UTC")
+_ODD_MEMBER = "individual_answers"
+_FIRST_IDENTITY = {"agent_groups": "group_id", "audit_logs": "activity_id"}
 
 
 @dataclass(frozen=True)
@@ -139,31 +162,6 @@ def with_any_null(render: Callable[[object, int], str]) -> Callable[[object, int
 def deleted_flag(deleted: bool, form: int) -> str:
     """`is_deleted` in one of the ways it has been seen."""
     return (("false", "0"), ("true", "1"))[deleted][form % 2]
-
-
-_CHUNK = 100
-_ENCRYPTED, _DEFLATE64 = 1, 9
-"""A flag of a zip's member, and a method of compression."""
-_LEFT_OUT = {
-    "total_scores": "total_grading_time",
-    "section_scores": "section_weight",
-    "individual_answers": "feedback_answer_label",
-    "annotations": "selected_text",
-    "csat": "csat_comment",
-    "agent_groups": "agent_name",
-    "audit_logs": "ip_address",
-}
-_IDENTITY_LEFT_OUT = {"individual_answers": "question_id", "agent_groups": "group_id", "audit_logs": "activity_id"}
-_RENAMED = {
-    "gradable_id": "conversation",
-    "agent_id": "teammate",
-    "rubric_id": "scorecard",
-    "grade_type": "kind",
-    "rubric_score": "points",
-}
-_LINES_BEFORE = ("Your export, made by MaestroQA", "sep=,", "# all times are UTC")
-_ODD_MEMBER = "individual_answers"
-_FIRST_IDENTITY = {"agent_groups": "group_id", "audit_logs": "activity_id"}
 
 
 @dataclass

@@ -27,6 +27,10 @@ _DOCUMENTED = {
 }
 _TAKEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
 """What the vendor was seen to take: public clients send fractions and `+00:00`."""
+ROOT = "/api/v1"
+_HTML = (
+    "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1><p>Something went wrong.</p></body></html>"
+)
 
 
 class Refusal(Exception):
@@ -166,12 +170,6 @@ class SlidingWindows:
                 return math.ceil(wait)
             self._taken.append(now)
             return 0
-
-
-ROOT = "/api/v1"
-_HTML = (
-    "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1><p>Something went wrong.</p></body></html>"
-)
 
 
 @dataclass(frozen=True)

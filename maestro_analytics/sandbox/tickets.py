@@ -38,6 +38,29 @@ _CHANGEABLE = (
     Field("last_seen", "moment"),
     Field("attributes", "object"),
 )
+_CREATE_SHOWS = (
+    *("ticket_id", "type", "subject", "agents", "link", "body", "tags", "status", "csat_score"),
+    *("first_seen", "last_seen", "attributes"),
+)
+UPLOAD_SECONDS = 600.0
+_COMMENT = (
+    Field("body", required=True),
+    Field("ticket_id", required=True),
+    Field("author_id"),
+    Field("role", "enum", choices=("customer", "agent")),
+    Field("channel"),
+    Field("public", "boolean"),
+    Field("time", "moment"),
+)
+_ATTACHMENT = (
+    Field("url"),
+    Field("ticket_id", required=True),
+    Field("content_type", required=True),
+    Field("id"),
+    Field("author_id"),
+    Field("public", "boolean"),
+    Field("timestamp", "moment"),
+)
 
 
 class Tickets:
@@ -186,12 +209,6 @@ class Tickets:
         return values
 
 
-_CREATE_SHOWS = (
-    *("ticket_id", "type", "subject", "agents", "link", "body", "tags", "status", "csat_score"),
-    *("first_seen", "last_seen", "attributes"),
-)
-
-
 def _attributes(given: Mapping[str, Any]) -> dict[str, Any]:
     kinds: dict[str, tuple[type, ...]] = {"number": (int, float), "boolean": (bool,), "text": (str,)}
     known = {}
@@ -203,28 +220,6 @@ def _attributes(given: Mapping[str, Any]) -> dict[str, Any]:
             raise Refusal(422, f"attributes.{name} must be a {'string' if kind == 'text' else kind}")
         known[name] = value
     return known
-
-
-UPLOAD_SECONDS = 600.0
-
-_COMMENT = (
-    Field("body", required=True),
-    Field("ticket_id", required=True),
-    Field("author_id"),
-    Field("role", "enum", choices=("customer", "agent")),
-    Field("channel"),
-    Field("public", "boolean"),
-    Field("time", "moment"),
-)
-_ATTACHMENT = (
-    Field("url"),
-    Field("ticket_id", required=True),
-    Field("content_type", required=True),
-    Field("id"),
-    Field("author_id"),
-    Field("public", "boolean"),
-    Field("timestamp", "moment"),
-)
 
 
 class Comments:

@@ -38,6 +38,42 @@ column when a file has one that is not listed here; `state.schema_changes` says 
 The files in `queries/` run by hand as they are, with `set variable NAME = VALUE` before for those that take variables,
 and from Python as `qa.query("NAME", variable=value)`. Each of them runs in DuckDB 1.2 and every newer version.
 """
+SOURCES = {"main": "maestro", "state": "maestro_state"}
+"""Schema of the file -> name of the source in dbt."""
+GRADE_VIEWS = ("grades", "ordinary_grades")
+"""Views with one row for each row of `total_scores`, or for some of them."""
+LEADS_TO = {
+    ("section_scores", "grade_key"): ("total_scores", "grade_key"),
+    ("individual_answers", "grade_key"): ("total_scores", "grade_key"),
+    ("annotations", "grade_key"): ("total_scores", "grade_key"),
+    ("grades", "person_id"): ("agents", "person_id"),
+    ("agent_ids", "person_id"): ("agents", "person_id"),
+    ("grade_coaching_points", "grade_key"): ("grades", "grade_key"),
+    ("grade_coaching_points", "coaching_point_id"): ("coaching_points", "id"),
+    ("grade_todos", "grade_key"): ("grades", "grade_key"),
+    ("grade_todos", "todo_id"): ("todos", "id"),
+    ("session_coaching_points", "coaching_session_id"): ("coaching_sessions", "id"),
+    ("session_coaching_points", "coaching_point_id"): ("coaching_points", "id"),
+}
+"""(Table or view, column) -> where each value of it, if there is one, is a key."""
+RELATIONS = """
+with relations as (
+    select schema_name, table_name as name, comment from duckdb_tables()
+    where database_name = current_database() and not internal
+    union all
+    select schema_name, view_name, comment from duckdb_views()
+    where database_name = current_database() and not internal
+)
+select * from relations where schema_name in ('main', 'state') order by all
+"""
+COLUMNS = """
+select schema_name, table_name as name, column_name, comment from duckdb_columns()
+where database_name = current_database() and not internal order by schema_name, name, column_index
+"""
+DESCRIPTIONS = {
+    "main": "Grades, coaching and people of a MaestroQA account. Moments are UTC.",
+    "state": "What is known about the data: exports, coverage, quarantine, deletions.",
+}
 
 
 def data_dictionary() -> str:
@@ -92,44 +128,6 @@ if __name__ == "__main__":
     (sql_folder() / "README.md").write_text(data_dictionary(), encoding="utf-8")
 
 
-SOURCES = {"main": "maestro", "state": "maestro_state"}
-"""Schema of the file -> name of the source in dbt."""
-
-GRADE_VIEWS = ("grades", "ordinary_grades")
-"""Views with one row for each row of `total_scores`, or for some of them."""
-
-LEADS_TO = {
-    ("section_scores", "grade_key"): ("total_scores", "grade_key"),
-    ("individual_answers", "grade_key"): ("total_scores", "grade_key"),
-    ("annotations", "grade_key"): ("total_scores", "grade_key"),
-    ("grades", "person_id"): ("agents", "person_id"),
-    ("agent_ids", "person_id"): ("agents", "person_id"),
-    ("grade_coaching_points", "grade_key"): ("grades", "grade_key"),
-    ("grade_coaching_points", "coaching_point_id"): ("coaching_points", "id"),
-    ("grade_todos", "grade_key"): ("grades", "grade_key"),
-    ("grade_todos", "todo_id"): ("todos", "id"),
-    ("session_coaching_points", "coaching_session_id"): ("coaching_sessions", "id"),
-    ("session_coaching_points", "coaching_point_id"): ("coaching_points", "id"),
-}
-"""(Table or view, column) -> where each value of it, if there is one, is a key."""
-
-RELATIONS = """
-with relations as (
-    select schema_name, table_name as name, comment from duckdb_tables()
-    where database_name = current_database() and not internal
-    union all
-    select schema_name, view_name, comment from duckdb_views()
-    where database_name = current_database() and not internal
-)
-select * from relations where schema_name in ('main', 'state') order by all
-"""
-
-COLUMNS = """
-select schema_name, table_name as name, column_name, comment from duckdb_columns()
-where database_name = current_database() and not internal order by schema_name, name, column_index
-"""
-
-
 def dbt_sources(store: Store) -> str:
     """A `sources.yml` for the open file.
 
@@ -157,12 +155,6 @@ def dbt_sources(store: Store) -> str:
                     lines += [f"          - name: {_text(column)}", f"            description: {_text(what)}"]
                     lines += _tests(schema, name, column)
     return "\n".join(lines) + "\n"
-
-
-DESCRIPTIONS = {
-    "main": "Grades, coaching and people of a MaestroQA account. Moments are UTC.",
-    "state": "What is known about the data: exports, coverage, quarantine, deletions.",
-}
 
 
 def _tests(schema: str, name: str, column: str) -> Iterator[str]:

@@ -20,6 +20,58 @@ from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.exports.windows import EARLIEST_SINCE, joined
 from maestro_analytics.warehouse.connection import frame, rowcount, scalar
 
+IS_LATER = """case
+    when coalesce(this.landed_from, other.landed_from) is null then other.seq > this.seq
+    when coalesce(other.asked_at, other.requested_at) = coalesce(this.asked_at, this.requested_at)
+        then other.seq > this.seq
+    else coalesce(other.asked_at, other.requested_at) > coalesce(this.asked_at, this.requested_at)
+end"""
+"""Whether the export `other` was requested after the export `this`, both rows of state.exports.
+
+Their order is that of their numbers. A file that was landed by hand has a number of its landing; it is compared by the
+time at which it was asked for.
+"""
+LONGEST_DELAY = timedelta(days=1)
+FIRST_DELAY_AFTER = timedelta(minutes=30)
+"""A window is not delayed while all of its refusals lie within this time: somebody may be at work on the cause."""
+REFUSED_WINDOWS = """
+with refused as (
+    select *, first_value(sha256) over (partition by kind, window_start order by seq desc) as last_sha256
+    from state.exports as exports
+    where status in ('partial', 'unreadable', 'repeated') and sha256 is not null and not exists (
+        from state.coverage as covered
+        where covered.kind = exports.kind
+            and covered.window_start <= exports.window_start and covered.window_end >= exports.window_end
+    )
+)
+select
+    kind,
+    window_start,
+    arg_max(window_end, seq) as window_end,
+    count(*) as refusals,
+    count(*) filter (sha256 = last_sha256) as refusals_of_same_bytes,
+    min(requested_at) as first_asked,
+    max(requested_at) as last_asked
+from refused
+where window_start is not null
+group by kind, window_start
+having count(*) > 1
+"""
+REFUSED_BEFORE = """
+select earlier.seq, earlier.file
+from state.exports as earlier, state.exports as this
+where this.seq = $seq and this.status in ('partial', 'unreadable') and earlier.kind = this.kind and earlier.seq < $seq
+    and earlier.status in (this.status, 'unreadable') and earlier.file is not null
+    and earlier.window_start >= this.window_start and earlier.window_end <= this.window_end
+    and earlier.seq not in (
+        select export_seq from state.grade_versions where export_seq is not null
+        union select export_seq from state.deletions where export_seq is not null
+        union select export_seq from state.csat_versions where export_seq is not null
+    )
+    and earlier.export_id not in (select unnest([export_id, replaced_by]) from grade_history)
+"""
+"""Refused exports of the window of a refused one, of which nothing is in the tables: a replay does not need them."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -174,19 +226,6 @@ def date_by_content(connection: duckdb.DuckDBPyConnection, seq: int, newest: dat
     )
 
 
-IS_LATER = """case
-    when coalesce(this.landed_from, other.landed_from) is null then other.seq > this.seq
-    when coalesce(other.asked_at, other.requested_at) = coalesce(this.asked_at, this.requested_at)
-        then other.seq > this.seq
-    else coalesce(other.asked_at, other.requested_at) > coalesce(this.asked_at, this.requested_at)
-end"""
-"""Whether the export `other` was requested after the export `this`, both rows of state.exports.
-
-Their order is that of their numbers. A file that was landed by hand has a number of its landing; it is compared by the
-time at which it was asked for.
-"""
-
-
 def find_later_exports(connection: duckdb.DuckDBPyConnection, seq: int) -> None:
     """Create the temporary table `later_exports`: the exports that were requested after export `seq`."""
     connection.execute(
@@ -266,35 +305,6 @@ def relative(file: Path, data_folder: Path) -> str:
     return absolute.as_posix()
 
 
-LONGEST_DELAY = timedelta(days=1)
-FIRST_DELAY_AFTER = timedelta(minutes=30)
-"""A window is not delayed while all of its refusals lie within this time: somebody may be at work on the cause."""
-
-REFUSED_WINDOWS = """
-with refused as (
-    select *, first_value(sha256) over (partition by kind, window_start order by seq desc) as last_sha256
-    from state.exports as exports
-    where status in ('partial', 'unreadable', 'repeated') and sha256 is not null and not exists (
-        from state.coverage as covered
-        where covered.kind = exports.kind
-            and covered.window_start <= exports.window_start and covered.window_end >= exports.window_end
-    )
-)
-select
-    kind,
-    window_start,
-    arg_max(window_end, seq) as window_end,
-    count(*) as refusals,
-    count(*) filter (sha256 = last_sha256) as refusals_of_same_bytes,
-    min(requested_at) as first_asked,
-    max(requested_at) as last_asked
-from refused
-where window_start is not null
-group by kind, window_start
-having count(*) > 1
-"""
-
-
 def delayed_windows(connection: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[tuple[str, Window, str]]:
     """Windows that were refused twice or more and are not due again: kind, window, and why.
 
@@ -316,22 +326,6 @@ def delayed_windows(connection: duckdb.DuckDBPyConnection, now: datetime) -> Ite
                 f"{kind} {window} was refused {refusals} times: asked for again after {due:%Y-%m-%dT%H:%M:%SZ}, or "
                 "with --again.",
             )
-
-
-REFUSED_BEFORE = """
-select earlier.seq, earlier.file
-from state.exports as earlier, state.exports as this
-where this.seq = $seq and this.status in ('partial', 'unreadable') and earlier.kind = this.kind and earlier.seq < $seq
-    and earlier.status in (this.status, 'unreadable') and earlier.file is not null
-    and earlier.window_start >= this.window_start and earlier.window_end <= this.window_end
-    and earlier.seq not in (
-        select export_seq from state.grade_versions where export_seq is not null
-        union select export_seq from state.deletions where export_seq is not null
-        union select export_seq from state.csat_versions where export_seq is not null
-    )
-    and earlier.export_id not in (select unnest([export_id, replaced_by]) from grade_history)
-"""
-"""Refused exports of the window of a refused one, of which nothing is in the tables: a replay does not need them."""
 
 
 def keep_once(connection: duckdb.DuckDBPyConnection, export: ExportRecord, data_folder: Path) -> None:

@@ -17,6 +17,19 @@ from maestro_analytics.tables.headers import HEADER_BOUND, Columns, find_header,
 from maestro_analytics.tables.schemas import GRADE_TABLES, RAW_TABLES
 from maestro_analytics.warehouse.store import Store
 
+_ANSWER_ID = "^[^_]*_(.+)_([A-Z]+)_([^_].*)$"
+"""account_gradable_rubric_agent_ROLE_type, as the link views read it."""
+_VERSIONS = """
+select versions.export_seq as seq, true as is_present
+from state.grade_versions as versions where versions.grade_key = $key
+union
+select exports.seq, false
+from grade_history as history join state.exports as exports on exports.export_id = history.export_id
+where history.grade_key = $key
+union
+select deletions.export_seq, true from state.deletions as deletions where deletions.grade_key = $key
+"""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -58,21 +71,6 @@ def _key(fields: Sequence[str], columns: Columns) -> str | None:
     row = dict(zip(columns.stored, fields, strict=True))
     parts = {part: None if (text := row.get(part, "")) in NULL_WORDS else text for part in GRADE_PARTS}
     return None if any(parts[part] is None for part in REQUIRED_PARTS) else grade_key(**parts)
-
-
-_ANSWER_ID = "^[^_]*_(.+)_([A-Z]+)_([^_].*)$"
-"""account_gradable_rubric_agent_ROLE_type, as the link views read it."""
-
-_VERSIONS = """
-select versions.export_seq as seq, true as is_present
-from state.grade_versions as versions where versions.grade_key = $key
-union
-select exports.seq, false
-from grade_history as history join state.exports as exports on exports.export_id = history.export_id
-where history.grade_key = $key
-union
-select deletions.export_seq, true from state.deletions as deletions where deletions.grade_key = $key
-"""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,9 @@ where database_name = current_database() and not internal
 
 _VIEWS = "select count(*) from duckdb_views() where database_name = current_database() and not internal"
 _TABLES = "select schema_name, sql from duckdb_tables() where database_name = current_database() order by all"
+FICLONE = 0x40049409
+"""Linux: share the other file's blocks, on file systems that can (btrfs, xfs)."""
+COPY_BYTES = 64 << 20
 
 
 def define_views(connection: duckdb.DuckDBPyConnection) -> None:
@@ -121,12 +124,6 @@ def _described(table: Table) -> dict[str, str]:
 def sentence(text: str) -> str:
     """A grain as a sentence."""
     return text[:1].upper() + text[1:] + "."
-
-
-FICLONE = 0x40049409
-"""Linux: share the other file's blocks, on file systems that can (btrfs, xfs)."""
-
-COPY_BYTES = 64 << 20
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:

@@ -24,6 +24,11 @@ TRY_NEXT = (
     'qa.query("agent_scores")',
     'qa.sql("select * from state.coverage")',
 )
+QUERIES = {"SELECT", "EXPLAIN", "MULTI", "RELATION"}
+"""Types of statements that give rows. PIVOT is a MULTI."""
+SESSION = {"SET", "VARIABLE_SET", "PRAGMA", "CALL", "LOAD"}
+"""Types that change this session alone."""
+log = logging.getLogger("maestro_analytics.warehouse")
 
 
 @dataclass(frozen=True)
@@ -192,13 +197,6 @@ def _rows_of_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {name: int(scalar(connection, f"select count(*) from main.{quoted(name)}")) for (name,) in tables}
 
 
-QUERIES = {"SELECT", "EXPLAIN", "MULTI", "RELATION"}
-"""Types of statements that give rows. PIVOT is a MULTI."""
-
-SESSION = {"SET", "VARIABLE_SET", "PRAGMA", "CALL", "LOAD"}
-"""Types that change this session alone."""
-
-
 def check_reads_only(query: str) -> None:
     """Check that no statement of `query` writes: neither tables nor files.
 
@@ -242,9 +240,6 @@ def _refusal(kind: str) -> str:
         f"the database is read-only: {kind} statements are refused. Write a query that gives rows (SELECT, FROM, WITH, "
         "DESCRIBE, SHOW, SUMMARIZE)."
     )
-
-
-log = logging.getLogger("maestro_analytics.warehouse")
 
 
 class Store:

@@ -19,6 +19,46 @@ from maestro_analytics.warehouse.connection import quoted_all, rowcount, scalar
 from maestro_analytics.warehouse.ledger import Source
 from maestro_analytics.warehouse.state import QUARANTINE
 
+SUPERSEDED_ROWS = """
+delete from state.quarantine as old
+where old.kind = $kind and (
+    (
+        old.export_seq <> $seq and old.export_seq not in (select seq from later_exports)
+        and (
+            (old.table_name, old.raw) in (select (table_name, raw) from state.quarantine where export_seq = $seq)
+            or $is_covered and old.export_seq in (
+                select earlier.seq from state.exports as earlier, state.exports as this
+                where this.seq = $seq and earlier.kind = $kind
+                    and earlier.window_start >= this.window_start and earlier.window_end <= this.window_end
+            )
+        )
+    )
+    or old.export_seq = $seq and (
+        (old.table_name, old.raw) in (
+            select (table_name, raw) from state.quarantine
+            where kind = $kind and export_seq in (select seq from later_exports)
+        )
+        or exists (
+            from state.exports as later, state.exports as this
+            where this.seq = $seq and later.kind = $kind and later.seq in (select seq from later_exports)
+                and later.status in ('landed', 'empty') and later.landing is not null
+                and later.window_start <= this.window_start and later.window_end >= this.window_end
+        )
+    )
+)
+"""
+"""Rows that came again with the same text, and rows of windows that a later export has covered whole."""
+SUPERSEDED_ROWS_OF_GRADES = """
+delete from state.quarantine as old
+where old.kind = $kind and (
+    old.export_seq <> $seq and old.export_seq not in (select seq from later_exports)
+        and list_contains($tables, old.table_name)
+        and old.grade_key in (select grade_key from grade_outcome where not is_stale)
+    or old.export_seq = $seq and old.grade_key in (select grade_key from grade_outcome where is_stale)
+)
+"""
+"""Rows of grades that a later export has brought."""
+
 
 class RowsUnaccounted(AssertionError):
     """Rows were read that appear in no count: a bug. The landing is rolled back."""
@@ -118,48 +158,6 @@ class Landed:
     def quarantined(self) -> int:
         """Rows quarantined from files that landed; the bad rows of a refused file are not counted."""
         return sum(counts.quarantined for counts in self.row_counts.values())
-
-
-SUPERSEDED_ROWS = """
-delete from state.quarantine as old
-where old.kind = $kind and (
-    (
-        old.export_seq <> $seq and old.export_seq not in (select seq from later_exports)
-        and (
-            (old.table_name, old.raw) in (select (table_name, raw) from state.quarantine where export_seq = $seq)
-            or $is_covered and old.export_seq in (
-                select earlier.seq from state.exports as earlier, state.exports as this
-                where this.seq = $seq and earlier.kind = $kind
-                    and earlier.window_start >= this.window_start and earlier.window_end <= this.window_end
-            )
-        )
-    )
-    or old.export_seq = $seq and (
-        (old.table_name, old.raw) in (
-            select (table_name, raw) from state.quarantine
-            where kind = $kind and export_seq in (select seq from later_exports)
-        )
-        or exists (
-            from state.exports as later, state.exports as this
-            where this.seq = $seq and later.kind = $kind and later.seq in (select seq from later_exports)
-                and later.status in ('landed', 'empty') and later.landing is not null
-                and later.window_start <= this.window_start and later.window_end >= this.window_end
-        )
-    )
-)
-"""
-"""Rows that came again with the same text, and rows of windows that a later export has covered whole."""
-
-SUPERSEDED_ROWS_OF_GRADES = """
-delete from state.quarantine as old
-where old.kind = $kind and (
-    old.export_seq <> $seq and old.export_seq not in (select seq from later_exports)
-        and list_contains($tables, old.table_name)
-        and old.grade_key in (select grade_key from grade_outcome where not is_stale)
-    or old.export_seq = $seq and old.grade_key in (select grade_key from grade_outcome where is_stale)
-)
-"""
-"""Rows of grades that a later export has brought."""
 
 
 def quarantine(

@@ -41,6 +41,7 @@ MOST_BYTES = 1 << 20
 
 MACHINE_FAULTS = (OSError, MemoryError, duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException)
 """Errors of the machine or of the database, which any file would meet."""
+Arrived = tuple[ExportRecord, Delivery | None]
 
 
 def land_export(
@@ -121,9 +122,6 @@ def _read_group(exports: Sequence[ExportRecord], staging: Path) -> Mapping[int, 
     except (Exception, PanicException) as error:
         _warn_of_unexpected(exports, "read", error)
         return {}
-
-
-Arrived = tuple[ExportRecord, Delivery | None]
 
 
 def _runs(exports: Sequence[ExportRecord], read: Mapping[int, Delivery | UnreadableFile]) -> Iterator[list[Arrived]]:
