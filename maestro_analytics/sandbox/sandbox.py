@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import formatdate
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from maestro_analytics.sandbox.agents import Directory
@@ -211,9 +210,7 @@ class Sandbox:
         self._store_origin.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
