@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 class MaestroError(Exception):
     """Base class of all errors that this package raises on purpose."""
 
+    def as_json(self) -> dict[str, str]:
+        """The error as the objects of `--json` tell it."""
+        return {"error": type(self).__name__, "message": str(self)}
+
 
 class SettingsError(MaestroError):
     """A setting, or the machine, has to be corrected before anything can run."""

@@ -112,7 +112,7 @@ class RefreshReport:
             "quarantined": self.quarantined,
             "database": str(self.database),
             "gaps": self.gaps,
-            "errors": [{"error": type(error).__name__, "message": str(error)} for error in self.errors],
+            "errors": [error.as_json() for error in self.errors],
             "warnings": self.warnings,
             "started_at": self.started_at.isoformat(),
             "finished_at": finished_at.isoformat(),

@@ -66,7 +66,7 @@ class ReconcileReport:
                 for name in LISTS
             },
             "removed": self.removed,
-            "errors": [{"error": type(error).__name__, "message": str(error)} for error in self.errors],
+            "errors": [error.as_json() for error in self.errors],
             "warnings": [],
             "started_at": self.started_at.isoformat(),
             "finished_at": (self.finished_at or datetime.now(UTC)).isoformat(),

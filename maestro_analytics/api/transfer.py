@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import hashlib
 import os
 import threading
 import zlib
@@ -26,6 +25,7 @@ from maestro_analytics.api.redaction import host_and_path
 from maestro_analytics.api.retry import SILENCE_SECONDS, HostHealth
 from maestro_analytics.api.transport import CONNECT_SECONDS, READ_SECONDS, plain_session
 from maestro_analytics.errors import DiskFault, DownloadFailed, UploadFailed
+from maestro_analytics.files import sha256_of
 from maestro_analytics.settings import is_loopback
 
 CHUNK_BYTES = 1 << 18
@@ -65,19 +65,13 @@ class Downloaded:
     size: int
 
 
-class _LocalFault(Exception):
-    """A file operation of this machine failed; a socket fault is an OSError too and must not be taken for one."""
-
-    def __init__(self, error: OSError) -> None:
-        self.error = error
-
-
 @contextlib.contextmanager
-def _local_faults() -> Iterator[None]:
+def _writing(path: Path) -> Iterator[None]:
+    """Tell a failed file operation of this machine from a socket's, which is an OSError too."""
     try:
         yield
     except OSError as error:
-        raise _LocalFault(error) from None
+        raise DiskFault(path=path, reason=error.strerror or str(error)) from None
 
 
 class _Broken(Exception):
@@ -275,11 +269,7 @@ class _Fetch:
             start = file.read(256).lstrip(b"\xef\xbb\xbf \r\n\t")
         if start.startswith((b"<", b"{", b"[")):
             raise UrlExpired(f"{host_and_path(self._url)} sent an error page instead of the file")
-        digest = hashlib.sha256()
-        with self._part.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        return Downloaded(self._part, digest.hexdigest(), self._part.stat().st_size)
+        return Downloaded(self._part, sha256_of(self._part), self._part.stat().st_size)
 
     def _unpack_gzip(self) -> None:
         """Replace a gzip file by its content: a store that labels a file as gzip sends it so."""
@@ -331,16 +321,10 @@ class _Fetch:
         return response.headers.get("Content-Range", "").replace(" ", "").startswith(f"bytes{self.have}-")
 
     def _write(self, response: requests.Response, *, encoded: bool) -> None:
-        try:
-            self._copy(response, encoded=encoded)
-        except _LocalFault as fault:
-            raise DiskFault(path=self._part, reason=fault.error.strerror or str(fault.error)) from None
-
-    def _copy(self, response: requests.Response, *, encoded: bool) -> None:
         announced = _number(response.headers.get("Content-Length"))
         expected = None if announced is None or encoded else self.have + announced
         failure = ""
-        with _local_faults(), self._part.open("r+b" if self.have else "wb") as file:
+        with _writing(self._part), self._part.open("r+b" if self.have else "wb") as file:
             if self.have:
                 file.truncate(self.have)
                 file.seek(self.have)
@@ -349,7 +333,7 @@ class _Fetch:
                 # read1 returns what has arrived; stream() would wait for a whole chunk from a server that drips.
                 while chunk := response.raw.read1(CHUNK_BYTES, decode_content=encoded):
                     raise_if_set(self._stop)
-                    with _local_faults():
+                    with _writing(self._part):
                         file.write(chunk)
                     self.have += len(chunk)
                     self._on_bytes(self.have, expected)

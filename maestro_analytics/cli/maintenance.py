@@ -275,7 +275,7 @@ def _conclude(outcomes: list[Reread], *, database: str, as_json: bool, failure: 
         "tables": tables,
         "quarantined": quarantined,
         "database": database,
-        "errors": [{"error": type(error).__name__, "message": str(error)} for error in errors],
+        "errors": [error.as_json() for error in errors],
     }
     if as_json:
         emit_json(report, exit_code=code)
