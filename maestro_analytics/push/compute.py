@@ -195,7 +195,7 @@ def compute_metrics(
     week or month; over all, midnight UTC of the day of the newest record counted for that person.
 
     Args:
-        ids: the ids of each person, the one to send under first (`agent_ids.ids_of_each_person`).
+        ids: the ids of each person, the one to send under first (`ids_of_each_person`).
         include_uncovered: count grades of time that is not covered, and weeks and months that are not wholly covered.
     """
     rows = _Rows(store, span, include_uncovered)
