@@ -51,13 +51,7 @@ from maestro_analytics.analysis.grades import (
 from maestro_analytics.analysis.grading_coverage import grading_coverage, grading_effort
 from maestro_analytics.analysis.planning import generalizability, power, sampling_plan
 from maestro_analytics.analysis.points_lost import points_lost, points_lost_by_agent, points_lost_by_team
-from maestro_analytics.analysis.scores import (
-    agent_scores,
-    question_scores,
-    rubric_scores,
-    section_scores,
-    team_scores,
-)
+from maestro_analytics.analysis.scores import agent_scores, question_scores, rubric_scores, section_scores, team_scores
 from maestro_analytics.analysis.trends import control_chart, pass_rate_chart, score_trend
 
 if TYPE_CHECKING:

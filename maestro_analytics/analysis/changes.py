@@ -24,11 +24,7 @@ from maestro_analytics.analysis.grader_cells import (
 from maestro_analytics.analysis.statistics import mixed
 from maestro_analytics.analysis.statistics.arrays import Floats, renumbered
 from maestro_analytics.analysis.statistics.day_effects import day_weighted
-from maestro_analytics.analysis.statistics.intervals import (
-    cluster_freedom,
-    doubt_of_zero,
-    weighted_cluster_mean,
-)
+from maestro_analytics.analysis.statistics.intervals import cluster_freedom, doubt_of_zero, weighted_cluster_mean
 from maestro_analytics.analysis.statistics.mixed_equations import Cells
 from maestro_analytics.analysis.summaries import FEWEST_CLUSTERS, WIDEST, beyond_chance, nullable
 from maestro_analytics.errors import InvalidArgument
@@ -286,11 +282,7 @@ def _counted(cells: pl.DataFrame, key: str) -> pl.DataFrame:
     newer = pl.col("period") == 1
     return (
         cells.group_by(key)
-        .agg(
-            n=pl.col("n").filter(newer).sum(),
-            n_before=pl.col("n").filter(~newer).sum(),
-            n_na=pl.col("n_na").sum(),
-        )
+        .agg(n=pl.col("n").filter(newer).sum(), n_before=pl.col("n").filter(~newer).sum(), n_na=pl.col("n_na").sum())
         .filter((pl.col("n") > 0) & (pl.col("n_before") > 0))
     )
 
@@ -409,12 +401,7 @@ def _sums(store: Store, choice: Choice, threshold: float) -> pl.DataFrame:
     return frame.group_by("person_id").agg(pl.col("n", "n_na", "total", "passed").sum())
 
 
-def _reach(
-    sums: list[Floats],
-    n: list[Floats],
-    means: list[float],
-    confidence: float,
-) -> float:
+def _reach(sums: list[Floats], n: list[Floats], means: list[float], confidence: float) -> float:
     """Half the interval of the difference of two means; what an agent adds to both is one piece of chance."""
     from scipy import special
 

@@ -409,13 +409,7 @@ def coaching_timeline(
 
 
 def _week(
-    data: Coached,
-    members: Trials,
-    weights: Floats,
-    week: int,
-    *,
-    moved: float,
-    confidence: float,
+    data: Coached, members: Trials, weights: Floats, week: int, *, moved: float, confidence: float
 ) -> dict[str, object]:
     from scipy import special
 

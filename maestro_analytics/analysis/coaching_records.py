@@ -209,10 +209,7 @@ def todo_completion(
     table = with_share(table, "done", names=("rate", "lo", "hi"), confidence=confidence)
     table = _doubted(table, min_n=min_n, what="to-dos").join(found, on="group", how="left")
     table = table.with_columns(overdue_rate=100 * pl.col("overdue") / pl.col("n")).sort("rate", "group")
-    columns = (
-        *("group", "n", "n_na", "done", "rate", "lo", "hi", "overdue", "overdue_rate", "median_days"),
-        *HOW_SURE,
-    )
+    columns = (*("group", "n", "n_na", "done", "rate", "lo", "hi", "overdue", "overdue_rate", "median_days"), *HOW_SURE)
     return Answer.of(
         table.select(columns), choice, question="Are to-dos done, and how soon?", caveat=CENSORED, time_axis=RECORD_AXIS
     )

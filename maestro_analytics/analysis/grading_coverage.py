@@ -130,9 +130,7 @@ def _people(store: Store, choice: Choice) -> pl.DataFrame:
     return known.join(members, on="person_id", how="full", coalesce=True).sort("person_id")
 
 
-def _longest_run(
-    is_set: Flags,
-) -> Codes:
+def _longest_run(is_set: Flags) -> Codes:
     """Of each row the length of its longest run of true values."""
     longest = run = np.zeros(len(is_set), dtype=np.int64)
     for column in is_set.T:

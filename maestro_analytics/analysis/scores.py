@@ -175,12 +175,7 @@ def team_scores(
 
 
 def rubric_scores(
-    store: Store,
-    *,
-    threshold: float = 80.0,
-    min_n: int = 10,
-    confidence: float = 0.95,
-    **filters: Unpack[Filters],
+    store: Store, *, threshold: float = 80.0, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]
 ) -> Answer:
     """How good are the grades of each rubric?
 

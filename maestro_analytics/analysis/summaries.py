@@ -93,7 +93,7 @@ def beyond_chance(
 def with_mean(
     frame: pl.DataFrame, *, min_n: int, confidence: float, what: str = "grades", note: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """Adds mean, lo, hi, sd, skewness, method, reliable and reason to a frame with SUMS.
+    """Adds mean, lo, hi, sd, method, reliable and reason to a frame with SUMS.
 
     No interval below three values (two that lie close together would give one of a point, two others one of hundreds),
     nor where it is wider than all scores.
@@ -103,9 +103,7 @@ def with_mean(
     lo, hi = intervals.mean_interval(n, mean, sd, skewness, confidence=confidence)
     few = (n < FEWEST_FOR_INTERVAL) | (hi - lo > WIDEST)
     lo, hi = np.where(few, np.nan, lo), np.where(few, np.nan, hi)
-    frame = frame.with_columns(
-        mean=nullable(mean), lo=nullable(lo), hi=nullable(hi), sd=nullable(sd), skewness=nullable(skewness)
-    )
+    frame = frame.with_columns(mean=nullable(mean), lo=nullable(lo), hi=nullable(hi), sd=nullable(sd))
     doubt = (
         pl.when(pl.col("n") == 0)
         .then(pl.lit(f"no scored {what}"))
@@ -171,14 +169,14 @@ def with_clustered_share(
     k, m = table[hits].to_numpy(), table[trials].to_numpy()
     lo, hi = np.full(table.height, np.nan), np.full(table.height, np.nan)
     if parts.height:
-        found = intervals.clustered_wilson(
+        low, high = intervals.clustered_wilson(
             parts["k"].to_numpy(),
             parts["m"].to_numpy(),
             group=parts["row_number"].to_numpy(),
             family=numbered["family"].to_numpy()[: int(parts["row_number"].to_numpy().max()) + 1],
             confidence=confidence,
         )
-        lo[: len(found.lo)], hi[: len(found.hi)] = found.lo, found.hi
+        lo[: len(low)], hi[: len(high)] = low, high
     counted = m > 0
     share = np.divide(k, m, out=np.full(len(m), np.nan), where=counted)
     values = zip(names, (share, np.where(counted, lo, np.nan), np.where(counted, hi, np.nan)), strict=True)

@@ -222,8 +222,7 @@ def without_unfinished(charted: pl.DataFrame, choice: Choice, *, every: Every) -
         .then(pl.lit(f"the newest {every} may not have ended: it is not judged"))
         .otherwise("reason")
     ).with_columns(
-        reliable=pl.col("reason") == "",
-        signal=pl.when(pl.col("reason") == "").then("signal").otherwise(pl.lit("")),
+        reliable=pl.col("reason") == "", signal=pl.when(pl.col("reason") == "").then("signal").otherwise(pl.lit(""))
     )
 
 

@@ -57,13 +57,11 @@ def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
     )  # fmt: skip
     zero = lines_at([0.0], scale)
     chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
-    return finished(
-        chart,
-        question=question,
-        detail="Dot: points that a session adds; bar: where that may lie (95 %); n: sessions. Dashed: no effect. Blue: "
-        "the answer. Green: cross-checks. Orange: what dashboards show, which misleads.",
-        width=width,
+    detail = (
+        "Dot: points that a session adds; bar: where that may lie (95 %); n: sessions. Dashed: no effect. Blue: "
+        "the answer. Green: cross-checks. Orange: what dashboards show, which misleads."
     )
+    return finished(chart, question=question, detail=detail, width=width)
 
 
 def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
@@ -149,10 +147,8 @@ def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, widt
     )
     half = lines_at([50.0], scale, axis="y")
     chart = alt.layer(half, band, line).properties(width=width - 80, height=240)
-    return finished(
-        chart,
-        question=question,
-        detail="Line: how many of 100 low grades still wait, day after day; band: where that may lie (95 %). Dashed: "
-        f"half of them.{left}",
-        width=width,
+    detail = (
+        "Line: how many of 100 low grades still wait, day after day; band: where that may lie (95 %). Dashed: "
+        f"half of them.{left}"
     )
+    return finished(chart, question=question, detail=detail, width=width)

@@ -50,8 +50,7 @@ def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> An
     drawn, left = standing_first(whole, "adjusted", show, what="graders")
     drawn = drawn.with_columns(who=without_domain(drawn["grader"]))
     drawn = told_apart(drawn, "who", "grader", to="name", most=letters(26, width)).with_columns(
-        name=with_n("name"),
-        verdict=pl.col("stands_out").replace("", UNSETTLED),
+        name=with_n("name"), verdict=pl.col("stands_out").replace("", UNSETTLED)
     )
     scale = span(drawn["lo"], drawn["hi"], drawn["raw_gap"], pl.Series([0.0]))
     axis, inner = names(drawn["name"], width)
@@ -71,13 +70,11 @@ def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> An
             panel = panel.properties(title=alt.TitleParams(title, anchor="start", fontSize=12, color=INK))
         panels.append(panel)
     chart = panels[0] if len(panels) == 1 else alt.vconcat(*panels, spacing=18)
-    return finished(
-        chart,
-        question=question,
-        detail="Points above or below the average grader. Dot: on the same agents, rubrics and months; bar: where it "
-        f"may lie (95 %). Ring: what a dashboard shows. Grey: not settled.{left}",
-        width=width,
+    detail = (
+        "Points above or below the average grader. Dot: on the same agents, rubrics and months; bar: where it "
+        f"may lie (95 %). Ring: what a dashboard shows. Grey: not settled.{left}"
     )
+    return finished(chart, question=question, detail=detail, width=width)
 
 
 def disagreement(pairs: pl.DataFrame, *, show: int = 14, width: int = WIDTH) -> Any:

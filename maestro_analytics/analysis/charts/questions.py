@@ -146,13 +146,11 @@ def agreement(questions: pl.DataFrame, *, show: int = 16, width: int = WIDTH) ->
     )  # fmt: skip
     lines = lines_at([0.667, 0.8], scale, dash=(2, 4))
     chart = alt.layer(lines, bars, dots).properties(width=inner, height=alt.Step(21))
-    return finished(
-        chart,
-        question=question,
-        detail="Dot: agreement beyond chance; bar: where it may lie (95 %). Dotted lines: .67 and .80; from .80 on "
-        f"graders agree well, below .67 they do not.{left}",
-        width=width,
+    detail = (
+        "Dot: agreement beyond chance; bar: where it may lie (95 %). Dotted lines: .67 and .80; from .80 on "
+        f"graders agree well, below .67 they do not.{left}"
     )
+    return finished(chart, question=question, detail=detail, width=width)
 
 
 def _labelled(frame: pl.DataFrame, width: int, *, across: bool = False) -> pl.DataFrame:

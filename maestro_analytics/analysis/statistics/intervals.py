@@ -17,7 +17,6 @@ see an auto-fail that has not happened yet: where one grade in ten is a zero, al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -45,24 +44,9 @@ def wilson(successes: Numbers, trials: Numbers, *, confidence: float = 0.95) -> 
     return np.clip(lo, 0, 1), np.clip(hi, 0, 1)
 
 
-@dataclass(frozen=True)
-class ClusteredShare:
-    """One entry per group: the interval of a share between 0 and 1, and how many clusters it comes from."""
-
-    lo: Floats
-    hi: Floats
-    clusters: Floats
-    correlation: Floats
-
-
 def clustered_wilson(
-    successes: Numbers,
-    trials: Numbers,
-    *,
-    group: Codes,
-    family: Codes | None = None,
-    confidence: float = 0.95,
-) -> ClusteredShare:
+    successes: Numbers, trials: Numbers, *, group: Codes, family: Codes, confidence: float
+) -> tuple[Floats, Floats]:
     """Wilson's interval of each group's share when trials come in clusters (grades of one agent resemble each other).
 
     The correlation within clusters is estimated by analysis of variance over all groups of a family, because a single
@@ -71,13 +55,16 @@ def clustered_wilson(
 
     Args:
         successes, trials: one entry per cluster of a group.
-        group: number from 0 of each cluster's group; family: of each group, all in one when not given.
+        group: number from 0 of each cluster's group.
+        family: number from 0 of each group's family.
+
+    Returns:
+        lo, hi: between 0 and 1, one entry per group.
     """
     from scipy import special
 
     k, n = (np.asarray(values, dtype=float) for values in (successes, trials))
     k, n, group, groups = k[n > 0], n[n > 0], group[n > 0], int(group.max(initial=-1)) + 1
-    families = np.zeros(groups, dtype=np.int64) if family is None else family
     n_of, k_of, clusters = (
         np.asarray(np.bincount(group, values, minlength=groups), dtype=float) for values in (n, k, np.ones_like(n))
     )
@@ -88,7 +75,7 @@ def clustered_wilson(
         between = np.bincount(group, n * (k / n - share[group]) ** 2, minlength=groups)
         within = np.bincount(group, k * (1 - k / n), minlength=groups)
         b, w, freedom, rest, size = (
-            np.bincount(families, values)[families]
+            np.bincount(family, values)[family]
             for values in (between, within, np.maximum(clusters - 1, 0), n_of - clusters, n_of - alike)
         )
         mean_between, mean_within, typical = b / freedom, w / rest, size / freedom
@@ -99,13 +86,13 @@ def clustered_wilson(
         one = clusters < 2
         # The effective number of clusters: unequal ones say less than their number.
         counted = np.nan_to_num(n_of**2 / squares)
-        free = np.bincount(families, np.maximum(counted - 1, 0))[families]
+        free = np.bincount(family, np.maximum(counted - 1, 0))[family]
         t = special.stdtrit(np.maximum(free, 1), 0.5 + confidence / 2)
         t = np.where(one, special.ndtri(0.5 + confidence / 2), t)
         effective = np.where(one, n_of, effective)
         centre = (share + t**2 / (2 * effective)) / (1 + t**2 / effective)
         half = t * np.sqrt(share * (1 - share) / effective + t**2 / (4 * effective**2)) / (1 + t**2 / effective)
-    return ClusteredShare(np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1), clusters, correlation)
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 def moments(n: Numbers, total: Numbers, squares: Numbers, cubes: Numbers) -> tuple[Floats, Floats, Floats]:

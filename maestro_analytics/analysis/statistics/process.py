@@ -189,12 +189,7 @@ def _quantiles_of_means(
 
 
 def binomial_p(
-    successes: Numbers,
-    trials: Numbers,
-    *,
-    series: Codes,
-    false_alarms: float = 0.05,
-    judged: Flags | None = None,
+    successes: Numbers, trials: Numbers, *, series: Codes, false_alarms: float = 0.05, judged: Flags | None = None
 ) -> ControlChart:
     """Laney's p' chart with exact binomial limits: a stable series has a point outside with chance `false_alarms`.
 

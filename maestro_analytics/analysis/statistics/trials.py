@@ -52,10 +52,7 @@ class Panel:
         last = self.counts.shape[1] - 1
         low, high = np.clip(start, 0, last), np.clip(end, 0, last)
         high = np.maximum(low, high)
-        return (
-            self.counts[person, high] - self.counts[person, low],
-            self.sums[person, high] - self.sums[person, low],
-        )
+        return (self.counts[person, high] - self.counts[person, low], self.sums[person, high] - self.sums[person, low])
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class Trials:
     Attributes:
         recent, history: mean before, `history` shrunk towards the mean of all by its own noise.
         latest: mean of the last half of the time before; `recent` where that has no grades.
-        recent_n, after_n: grades in the windows.
+        after_n: grades after.
         after: mean after; 0 where there are no grades after.
         question: which question it is about; 0 where it is about whole grades.
     """
@@ -74,7 +71,6 @@ class Trials:
     day: Codes
     coached: Flags
     recent: Floats
-    recent_n: Floats
     history: Floats
     latest: Floats
     after: Floats
@@ -146,7 +142,6 @@ def trials(
         day=day,
         coached=coached,
         recent=recent,
-        recent_n=recent_n,
         history=_shrunk(history_n, history_sum, usable & ~coached),
         latest=np.where(latest_n > 0, latest_sum / np.maximum(latest_n, 1), recent),
         after=after_sum / np.maximum(after_n, 1),
