@@ -324,7 +324,7 @@ OVERALL = {
     "after": pl.Float64, "change": pl.Float64, "lo": pl.Float64, "hi": pl.Float64, "changed": pl.String,
     "method": pl.String, "reliable": pl.Boolean, "reason": pl.String,
 }  # fmt: skip
-METHOD = "means of all grades; interval of their difference clustered by agent, t"
+OVERALL_METHOD = "means of all grades; interval of their difference clustered by agent, t"
 
 
 def overall(
@@ -373,7 +373,7 @@ def overall(
         reason = f"{agents} agents: too few to allow for differences between them"
     shared = _days(choice, older, newest=scored_cells(store, choice)["day"].max()) | {
         "n": int(n[1].sum()), "n_before": int(n[0].sum()), "n_na": int(both["n_na"].sum()), "agents": agents,
-        "method": METHOD, "reliable": not reason, "reason": reason,
+        "method": OVERALL_METHOD, "reliable": not reason, "reason": reason,
     }  # fmt: skip
     rows = []
     for measure, name, scale in (("score", "total", 1.0), ("pass rate", "passed", 100.0)):

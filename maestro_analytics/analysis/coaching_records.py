@@ -277,11 +277,11 @@ def _doubted(table: pl.DataFrame, *, min_n: int, what: str) -> pl.DataFrame:
     return table.with_columns(method=pl.lit("Wilson"), reason=few).with_columns(reliable=pl.col("reason") == "")
 
 
-DAYS = 28
+HISTORY_DAYS = 28
 TYPICAL_GRADES = 10
 """The spread of a few grades counts as if this many grades of typical spread were added."""
 FEWEST_FOR_INTERVAL = 3
-METHOD = "t of two means, spread drawn towards that of all sessions"
+HISTORY_METHOD = "t of two means, spread drawn towards that of all sessions"
 
 
 def coaching_history(store: Store, *, min_n: int = 5, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
@@ -325,24 +325,24 @@ def coaching_history(store: Store, *, min_n: int = 5, confidence: float = 0.95, 
     known = (n_before >= FEWEST_FOR_INTERVAL) & (n >= FEWEST_FOR_INTERVAL) & (error > 0)
     reach = np.where(known, special.stdtrit(np.clip(n_before + n - 2, 1, None), 0.5 + confidence / 2) * error, np.nan)
     gap = held.diff().over("person_id", order_by="held_at")
-    near = pl.duration(days=DAYS)
+    near = pl.duration(days=HISTORY_DAYS)
     table = table.with_columns(
         before=nullable(before),
         after=nullable(after),
         change=nullable(after - before),
         lo=nullable(after - before - reach),
         hi=nullable(after - before + reach),
-        method=pl.lit(METHOD),
+        method=pl.lit(HISTORY_METHOD),
         crowded=((gap < near) | (gap.shift(-1).over("person_id", order_by="held_at") < near)).fill_null(False),
     )
     fewer = pl.min_horizontal("n_before", "n")
     reason = (
-        pl.when(pl.col("days_observed") < DAYS)
-        .then(pl.lit(f"{DAYS} days have not passed since"))
+        pl.when(pl.col("days_observed") < HISTORY_DAYS)
+        .then(pl.lit(f"{HISTORY_DAYS} days have not passed since"))
         .when(fewer < min_n)
         .then(pl.format(f"{{}} grades before and {{}} after: fewer than {min_n} on one side", "n_before", "n"))
         .when("crowded")
-        .then(pl.lit(f"another session within {DAYS} days"))
+        .then(pl.lit(f"another session within {HISTORY_DAYS} days"))
         .when(pl.col("lo").is_null())
         .then(pl.lit("no interval: too few grades"))
         .otherwise(pl.lit(""))

@@ -233,7 +233,8 @@ def compare_agents(
         design = np.ones(int(cells.person.max()) + 1)
         design[repeats["person"].to_numpy()] = repeats["ticket_design"].to_numpy()
         effective = _divided(effective, design[cells.person])
-    if _mostly_of_one(crossed(agent, len(persons), grader, int(grader.max()) + 1, cells.n)).any():
+    size = agent, len(persons), grader, int(grader.max()) + 1
+    if _mostly_of_one(crossed(*size, cells.n)).any():
         effective = _divided(effective, _likings(effective, agent, grader, rubric, month))
     effects = mixed.agent_effects(
         Cells(*effective, agent=agent, grader=grader, other=[rubric, month]),
@@ -253,7 +254,7 @@ def compare_agents(
     people = person_ids(store) if people is None else people
     agents = found.join(people, on="person", how="left").drop("person")
     # Said beside a ranking only, which is what draws are for.
-    with_one = _with_one_grader(agent, grader, effective[0]) if draws else 0
+    with_one = int(_mostly_of_one(crossed(*size, effective[0])).sum()) if draws else 0
     return Compared(agents, effects.between_sd, effects.grader_sd, effects.within_sd, with_one)
 
 
@@ -279,11 +280,6 @@ def _likings(sums: tuple[Floats, Floats, Floats], agent: Codes, grader: Codes, r
         found % graders,
     )
     return 1 + mixed.liking_correlation(cells) * np.maximum(count[of_pair] - 1, 0)
-
-
-def _with_one_grader(agent: Codes, grader: Codes, n: Floats) -> int:
-    """How many agents have most of their grades from one of several graders."""
-    return int(_mostly_of_one(crossed(agent, int(agent.max()) + 1, grader, int(grader.max()) + 1, n)).sum())
 
 
 def _mostly_of_one(of_graders: Floats) -> Flags:

@@ -131,7 +131,7 @@ SOURCE_WORDS = {
     "single grade": "the ticket, and chance",
 }
 """What people read in the place of a source's name."""
-GRADERS, GRADES = (1, 2, 3, 5, 10), (1, 5, 10, 20, 40, 80)
+DESIGN_GRADERS, DESIGN_GRADES = (1, 2, 3, 5, 10), (1, 5, 10, 20, 40, 80)
 DEPENDABLE = 0.8
 FEWEST = {"agents": 10, "graders": 5, "grades": 100}
 
@@ -176,7 +176,13 @@ def generalizability(
         return Answer.of(pl.DataFrame(schema=SOURCES if of == "sources" else DESIGNS), choice, question=question)
     variances, levels, linked = _variances(store, choice, scored)
     reason = _doubt(variances, levels, linked, grades=n)
-    shared: dict[str, object] = {"n": n, "n_na": n_na, "method": METHOD, "reliable": not reason, "reason": reason}
+    shared: dict[str, object] = {
+        "n": n,
+        "n_na": n_na,
+        "method": METHOD,
+        "reliable": not reason,
+        "reason": reason,
+    }
     rows = _sources(variances, levels) if of == "sources" else _designs(variances, reliable=not reason)
     table = pl.DataFrame([row | shared for row in rows], schema=SOURCES if of == "sources" else DESIGNS)
     floats = [name for name, kind in table.schema.items() if kind == pl.Float64]
@@ -257,8 +263,8 @@ def _reliability(variances: dict[str, float], graders: int, grades: float, *, ab
 
 def _designs(variances: dict[str, float], *, reliable: bool) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for graders in GRADERS:
-        for grades in GRADES:
+    for graders in DESIGN_GRADERS:
+        for grades in DESIGN_GRADES:
             if grades < graders:
                 continue
             relative, absolute = (_reliability(variances, graders, grades, absolute=each) for each in (False, True))
