@@ -110,7 +110,7 @@ def agent_ranking(
 
 
 def _caveat(table: pl.DataFrame, compared: Compared, *, confidence: float, simultaneous: bool) -> str:
-    """What agents, graders and single grades differ by, where enough agents tell, and how far the rows go."""
+    """How much agents, graders and single grades differ, told from enough agents, and what the rows do not say."""
     sentences = []
     if compared.largest >= FEWEST_AGENTS and not np.isnan(compared.within_sd):
         sentences.append(
@@ -139,7 +139,7 @@ def _caveat(table: pl.DataFrame, compared: Compared, *, confidence: float, simul
 
 
 def rubric_adjusted(frame: pl.DataFrame) -> pl.DataFrame:
-    """Sums as if every rubric had the mean of all grades: only levels move, no spread."""
+    """Shift the sums so that every rubric has the mean of all grades; the spread stays."""
     if frame["rubric_id"].n_unique() < 2:
         return frame
     everything = pl.col("total").sum() / pl.col("n").sum()

@@ -26,7 +26,7 @@ FIRM = "alpha from .80 on is firm, from .667 tentative, below it graders do not 
 
 
 def pairing(store: Store, filters: Filters) -> Choice:
-    """Agreement needs the second opinions, so all grade types count unless one is chosen."""
+    """The choice for agreement: all grade types count unless one is chosen, since second opinions are needed."""
     if filters.get("grade_type") is None:
         filters = {**filters, "grade_type": "any"}
     return Choice.of(store, filters)
@@ -254,7 +254,7 @@ def _percent(hits: pl.Series) -> float | None:
 
 
 def _effective(scores: pl.Series, tickets: int) -> float:
-    """How many tickets decide alpha: all of them, or where scores pile up those that make the variance."""
+    """How many tickets decide alpha: all of them, or fewer where scores pile up at one value."""
     if not scores.len() or float(scores.value_counts()["count"].max()) < PILED * scores.len():  # type: ignore[arg-type]
         return float("inf")
     kurtosis = scores.kurtosis(fisher=False)

@@ -148,7 +148,7 @@ def html_table(frame: pl.DataFrame, lines: list[str]) -> str:
 
 
 def ordered(columns: list[str]) -> list[str]:
-    """Names, then what was found in the order of the answer, then how sure it is, then ids."""
+    """Columns in the order in which a notebook shows them: names, findings, how sure they are, ids."""
     names = [name for name in NAMES if name in columns]
     ids = [name for name in columns if name == "id" or name.endswith(("_id", "_key"))]
     last = [name for name in LAST if name in columns]
@@ -160,7 +160,7 @@ def _says_nothing(column: pl.Series) -> bool:
 
 
 def _style(name: str, dtype: pl.DataType) -> str:
-    """To which side a column stands. One of names is wide enough for a few words, whatever else is in the table."""
+    """The alignment of a column, and of a column of names its least width."""
     side = "right" if dtype.is_numeric() else "left"
     return f"text-align:{side}" + (";min-width:9em" if name in NAMES else "")
 

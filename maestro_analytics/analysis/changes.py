@@ -402,7 +402,7 @@ def _sums(store: Store, choice: Choice, threshold: float) -> pl.DataFrame:
 
 
 def _reach(sums: list[Floats], n: list[Floats], means: list[float], confidence: float) -> float:
-    """Half the interval of the difference of two means; what an agent adds to both is one piece of chance."""
+    """Half the interval of the difference of two means, clustered by agent."""
     from scipy import special
 
     influence = [(sums[at] - means[at] * n[at]) / n[at].sum() for at in (0, 1)]

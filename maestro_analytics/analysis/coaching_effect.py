@@ -73,7 +73,7 @@ EFFECTS: Schema = {
 
 
 def coached_grades(store: Store, choice: Choice, window: Window, *, margin: int = 0) -> list[Coached]:
-    """One entry, about whole grades; none without a session that is chosen, or without grades."""
+    """The data about whole grades: one entry, or none without a chosen session or without grades."""
     # Small queries first: in a report they would wait for the long one of another answer.
     sessions = _sessions(store, "coaching_sessions", choice)
     scores = store.query("adjusted_trend", **_around(choice, window, margin), every="day", week_zone=choice.week_zone)
@@ -82,7 +82,7 @@ def coached_grades(store: Store, choice: Choice, window: Window, *, margin: int 
 
 
 def coached_questions(store: Store, choice: Choice, window: Window) -> list[Coached]:
-    """One entry for each question that was coached in a session that is chosen, as if all had the mean of all."""
+    """One entry for each question coached in a chosen session, its scores shifted to the mean of all questions."""
     scores = store.query("daily_question_scores", **_around(choice, window), week_zone=choice.week_zone)
     sums = scores.group_by("question_id").agg(pl.col("n", "total").sum())
     moved = sums.select("question_id", moved=pl.col("total").sum() / pl.col("n").sum() - pl.col("total") / pl.col("n"))
@@ -91,7 +91,7 @@ def coached_questions(store: Store, choice: Choice, window: Window) -> list[Coac
 
 
 def _around(choice: Choice, window: Window, margin: int = 0) -> dict[str, Any]:
-    """Filters of the scores: those of the sessions but for the agent, with room before and after the period."""
+    """Filters of the scores: those of the sessions without the agent, and a longer period."""
     variables = choice.variables_of("team", "rubric", "source", "grade_type", "include_uncovered")
     if choice.since:
         variables["since"] = choice.since - timedelta(days=max(2 * window.before, margin) + 1)

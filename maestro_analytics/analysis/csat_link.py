@@ -95,7 +95,7 @@ def csat_link(
 
 
 def _interval(rho: float, draws: Floats, persons: int, *, confidence: float) -> tuple[float, float]:
-    """Fisher's z with the spread of the draws, and t of as many agents: percentiles of draws of 30 covered .905."""
+    """Interval by Fisher's z, the spread of the draws and t: percentiles of draws of 30 agents covered only .905."""
     from scipy import special
 
     known = draws[np.abs(draws) < 1]

@@ -136,7 +136,7 @@ class Choice:
         return {**period, **self.names, "include_uncovered": self.include_uncovered}
 
     def variables_of(self, *names: str) -> dict[str, Any]:
-        """Only those variables that a query about something else than grades knows."""
+        """The variables among `names`: a query that is not about grades does not know the others."""
         return {name: value for name, value in self.variables.items() if name in names}
 
     @property
@@ -156,7 +156,7 @@ class Choice:
 
 
 def _uncovered(store: Store, names: dict[str, str], **period: datetime | None) -> list[dict[str, Any]]:
-    """Rows of the query uncovered_grades: one a grade type."""
+    """Rows of the query uncovered_grades: one per grade type."""
     variables = {"grade_type": "grading", **names, **period}
     return store.query("uncovered_grades", **variables).to_dicts()
 
@@ -175,7 +175,7 @@ def _left_out(uncovered: list[dict[str, Any]], counted: bool) -> str:
 
 @cache
 def _time_zones() -> set[str]:
-    """All names: looking through the files takes 20 ms."""
+    """The names of all time zones, kept because looking through the files takes 20 ms."""
     return available_timezones()
 
 

@@ -283,7 +283,7 @@ def _likings(sums: tuple[Floats, Floats, Floats], agent: Codes, grader: Codes, r
 
 
 def _mostly_of_one(of_graders: Floats) -> Flags:
-    """Whose grades come mostly (`MOST_OF_ONE`) from one of several graders; grades by whose they are and by grader."""
+    """Which rows have most (`MOST_OF_ONE`) of their grades from one of several graders; a column for each grader."""
     if of_graders.shape[1] < 2:
         return np.zeros(len(of_graders), dtype=bool)
     return np.asarray(of_graders.max(1) >= MOST_OF_ONE * of_graders.sum(1))

@@ -88,7 +88,7 @@ def finished(chart: Any, *, question: str, detail: str = "", width: int = WIDTH)
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """Prepare a frame for altair: drop columns that a picture cannot hold, and replace emoji.
+    """Prepare a frame for altair: replace control characters and emoji in its texts.
 
     A control character in a name (pasted from a word processor, say) is not allowed in XML, and ends the process that
     draws it.
@@ -359,7 +359,7 @@ def panels(layers: Any, groups: Sequence[str], columns: int, width: int, *, heig
 
 
 def within(labels: pl.Series, room: float) -> dict[str, Any]:
-    """What keeps the labels of an axis or header within `room` pixels.
+    """The settings that keep labels of an axis or header within `room` pixels.
 
     They are cut by their number of letters. A limit has each of them measured again and again, which takes longer than
     all the rest of a chart: it is for scripts with wide letters.

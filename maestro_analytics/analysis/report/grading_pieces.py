@@ -27,7 +27,7 @@ MOST_FITTED = 100_000
 
 
 def _each_pair_once(frame: pl.DataFrame) -> pl.DataFrame:
-    """Of each two graders the row of the one who gives more; settled ones first, the largest gap first."""
+    """One row for each two graders, that of the one who gives more; settled ones first, the largest gap first."""
     more = frame.filter((pl.col("bias") > 0) | ((pl.col("bias") == 0) & (pl.col("grader") < pl.col("other"))))
     settled = (pl.col("reliable") & (pl.col("lo") > 0)).fill_null(False)
     return more.sort(~settled, "bias", "grader", "other", descending=[False, True, False, False], nulls_last=True)
@@ -196,7 +196,7 @@ def _in_words(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _on_some_days(frame: pl.DataFrame) -> pl.DataFrame:
-    """Of each group a row for each of `DAYS`."""
+    """One row for each group and each of `DAYS`."""
     days = pl.DataFrame({"day": [float(day) for day in DAYS]})
     groups = frame.select("group").unique().join(days, how="cross").sort("day")
     found = groups.join_asof(frame.sort("days"), left_on="day", right_on="days", by="group", check_sortedness=False)

@@ -50,7 +50,7 @@ def text(words: object) -> str:
 
 
 def quoted(words: object, most: int = 600) -> str:
-    """A comment as HTML, with its line breaks; of a longer one its first `most` characters."""
+    """A comment as HTML, with its line breaks, cut after `most` characters."""
     whole = without_emoji(clean(words))
     return escape(whole if len(whole) <= most else f"{whole[:most].rstrip()}…")
 

@@ -38,7 +38,7 @@ def as_answered(frame: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Words:
-    """What people are told of an answer, in words that need no course.
+    """What people are told of an answer, in words that need no knowledge of statistics.
 
     Attributes:
         measured: what is measured; stands below the heading.
@@ -175,7 +175,7 @@ def _cell(column: Column, row: dict[str, Any]) -> str:
     return f"{values[0]:{form}}" + (f" ({ends[0]} to {ends[1]})" if ends != ["?", "?"] else "")
 
 
-def with_something_to_say(block: Block, rows: list[list[str]]) -> list[int]:
+def shown_columns(block: Block, rows: list[list[str]]) -> list[int]:
     """Which columns to show: notes only where there is one."""
     return [
         at for at, column in enumerate(block.piece.columns) if column.heading != "Note" or any(row[at] for row in rows)

@@ -9,7 +9,7 @@ import polars as pl
 
 from maestro_analytics.analysis.filters import TIME_AXIS
 from maestro_analytics.analysis.report import html
-from maestro_analytics.analysis.report.model import Block, Column, Section, cells, whole_period, with_something_to_say
+from maestro_analytics.analysis.report.model import Block, Column, Section, cells, shown_columns, whole_period
 from maestro_analytics.analysis.report.sentences import (
     below_the_average,
     changed,
@@ -152,7 +152,7 @@ def _changed(blocks: dict[str, Block]) -> str:
 def _standing(
     blocks: dict[str, Block], name: str, what: str, standing: str, says: Callable[[pl.DataFrame], str]
 ) -> str:
-    """Nobody fell for real: then what is left to act on is who stands out in the whole period."""
+    """Where nobody changed by more than chance: who stands out in the whole period."""
     words = changed(pl.DataFrame(blocks[name].answer), what=what)
     frame = _row(blocks, standing)
     whole = says(frame) if frame is not None else ""
@@ -241,7 +241,7 @@ def picture(block: Block) -> str:
 def numbers(block: Block) -> str:
     """The table of an answer as HTML, folded where there is a picture or it is long."""
     rows = cells(block, rows=html.MOST_ROWS)
-    kept = with_something_to_say(block, rows)
+    kept = shown_columns(block, rows)
     heads = [(column.heading, _kind(column)) for column in (block.piece.columns[at] for at in kept)]
     chosen = [[html.text(row[at]) for at in kept] for row in rows]
     name, total = block.piece.title, block.frame.height

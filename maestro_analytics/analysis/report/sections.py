@@ -119,5 +119,5 @@ def _answer(answer: Answer) -> str:
 
 
 def _object(members: Mapping[str, str]) -> str:
-    """A JSON object of what is JSON already."""
+    """A JSON object of members that are JSON already."""
     return "{" + ",\n".join(f"{json.dumps(name)}: {value}" for name, value in members.items()) + "}"

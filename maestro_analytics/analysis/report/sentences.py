@@ -42,7 +42,7 @@ def _sides(
     found: str,
     none: str,
 ) -> str:
-    """Who is settled to be on which side, the furthest first: `Of 24 agents, 2 stand out. 2 below: Ada (71.2), ...`.
+    """Who stands out on which side, the furthest first: `Of 24 agents, 2 stand out. 2 below: Ada (71.2), ...`.
 
     Args:
         what: what a row is about.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
-from maestro_analytics.analysis.report.model import Block, Section, cells, heading_lines, with_something_to_say
+from maestro_analytics.analysis.report.model import Block, Section, cells, heading_lines, shown_columns
 from maestro_analytics.analysis.report.scorecards import (
     against_everyone,
     changed,
@@ -88,7 +88,7 @@ def _show_block(page: Page, block: Block, rows: int) -> None:
     hidden = len(whole) - rows
     first = rows - rows // 3
     shown = whole if hidden <= 0 else [*whole[:first], *whole[len(whole) - rows // 3 :]]
-    kept = with_something_to_say(block, shown)
+    kept = shown_columns(block, shown)
     headings = [(block.piece.columns[at].heading, block.piece.columns[at].style != "text") for at in kept]
     cut = [[row[at] for at in kept] for row in shown]
     if hidden > 0:

@@ -148,7 +148,7 @@ def liking_correlation(cells: Cells) -> float:
 
 
 def comparable(cells: Cells) -> tuple[Codes, Codes]:
-    """Of each agent the component, numbered from 1 by size, and its number of agents.
+    """The component of each agent, numbered from 1 by size, and its number of agents.
 
     Two agents are comparable when graders connect them, and rubrics, and months: each by itself, because a difference
     between rubrics cannot be separated from a difference between the agents who use them.

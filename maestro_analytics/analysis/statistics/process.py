@@ -155,7 +155,7 @@ MOST_CONVOLVED = 30
 def _quantiles_of_means(
     frequency: Floats, scores: Floats, series: Codes, n: Floats, tail: Floats
 ) -> tuple[Floats, Floats]:
-    """Of the mean of n values of a series: below the first and above the second less than `tail` of all means lie."""
+    """Limits of the mean of n values of a series: below the first, or above the second, lie less than `tail` of all."""
     from scipy import special
 
     low, high = np.empty(len(n)), np.empty(len(n))
