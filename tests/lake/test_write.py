@@ -274,7 +274,7 @@ def test_the_publication_says_which_versions_belong_together(source, tmp_path):
     moment = datetime(2026, 5, 1, 12, tzinfo=UTC)
     write_lake(source, tmp_path, account="acme", now=lambda: moment)
     found = pl.scan_delta(tmp_path / "acme/publications").collect()
-    assert found["table_name"].n_unique() == 15
+    assert found["table_name"].n_unique() == 16
     assert found["written_at"].unique().to_list() == [moment]
     assert found["refreshed_at"].unique().to_list() == ["2026-05-01"]
     for name, version, rows in found.group_by("table_name").agg(pl.first("version"), pl.sum("rows")).iter_rows():
