@@ -254,7 +254,7 @@ def _low_grades(store: Store, choice: Choice, *, by: str, threshold: float) -> p
 
 
 def _with_clusters(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds `cluster`: the usual coach of the person where a group has three or more of them, else the person.
+    """Adds `cluster`: the usual coach of the person where a group has more than three of them, else the person.
 
     Coaches differ in how soon they act, and persons differ, so waiting times are not independent.
     """
@@ -266,7 +266,7 @@ def _with_clusters(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.join(usual, on="person_id", how="left", nulls_equal=True)
     coach = pl.col("usual").fill_null(pl.col("person_id")).fill_null("")
     return frame.with_columns(
-        cluster=pl.when(pl.col("usual").n_unique().over("group") > 3)
+        cluster=pl.when(pl.col("usual").drop_nulls().n_unique().over("group") > 3)
         .then(coach)
         .otherwise(pl.col("person_id").fill_null(""))
     )

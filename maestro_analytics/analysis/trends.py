@@ -241,7 +241,6 @@ def charted_rows(table: pl.DataFrame, chart: process.ControlChart, *, scale: flo
             column("lo", chart.lower),
             column("hi", chart.upper),
             column("moving_range", chart.moving_range),
-            pl.lit(None, pl.Float64).alias("moving_range_limit"),
             nullable(chart.sigma_z).alias("sigma_z"),
             pl.Series("signal", chart.signal, dtype=pl.String),
             pl.Series("points", chart.points, dtype=pl.Int64),
