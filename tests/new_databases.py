@@ -14,7 +14,7 @@ import duckdb
 from maestro_analytics.warehouse import Master, master
 from maestro_analytics.warehouse.publish import define_views
 
-_open_file = master.open_file
+as_the_program_does = master.open_file
 
 copied: Path | None = None
 """The folder that this process copies from."""
@@ -35,6 +35,6 @@ def copy_from(folder: Path) -> None:
     def open_file(path: Path) -> duckdb.DuckDBPyConnection:
         if path.name == master.PUBLISHED and not path.exists():
             shutil.copy(made, path)
-        return _open_file(path)
+        return as_the_program_does(path)
 
     master.open_file = open_file

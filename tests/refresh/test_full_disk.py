@@ -7,12 +7,18 @@ import pytest
 
 from maestro_analytics.cli.exit_codes import exit_code
 from maestro_analytics.errors import DiskFault
+from maestro_analytics.warehouse import master
+from tests import new_databases
 from tests.refresh.conftest import NOW, assert_holds_the_truth, bring_up_to_date, centre, settings_for
 
 
 @pytest.fixture
-def disk(tmp_path):
-    """A small file system in memory, and a function that gives it another size."""
+def disk(tmp_path, monkeypatch):
+    """A small file system in memory, and a function that gives it another size.
+
+    Databases are made on it as the program does, which needs less room at first than the copy of other tests.
+    """
+    monkeypatch.setattr(master, "open_file", new_databases.as_the_program_does)
     folder = tmp_path / "disk"
     folder.mkdir()
 
