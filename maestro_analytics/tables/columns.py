@@ -119,6 +119,8 @@ class Table:
         filled_first: for the same choice, before `newest_by`: a row with a value in one of these columns before one
             without.
         repeats_by: columns by which rows that may be identical in every column are found; such a row lands once.
+        several_by: columns that several rows share only where the vendor has several of them, such as the answers to a
+            multi-select question.
         words_to: number column -> column that takes a text which is not a number, instead of refusing its row.
         reserved: names that a new column of a file must not take besides the table's own.
     """
@@ -133,6 +135,7 @@ class Table:
     newest_by: str | None = None
     filled_first: tuple[str, ...] = ()
     repeats_by: tuple[str, ...] = ()
+    several_by: tuple[str, ...] = ()
     words_to: Mapping[str, str] = field(default_factory=dict)
     reserved: tuple[str, ...] = ()
 

@@ -69,6 +69,7 @@ class StagedTable:
         rows_flagged: rows in `flagged_files`.
         has_deleted_flag: whether a file had the column that says which rows are deleted.
         rows_repeated: rows identical in every column to one in `files` that has the same row key.
+        has_several: whether rows may share the columns `Table.several_by`; where it is false, none do.
         refusals: the rows refused.
         named_keys: grade keys of refused rows, where they could be read: the delivery names these grades too.
     """
@@ -84,6 +85,7 @@ class StagedTable:
     rows_flagged: int = 0
     has_deleted_flag: bool = False
     rows_repeated: int = 0
+    has_several: bool = False
     refusals: list[Refusal] = field(default_factory=list)
     named_keys: list[str] = field(default_factory=list)
 

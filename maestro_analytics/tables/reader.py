@@ -348,6 +348,9 @@ def _collect(table: Table, files: list[FileBeingRead]) -> StagedTable:
         staged.rows_repeated += file.rows_repeated
     staged.files = list(dict.fromkeys(rows.path for file in files for rows in file.staged))
     staged.flagged_files = list(dict.fromkeys(path for file in files for path in file.flagged_files))
+    if groups := [hashes for file in files for hashes in file.groups]:
+        hashes = pl.Series(np.concatenate(groups))
+        staged.has_several = hashes.n_unique() < len(hashes)
     for file in files:
         staged.refusals.extend(_refusals(file))
     return staged

@@ -126,6 +126,7 @@ INDIVIDUAL_ANSWERS = Table(
     ),
     replaced_by=("grade_key",),
     repeats_by=("grade_key", "question_id", "answer_label"),
+    several_by=("grade_key", "question_id"),
     made_here=("grade_key",),
 )
 

@@ -78,9 +78,8 @@ class StagedRows:
         return removed
 
 
-def key_hashes(rows: pl.DataFrame, table: Table) -> np.ndarray | None:
-    """One unsigned 64-bit hash of export and key for each row; None where a table has no key to compare rows by."""
-    key = table.row_key or table.repeats_by
+def hashes_of(rows: pl.DataFrame, key: Sequence[str]) -> np.ndarray | None:
+    """One unsigned 64-bit hash of export and key for each row; None without a key to compare rows by."""
     if not key:
         return None
     exports = rows.get_column(DELIVERY).to_numpy().astype(np.uint64)
@@ -209,6 +208,8 @@ class FileBeingRead:
     rows_flagged: int = 0
     rows_repeated: int = 0
     problems: dict[int, Problem] = field(default_factory=dict)
+    groups: list[np.ndarray] = field(default_factory=list)
+    """Hashes of the columns `Table.several_by` of its rows."""
 
     @property
     def rows_refused(self) -> int:
@@ -311,7 +312,9 @@ def _stage(parts: Sequence[_Part], path: Path) -> Callable[[], None]:
 
     live_rows, flagged_rows = checked.live_rows.to_numpy(), checked.flagged_rows.to_numpy()
     live = checked.live.with_columns(pl.Series(DELIVERY, deliveries[part_of(live_rows)], dtype=pl.Int32))
-    numbers, hashes = live_rows + shifts[part_of(live_rows)], key_hashes(live, file.table)
+    numbers = live_rows + shifts[part_of(live_rows)]
+    hashes = hashes_of(live, file.table.row_key or file.table.repeats_by)
+    groups = hashes_of(live, file.table.several_by)
     if live.height:
         write_rows(live, path)
     flagged_path = path.with_name(f"{path.stem}-deleted.parquet")
@@ -326,6 +329,8 @@ def _stage(parts: Sequence[_Part], path: Path) -> Callable[[], None]:
                 mine = slice(first, last)
                 own_hashes = None if hashes is None else hashes[mine]
                 part.file.staged.append(StagedRows(path, part.file.delivery.number, numbers[mine], own_hashes))
+                if groups is not None:
+                    part.file.groups.append(groups[mine])
             first, last = np.searchsorted(flagged_rows, (start, end))
             if first < last:
                 part.file.flagged_files.append(flagged_path)

@@ -2,10 +2,12 @@
 
 A multi-select question has a row of individual_answers for each answer chosen, and whoever counts answers has to bring
 those together. A group for every grade and question of the table finds such questions, and takes 10 s of processor
-time on 20 million answers. So each landing adds those of the rows that it brings, in its transaction (0.4 of 17 s
-of processor time for 2 million rows, and a peak of 870 instead of 705 MiB),
-and nothing ever removes one: a question stays a multi-select question when the last grade for which two answers were
-chosen is deleted. A query that brings together the answers of a question that has one for each grade is right as well.
+time on 20 million answers. So each landing adds those of the rows that it brings, in its transaction, and nothing ever
+removes one: a question stays a multi-select question when the last grade for which two answers were chosen is deleted.
+A query that brings together the answers of a question that has one for each grade is right as well.
+
+Most landings bring no such question. Whether two rows share grade and question is known when the files are read; only
+then does the statement run, which takes 0.4 s of processor time and 130 MiB for 2 million rows.
 """
 
 from __future__ import annotations

@@ -279,7 +279,7 @@ def _insert(
     names = quoted_all(insert_list(staged[0]))
     rows = scan(files) if all_land else f"{scan(files)} semi join ({LANDING_GRADES}) using (grade_key, _delivery)"
     landed = rowcount(connection, f"insert into main.{staged[0].table.name} ({names}) select {names} from {rows}")
-    if staged[0].table is INDIVIDUAL_ANSWERS:
+    if staged[0].table is INDIVIDUAL_ANSWERS and any(each.has_several for each in staged):
         add_multi_select_questions(connection, rows)
     if all_land:
         return counted(counts, sources, [(sources[0].number, landed, 0, 0)], landed)
