@@ -349,8 +349,8 @@ def _collect(table: Table, files: list[FileBeingRead]) -> StagedTable:
     staged.files = list(dict.fromkeys(rows.path for file in files for rows in file.staged))
     staged.flagged_files = list(dict.fromkeys(path for file in files for path in file.flagged_files))
     if groups := [hashes for file in files for hashes in file.groups]:
-        hashes = pl.Series(np.concatenate(groups))
-        staged.has_several = hashes.n_unique() < len(hashes)
+        hashes = np.sort(np.concatenate(groups))
+        staged.has_several = bool((hashes[1:] == hashes[:-1]).any())
     for file in files:
         staged.refusals.extend(_refusals(file))
     return staged
