@@ -6,9 +6,9 @@
     python -m tests.benchmarks.landing --rounds 3             in turn, and the median of each
     python -m tests.benchmarks.landing --redelivery 20000000  grades delivered again onto so many answers; publishing
 
-Measured on 2 quiet cores: 1.18 times the floor in seconds, 1.21 times in processor time; 727 MiB instead of 821.
-On slow ones, three runs: 1.13 to 1.31 times in seconds, 1.15 to 1.35 in processor time; 633 to 748 MiB instead of 854
-to 882.
+Measured on 2 quiet cores: 1.18 to 1.31 times the floor in seconds, 1.21 to 1.29 in processor time (single runs of the
+same code differ by a tenth); 687 to 727 MiB instead of 821 to 886. 16 million answers: 1.13 and 1.29 times, 1,078 MiB
+instead of 1,689.
 
 Every way runs in a process of its own, from the same zip to a table of a new DuckDB file, so that its peak memory is
 its own. The slow ones get the first rows only; compare their rows a second. Needs the extra `bench`.
