@@ -188,7 +188,7 @@ class Exports:
                 self._store.offer(path.name, path)
                 job.path = path
         except Exception:
-            # Told here, because nobody asks a maker for its result.
+            # Nobody reads the exception of the future, so it is printed here.
             traceback.print_exc()
             job.status = "errored"
             return
