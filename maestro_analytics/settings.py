@@ -5,35 +5,34 @@ from __future__ import annotations
 import ipaddress
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from maestro_analytics.errors import SettingsError
 
+PREFIX = "maestro_"
 VENDOR_BASE_URL = "https://app.maestroqa.com/api/v1"
 EXAMPLE_TICKET_URL = "zendesk=https://acme.zendesk.com/agent/tickets/{gradable_id}"
 
 
-class DataFolder(BaseSettings):
-    """Where the data lies: the one setting that can be told where another cannot be used."""
+class DataFolder(BaseModel):
+    """Where the data lies: the one setting that can be told where another cannot be used.
 
-    model_config = SettingsConfigDict(
-        env_prefix="MAESTRO_",
-        env_file=".env",
-        env_file_encoding="utf-8-sig",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        validate_default=True,
-    )
+    What is not given comes from the environment, then from the file `_env_file` in the working folder.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_default=True)
 
     data: Path = Path("data")
+
+    def __init__(self, *, _env_file: str | None = ".env", **given: Any) -> None:
+        super().__init__(**{**_variables(type(self).model_fields, _env_file), **given})
 
     @field_validator("data", "cache", "api_token_file", check_fields=False)
     @classmethod
@@ -74,7 +73,7 @@ class Settings(DataFolder):
     export_timeout: float = Field(default=1800.0, gt=0, description="seconds")
     overlap_minutes: float = Field(default=60.0, ge=0, description="covered time that a refresh fetches again")
     cache: Path = Field(default_factory=lambda: default_cache())
-    ticket_urls: Annotated[dict[str, str], NoDecode] = Field(
+    ticket_urls: dict[str, str] = Field(
         default_factory=dict, description="address of a ticket by source, in lower case"
     )
 
@@ -173,6 +172,17 @@ class Settings(DataFolder):
         """The port of the API on its host."""
         parts = urlsplit(self.base_url)
         return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _variables(settings: Iterable[str], env_file: str | None) -> dict[str, str]:
+    """Setting -> text of those whose variable is set and not empty, in whatever case; the environment wins."""
+    in_file: Mapping[str, str | None] = {}
+    if env_file is not None and Path(env_file).exists():
+        from dotenv import dotenv_values  # Most folders have no such file.
+
+        in_file = dotenv_values(env_file, encoding="utf-8-sig")
+    texts = {name.lower(): text for source in (in_file, os.environ) for name, text in source.items() if text}
+    return {name: texts[PREFIX + name] for name in settings if PREFIX + name in texts}
 
 
 def environment_with(**changed: str) -> dict[str, str]:

@@ -56,6 +56,43 @@ def test_a_dotenv_file_of_the_working_folder_is_read_and_the_environment_wins(mo
     assert settings.database == tmp_path / "here" / "maestro.duckdb"
 
 
+@pytest.mark.parametrize(
+    ("in_file", "in_environment", "reads"),
+    [
+        ("MAESTRO_CACHE=file", {}, "file"),
+        ("export maestro_cache='file'  # in any case", {"MAESTRO_CACHE": ""}, "file"),
+        ("MAESTRO_CACHE=file", {"Maestro_Cache": "environment"}, "environment"),
+        ("MAESTRO_CACHE=${SOME_FOLDER}/qa", {"SOME_FOLDER": "/srv"}, "/srv/qa"),
+        ("CACHE=file\nMAESTRO_CACHES=file", {"CACHE": "environment", "MAESTRO_CACHE": "null"}, "null"),
+        ("MAESTRO_CACHE", {"MAESTRO_CACHE": "environment"}, "environment"),
+    ],
+)
+def test_a_variable_is_read_from_the_environment_and_then_from_the_file(
+    monkeypatch, tmp_path, in_file, in_environment, reads
+):
+    (tmp_path / ".env").write_text(in_file, encoding="utf-8")
+    for name, text in in_environment.items():
+        monkeypatch.setenv(name, text)
+    assert str(Settings.from_environment().cache) == reads
+    assert str(Settings(cache="given").cache) == "given"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("REQUESTS_PER_SECOND", "1.5", "Input should be a valid integer, unable to parse string as an integer"),
+        ("REQUESTS_PER_MINUTE", "0", "Input should be greater than 0"),
+        ("EXPORT_TIMEOUT", "soon", "Input should be a valid number, unable to parse string as a number"),
+        ("OVERLAP_MINUTES", "-1", "Input should be greater than or equal to 0"),
+    ],
+)
+def test_a_number_that_cannot_be_used_is_refused_with_the_name_of_its_variable(tmp_path, name, text, says):
+    (tmp_path / ".env").write_text(f"MAESTRO_{name}={text}", encoding="utf-8")
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment()
+    assert str(refused.value) == f"MAESTRO_{name} {says}. See `maestro-analytics doctor`."
+
+
 def test_an_option_wins_over_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("MAESTRO_DATA", "here")
     assert Settings.from_environment(data=tmp_path / "there").database == tmp_path / "there" / "maestro.duckdb"
