@@ -157,15 +157,17 @@ def _in_calendar(moments: pl.Series) -> pl.Series:
 
 def _usual_moment(text: Any) -> pl.Series | None:
     """The moments of a column whose texts are all guarded for spreadsheets or end with Z, or None."""
-    words = pc.is_in(text, arrow_texts(NULL_WORDS))
-    if pc.all(words).as_py():
-        return pl.repeat(None, len(text), dtype=UTC_MOMENT, eager=True)
-    given = pc.if_else(words, pa.nulls(1)[0], text)
-    guarded = pc.and_(pc.starts_with(given, '="'), pc.ends_with(given, '"'))
-    if not pc.all(pc.or_(guarded, pc.ends_with(given, "Z"))).as_py():
-        return None
-    given = given.cast(pa.binary())
-    bare = pc.if_else(guarded, pc.binary_slice(given, 2, -1), pc.binary_slice(given, 0, -1))
+    guarded = pc.and_(pc.starts_with(text, '="'), pc.ends_with(text, '"'))
+    if len(text) and pc.all(guarded).as_py():  # The usual case, in half of the time of the others.
+        bare = pc.binary_slice(text.cast(pa.binary()), 2, -1)
+    else:
+        words = pc.is_in(text, arrow_texts(NULL_WORDS))
+        if pc.all(words).as_py():
+            return pl.repeat(None, len(text), dtype=UTC_MOMENT, eager=True)
+        if not pc.all(pc.or_(pc.or_(guarded, words), pc.ends_with(text, "Z"))).as_py():
+            return None
+        given = pc.if_else(words, pa.nulls(1)[0], text).cast(pa.binary())
+        bare = pc.if_else(guarded, pc.binary_slice(given, 2, -1), pc.binary_slice(given, 0, -1))
     if pc.min(pc.binary_length(bare)).as_py() < _SHORTEST_MOMENT:
         return None
     try:

@@ -33,7 +33,16 @@ from maestro_analytics.tables.delivery import (
 from maestro_analytics.tables.grade_key import GRADE_PARTS
 from maestro_analytics.tables.headers import HEADER_BOUND, closest, find_header, folded, match
 from maestro_analytics.tables.schemas import DELETED_FLAG, EXPORT_TABLES, GRADE_TABLES, KINDS, TOTAL_SCORES
-from maestro_analytics.tables.staging import ROW, FileBeingRead, Staging, read_rows, rows_of_losers, settle, write_rows
+from maestro_analytics.tables.staging import (
+    ROW,
+    FileBeingRead,
+    Staging,
+    find_repeated,
+    read_rows,
+    rows_of_losers,
+    settle,
+    write_rows,
+)
 from maestro_analytics.tables.validation import Problem
 
 MOST_PROBLEMS = 500_000
@@ -348,9 +357,7 @@ def _collect(table: Table, files: list[FileBeingRead]) -> StagedTable:
         staged.rows_repeated += file.rows_repeated
     staged.files = list(dict.fromkeys(rows.path for file in files for rows in file.staged))
     staged.flagged_files = list(dict.fromkeys(path for file in files for path in file.flagged_files))
-    if groups := [hashes for file in files for hashes in file.groups]:
-        hashes = np.sort(np.concatenate(groups))
-        staged.has_several = bool((hashes[1:] == hashes[:-1]).any())
+    staged.has_several = find_repeated([hashes for file in files for hashes in file.groups]).size > 0
     for file in files:
         staged.refusals.extend(_refusals(file))
     return staged

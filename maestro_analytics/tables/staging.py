@@ -49,13 +49,14 @@ class StagedRows:
     Attributes:
         path: the file; those of small files have rows of several exports.
         delivery: the export, as `DELIVERY` has it.
-        numbers: for each of its rows, the number of the row among all rows of the table that were read together.
+        numbers: for each of its rows, the number of the row among all rows of the table that were read together. A
+            range where none is missing: 8 bytes a row would be 128 MB for 16 million.
         hashes: for each of its rows, the hash of its key; None where rows of the table may repeat.
     """
 
     path: Path
     delivery: int
-    numbers: np.ndarray
+    numbers: range | np.ndarray
     hashes: np.ndarray | None
 
     def frame(self) -> pl.DataFrame:
@@ -65,15 +66,16 @@ class StagedRows:
 
     def remove(self, numbers: Sequence[int]) -> int:
         """Take rows out of the file; returns how many it held."""
-        kept = ~np.isin(self.numbers, np.asarray(numbers, dtype=np.int64))
+        mine = np.asarray(self.numbers)
+        kept = ~np.isin(mine, np.asarray(numbers, dtype=np.int64))
         removed = int(kept.size - kept.sum())
         if removed:
             rows = read_rows(self.path)
-            mine = rows.get_column(DELIVERY).to_numpy() == self.delivery
-            stays = ~mine
-            stays[mine] = kept
+            of_delivery = rows.get_column(DELIVERY).to_numpy() == self.delivery
+            stays = ~of_delivery
+            stays[of_delivery] = kept
             write_rows(rows.filter(pl.Series(stays)), self.path)
-            self.numbers = self.numbers[kept]
+            self.numbers = mine[kept]
             self.hashes = None if self.hashes is None else self.hashes[kept]
         return removed
 
@@ -103,11 +105,18 @@ class Repeats:
     contested: pl.DataFrame | None = None
 
 
+def find_repeated(hashes: Sequence[np.ndarray]) -> np.ndarray:
+    """The hashes that occur more than once."""
+    if not hashes:
+        return np.empty(0, dtype=np.uint64)
+    everything = np.concatenate(hashes)
+    everything.sort()  # In place: of 16 million rows a copy has 128 MB.
+    return np.unique(everything[1:][everything[1:] == everything[:-1]])
+
+
 def settle(files: list[StagedRows], table: Table) -> Repeats:
     """Leave one row for each row key of an export, or one of each set of equal rows where the table has no row key."""
-    hashes = [file.hashes for file in files if file.hashes is not None]
-    everything = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
-    suspects = np.unique(everything[1:][everything[1:] == everything[:-1]])
+    suspects = find_repeated([file.hashes for file in files if file.hashes is not None])
     if suspects.size == 0:
         return Repeats([], [])
     touched = [
@@ -293,6 +302,12 @@ class _Part:
         return int(self.batch.text.num_rows)
 
 
+def _as_range(numbers: np.ndarray) -> range | np.ndarray:
+    """Ascending numbers, as a range if none is missing."""
+    first, last = int(numbers[0]), int(numbers[-1])
+    return range(first, last + 1) if last - first == len(numbers) - 1 else numbers
+
+
 def _stage(parts: Sequence[_Part], path: Path) -> Callable[[], None]:
     """Check and write batches of files with the same columns; returns a function that enters the rows in their files.
 
@@ -328,7 +343,9 @@ def _stage(parts: Sequence[_Part], path: Path) -> Callable[[], None]:
             if first < last:
                 mine = slice(first, last)
                 own_hashes = None if hashes is None else hashes[mine]
-                part.file.staged.append(StagedRows(path, part.file.delivery.number, numbers[mine], own_hashes))
+                part.file.staged.append(
+                    StagedRows(path, part.file.delivery.number, _as_range(numbers[mine]), own_hashes)
+                )
                 if groups is not None:
                     part.file.groups.append(groups[mine])
             first, last = np.searchsorted(flagged_rows, (start, end))
