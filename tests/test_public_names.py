@@ -63,11 +63,3 @@ def test_help_answers_without_a_heavy_import():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "refresh" in done.stdout
-
-
-def test_reading_imports_nothing_that_only_a_refresh_needs():
-    """`maestro-analytics sql` took 1.3 s with these, and takes 0.5 s."""
-    unneeded = ("pandera", "pandas", "pyspark", "requests", "scipy", "altair")
-    code = f"import sys\nimport maestro_analytics as ma\nma.open\nprint([n for n in {unneeded!r} if n in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

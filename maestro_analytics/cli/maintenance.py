@@ -13,7 +13,7 @@ from maestro_analytics.arguments import moment_of
 from maestro_analytics.cli.commands import command_group
 from maestro_analytics.cli.exit_codes import PARTIAL, exit_code, worst
 from maestro_analytics.cli.output import AsJson, Format, check_destination, emit_json, write
-from maestro_analytics.text import rows_of
+from maestro_analytics.text import json_value
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,11 +78,11 @@ def status(
                 "published_at": seen.published_at.isoformat() if seen.published_at else None,
                 "newest_grade": seen.newest_grade.isoformat() if seen.newest_grade else None,
                 "tables": seen.rows,
-                "coverage": rows_of(seen.coverage),
-                "gaps": rows_of(seen.gaps),
-                "quarantine": rows_of(seen.quarantine),
-                "not_landed": rows_of(seen.unlanded),
-                "refreshes": rows_of(seen.refreshes),
+                "coverage": json_value(seen.coverage),
+                "gaps": json_value(seen.gaps),
+                "quarantine": json_value(seen.quarantine),
+                "not_landed": json_value(seen.unlanded),
+                "refreshes": json_value(seen.refreshes),
                 "requests_last_day": seen.requests_last_day,
                 "last_complete_refresh": seen.last_complete.isoformat() if seen.last_complete else None,
                 "bytes": seen.bytes,
@@ -96,9 +96,9 @@ def status(
         print(f"stale: {problem}", file=sys.stderr)
     for line in seen.lines():
         print(line)
-    for row in seen.unlanded.iter_rows(named=True):
+    for row in seen.unlanded:
         print(f"not landed: {row['kind']} export {row['seq']} ({row['status']}): {row['error']}")
-    for row in seen.refreshes.head(1).iter_rows(named=True):
+    for row in seen.refreshes[:1]:
         error = f": {row['error']}" if row["error"] else ""
         print(f"last refresh: {row['started_at']:%Y-%m-%d %H:%M} UTC, {row['status']}{error}")
     print(f"API calls of the last 24 hours: {seen.requests_last_day:,}")

@@ -23,7 +23,8 @@ from maestro_analytics.lake.spark_sql import Params, Variables, to_spark
 from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.schemas import MULTI_SELECT_QUESTIONS, TABLES
 from maestro_analytics.warehouse import multi_select, sql_files
-from maestro_analytics.warehouse.connection import configure_session, frame, quoted, quoted_all, text_literal
+from maestro_analytics.warehouse.connection import configure_session, quoted, quoted_all, text_literal
+from maestro_analytics.warehouse.results import frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from maestro_analytics.tables.schemas import AGENT_IDS, AGENTS, GRADE_TABLES
-from maestro_analytics.warehouse.connection import frame
+from maestro_analytics.warehouse.results import frame
 
 NO_ID = {"", "undefined", "null", "none", "nan", "0", "-", "[]", "n/a", "unknown"}
 """Words that stand for no id, in lower case."""

@@ -18,7 +18,8 @@ import duckdb
 
 from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.exports.windows import EARLIEST_SINCE, joined
-from maestro_analytics.warehouse.connection import frame, rowcount, scalar
+from maestro_analytics.warehouse.connection import rowcount, scalar
+from maestro_analytics.warehouse.results import frame
 
 IS_LATER = """case
     when coalesce(this.landed_from, other.landed_from) is null then other.seq > this.seq

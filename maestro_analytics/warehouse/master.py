@@ -21,7 +21,6 @@ from maestro_analytics.warehouse import agents, landing, publish, steps
 from maestro_analytics.warehouse.connection import (
     check_layout,
     configure_session,
-    frame,
     has_published_storage,
     open_master_file,
     scalar,
@@ -30,6 +29,7 @@ from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.landing.lists import kept_name, slices_of
 from maestro_analytics.warehouse.ledger import DuckLedger, coverage, relative
 from maestro_analytics.warehouse.lock import FolderLock
+from maestro_analytics.warehouse.results import frame
 from maestro_analytics.warehouse.state import create_all
 
 PUBLISHED = "maestro.duckdb"

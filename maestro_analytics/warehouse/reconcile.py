@@ -9,7 +9,8 @@ import polars as pl
 
 from maestro_analytics.tables.grade_key import GRADE_PARTS
 from maestro_analytics.tables.schemas import GRADE_TABLES
-from maestro_analytics.warehouse.connection import frame, quoted_all, transaction
+from maestro_analytics.warehouse.connection import quoted_all, transaction
+from maestro_analytics.warehouse.results import frame
 from maestro_analytics.warehouse.state import columns_of
 
 LISTED = ("grade_key", *GRADE_PARTS, "date_graded")

@@ -16,7 +16,7 @@ from maestro_analytics.kinds import COACHING, EXPORT_KINDS
 from maestro_analytics.tables.delivery import BUDGET
 from maestro_analytics.tables.schemas import COACHING_TABLES
 from maestro_analytics.warehouse import ledger
-from maestro_analytics.warehouse.connection import frame, scalar
+from maestro_analytics.warehouse.connection import scalar
 from maestro_analytics.warehouse.landing import land_coaching
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.landing.exports import land_export, land_exports
@@ -25,6 +25,7 @@ from maestro_analytics.warehouse.landing.staged import add_columns
 from maestro_analytics.warehouse.ledger import Source
 from maestro_analytics.warehouse.master import KEPT, Master
 from maestro_analytics.warehouse.reconcile import remove_ghosts
+from maestro_analytics.warehouse.results import frame
 
 CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account", "doubted_snapshots", "list_slices", "erasures")
 """What no kept file tells."""

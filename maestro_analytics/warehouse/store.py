@@ -5,19 +5,23 @@ from __future__ import annotations
 import html
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
-import polars as pl
 
 from maestro_analytics.errors import EmptyStore, InvalidArgument
 from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.settings import Settings
-from maestro_analytics.warehouse.connection import Parameters, check_layout, frame, open_published_file, quoted, scalar
+from maestro_analytics.warehouse.connection import Parameters, check_layout, open_published_file, quoted, rows, scalar
 from maestro_analytics.warehouse.sql_files import add_missing_views, query_with_variables
+
+if TYPE_CHECKING:
+    import polars as pl
 
 TRY_NEXT = (
     'qa.sql("select * from grades limit 10")',
@@ -28,6 +32,7 @@ QUERIES = {"SELECT", "EXPLAIN", "MULTI", "RELATION"}
 """Types of statements that give rows. PIVOT is a MULTI."""
 SESSION = {"SET", "VARIABLE_SET", "PRAGMA", "CALL", "LOAD"}
 """Types that change this session alone."""
+Rows = list[dict[str, Any]]
 log = logging.getLogger("maestro_analytics.warehouse")
 
 
@@ -55,11 +60,11 @@ class Overview:
     published_at: datetime | None
     newest_grade: datetime | None
     rows: dict[str, int]
-    coverage: pl.DataFrame
-    gaps: pl.DataFrame
-    quarantine: pl.DataFrame
-    unlanded: pl.DataFrame
-    refreshes: pl.DataFrame
+    coverage: Rows
+    gaps: Rows
+    quarantine: Rows
+    unlanded: Rows
+    refreshes: Rows
     last_complete: datetime | None
     requests_last_day: int
     bytes: int
@@ -68,15 +73,9 @@ class Overview:
         """The overview as lines of text."""
         when = f"{self.published_at:%Y-%m-%d %H:%M} UTC" if self.published_at else "never"
         lines = [f"{self.path}: published {when}" + (f", account {self.host}" if self.host else "")]
-        lines += [
-            f"covered {kind}: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-            for kind, start, end in self.coverage.iter_rows()
-        ]
-        lines += [
-            f"missing {kind}: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-            for kind, start, end in self.gaps.iter_rows()
-        ]
-        lines += [f"quarantined: {rows} of {name}" for name, rows, _ in self.quarantine.iter_rows()]
+        lines += [f"covered {each['kind']}: {_period(each, 'window')}" for each in self.coverage]
+        lines += [f"missing {each['kind']}: {_period(each, 'gap')}" for each in self.gaps]
+        lines += [f"quarantined: {each['rows']} of {each['table_name']}" for each in self.quarantine]
         return lines
 
     def stale(self, max_age: timedelta, *, now: datetime) -> list[str]:
@@ -87,13 +86,12 @@ class Overview:
             problems.append("no refresh has been complete yet; run `maestro-analytics refresh`")
         elif self.last_complete < oldest:
             problems.append(f"the last complete refresh ended {self.last_complete:%Y-%m-%d %H:%M} UTC")
-        ends = self.coverage.group_by("kind").agg(pl.col("window_end").max()).sort("kind")
-        problems += [f"{kind} is covered up to {end:%Y-%m-%d %H:%M} UTC" for kind, end in ends.rows() if end < oldest]
-        if ends.is_empty():
+        in_order = sorted(self.coverage, key=itemgetter("kind", "window_end"))
+        ends = {each["kind"]: each["window_end"] for each in in_order}
+        problems += [f"{kind} is covered up to {end:%Y-%m-%d %H:%M} UTC" for kind, end in ends.items() if end < oldest]
+        if not ends:
             problems.append("no time is covered")
-        gaps = self.gaps.iter_rows()
-        problems += [f"{kind} lacks {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC" for kind, start, end in gaps]
-        return problems
+        return problems + [f"{each['kind']} lacks {_period(each, 'gap')}" for each in self.gaps]
 
     def text(self) -> str:
         width = max(len(name) for name in self.rows)
@@ -112,15 +110,19 @@ class Overview:
         )
 
 
+def _period(row: Mapping[str, Any], name: str) -> str:
+    return f"{row[f'{name}_start']:%Y-%m-%d %H:%M} to {row[f'{name}_end']:%Y-%m-%d %H:%M} UTC"
+
+
 def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
     """The overview of a database, published or master."""
-    covered = frame(connection, "select kind, window_start, window_end from state.coverage order by kind, window_start")
+    covered = rows(connection, "select kind, window_start, window_end from state.coverage order by kind, window_start")
     # A file that an earlier version published has no state.starts.
     has_starts = scalar(
         connection, "select count(*) from duckdb_tables() where schema_name = 'state' and table_name = 'starts'"
     )
     starts = "state.starts" if has_starts else "(select null as kind, null::timestamptz as since where false) as starts"
-    gaps = frame(
+    gaps = rows(
         connection,
         f"""
         with following as (
@@ -135,13 +137,13 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
         select * from following where gap_start < gap_end order by kind, gap_start
         """,
     )
-    quarantine = frame(
+    quarantine = rows(
         connection,
         "select table_name, count(*) as rows, count(*) filter (where file_refused) as of_refused_files "
         "from state.quarantine group by table_name order by table_name",
     )
     snapshots = [kind for kind in EXPORT_KINDS.values() if not kind.windowed]
-    unlanded = frame(
+    unlanded = rows(
         connection,
         """
         select seq, kind, window_start, window_end, status, error
@@ -161,27 +163,30 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
         """,
         {"kinds": [kind.name for kind in snapshots], "tables": [kind.tables[0] for kind in snapshots]},
     )
-    refreshes = frame(connection, "select * from state.refreshes order by refresh_id desc limit 10")
-    last_complete = frame(connection, "select max(finished_at) from state.refreshes where status = 'complete'")
+    refreshes = rows(connection, "select * from state.refreshes order by refresh_id desc limit 10")
     requests = scalar(
         connection,
         "select coalesce(sum(requests), 0)::bigint from state.refreshes where started_at > now() - interval 24 hours",
     )
-    account = frame(connection, "select host, published_at from state.account").row(0)
+    (known,) = rows(
+        connection,
+        """
+        select host, published_at, (select max(date_graded) from total_scores) as newest_grade,
+            (select max(finished_at) from state.refreshes where status = 'complete') as last_complete
+        from state.account
+        """,
+    )
     return Overview(
         path=path,
-        host=account[0],
-        published_at=account[1],
-        newest_grade=frame(connection, "select max(date_graded) as moment from total_scores").item(),
         rows=_rows_of_tables(connection),
         coverage=covered,
         gaps=gaps,
         quarantine=quarantine,
         unlanded=unlanded,
         refreshes=refreshes,
-        last_complete=last_complete.item(),
         requests_last_day=int(requests),
         bytes=path.stat().st_size,
+        **known,
     )
 
 
@@ -271,8 +276,7 @@ class Store:
         `params` are bound to `?` (a list) or `$name` (a mapping). `.to_pandas()` of the frame needs pandas:
         `pip install 'maestro-analytics[pandas]'`.
         """
-        with self._turn:
-            return frame(self._session, query, params, limit=limit)
+        return self._frame(query, params, limit=limit)
 
     def interrupt(self) -> None:
         """End the query that another thread runs; it raises `duckdb.InterruptException` there."""
@@ -285,8 +289,13 @@ class Store:
             UnknownName: there is no such query, or it reads no such variable.
         """
         text, wanted = query_with_variables(name, variables)
+        return self._frame(text, variables=wanted)
+
+    def _frame(self, *query: Any, **options: Any) -> pl.DataFrame:
+        from maestro_analytics.warehouse.results import frame  # A repr and `status` need no polars.
+
         with self._turn:
-            return frame(self._session, text, variables=wanted)
+            return frame(self._session, *query, **options)
 
     def reload(self) -> bool:
         """Open the newest published file; returns whether it differs from the one that was open.

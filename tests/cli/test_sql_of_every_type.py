@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from maestro_analytics.cli.output import Format, write
-from maestro_analytics.warehouse.connection import configure_session, frame
+from maestro_analytics.warehouse.connection import configure_session
+from maestro_analytics.warehouse.results import frame
 
 LEAST = str(1 - 2**127)
 

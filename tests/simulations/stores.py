@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.tables.schemas import TABLES
-from maestro_analytics.warehouse.connection import frame
 from maestro_analytics.warehouse.multi_select import add_multi_select_questions
+from maestro_analytics.warehouse.results import frame
 from maestro_analytics.warehouse.sql_files import create_views, query_with_variables
 from maestro_analytics.warehouse.state import create_all
 from tests.simulations.centres import Centre

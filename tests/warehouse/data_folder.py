@@ -13,7 +13,7 @@ from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.tables.schemas import TABLES_BY_NAME
 from maestro_analytics.warehouse import Landed, Master
-from maestro_analytics.warehouse.connection import frame
+from maestro_analytics.warehouse.results import frame
 
 Row = Mapping[str, str]
 

@@ -1,6 +1,9 @@
 """The one way from SQL to polars, for what polars cannot read by itself."""
 
-from datetime import timedelta
+import os
+import subprocess
+import sys
+from datetime import time, timedelta
 
 import duckdb
 import polars as pl
@@ -8,7 +11,8 @@ import pytest
 
 from maestro_analytics.errors import UnreadableFile
 from maestro_analytics.warehouse import open as open_published
-from maestro_analytics.warehouse.connection import frame
+from maestro_analytics.warehouse.results import frame
+from tests.warehouse.data_folder import TOTAL
 
 
 @pytest.fixture
@@ -30,6 +34,50 @@ def test_the_time_between_two_moments_is_a_duration(connection):
 
 def test_no_rows_keep_the_type(connection):
     assert frame(connection, "select interval 1 day as span where false").schema == {"span": pl.Duration("us")}
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [("'x'::integer", duckdb.ConversionException), ("error('boom')", duckdb.InvalidInputException)]
+)
+def test_an_error_after_many_rows_is_the_same_as_one_before_the_first(connection, value, error):
+    """polars reads the rows while DuckDB computes them, and would raise an error of its own."""
+    failing = f"select case when range = 400000 then {value} else range end as n from range(500000)"
+    with pytest.raises(duckdb.Error) as plain:
+        connection.execute(failing).fetchall()
+    with pytest.raises(error) as raised:
+        frame(connection, failing)
+    assert str(raised.value) == str(plain.value)
+    assert frame(connection, "select 1 as n").rows() == [(1,)]
+
+
+def test_a_time_of_24_hours_is_text_and_other_times_are_times(connection):
+    found = frame(connection, "select time '09:30' as start, time '24:00' as stop, null::time as pause")
+    assert found.rows() == [(time(9, 30), "24:00:00", None)]
+    assert found.schema == {"start": pl.Time, "stop": pl.String, "pause": pl.Time}
+
+
+IMPORTED = """
+import sys, maestro_analytics as ma
+large = "polars", "pyarrow", "numpy", "pandas", "pandera", "scipy", "altair", "requests", "pyspark"
+def imported(): return [name for name in large if name in sys.modules]
+qa = ma.open()
+qa.overview().text()
+print(repr(qa), imported())
+print(qa.sql("select 1 as n, timestamptz '2026-01-01T00:00:00Z' as at, ['a'] as ids").rows(), imported())
+"""
+
+
+def test_a_repr_and_the_overview_import_no_polars_and_a_query_no_pyarrow(data):
+    """Each takes a tenth of a second; nothing is printed at the end of the process."""
+    data.land_rows(total_scores=[TOTAL])
+    data.master.publish()
+    environment = {**os.environ, "MAESTRO_DATA": str(data.folder)}
+    done = subprocess.run([sys.executable, "-c", IMPORTED], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        f"<Store {data.folder}/maestro.duckdb> []",
+        "[(1, datetime.datetime(2026, 1, 1, 0, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), ['a'])] ['polars']",
+    ]
+    assert done.stderr == ""
 
 
 def test_a_published_file_that_is_not_a_database_says_how_to_restore_it(tmp_path):

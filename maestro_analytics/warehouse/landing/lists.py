@@ -17,7 +17,8 @@ from maestro_analytics.files import write_atomically
 from maestro_analytics.tables.columns import Table
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.json_records import read_records
-from maestro_analytics.warehouse.connection import frame, scalar
+from maestro_analytics.warehouse.connection import scalar
+from maestro_analytics.warehouse.results import frame
 
 BATCH = 1_000
 """Records in memory at a time."""
