@@ -189,17 +189,18 @@ def calibration_sessions(
     Source: sql/queries/calibration_scores.sql. Errors: see `Filters`.
     """
     choice = pairing(store, filters)
-    scores = store.query("calibration_scores", **choice.variables, week_zone=choice.week_zone)
+    scores = store.query(
+        "calibration_scores", **choice.variables, week_zone=choice.week_zone, with_questions=by != "grader"
+    )
     score, reviews = pl.col("score_percent"), pl.col("score_percent").count().over(TICKET)
     others = pl.when(reviews > 1).then((score.sum().over(TICKET) - score) / (reviews - 1))
     scores = scores.with_columns(agreed=pl.coalesce("final_percent", others)).with_columns(
         apart=score - pl.col("agreed")
     )
-    whole = pl.col("question_id").is_null()
     if by == "grader":
-        scores = scores.filter(whole).with_columns(group="grader", rubric_name=pl.lit(None, pl.String))
+        scores = scores.with_columns(group="grader", rubric_name=pl.lit(None, pl.String))
     else:
-        scores = scores.filter(~whole).with_columns(group="question")
+        scores = scores.filter(pl.col("question_id").is_not_null()).with_columns(group="question")
     apart = pl.col("apart")
     table = (
         scores.filter(pl.col("group").is_not_null())

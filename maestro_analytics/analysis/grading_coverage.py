@@ -45,11 +45,12 @@ def grading_coverage(store: Store, *, wish: int = 4, **filters: Unpack[Filters])
         last_week          Date     Monday of the last week with a grade; null without any
         reliable, reason            reliable: at least 4 weeks
 
-    Source: sql/queries/score_trend.sql, agent_scores.sql (all time, for the names), team_members.sql. Errors: see
+    Source: sql/queries/adjusted_trend.sql, agent_scores.sql (all time, for the names), team_members.sql. Errors: see
     `Filters`.
     """
     choice = Choice.of(store, filters)
-    trend = store.query("score_trend", **choice.variables, week_zone=choice.week_zone, every="week")
+    # Of its rows only the counts are read; a report asks for them anyway.
+    trend = store.query("adjusted_trend", **choice.variables, week_zone=choice.week_zone, every="week")
     question = f"Is each agent graded {wish} times a week?"
     first, newest = trend["period"].min(), trend["period"].max()
     if not isinstance(first, date) or not isinstance(newest, date):
@@ -58,7 +59,7 @@ def grading_coverage(store: Store, *, wish: int = 4, **filters: Unpack[Filters])
     trend = trend.filter(pl.col("person_id").is_not_null()).with_columns(
         week=(pl.col("period") - first).dt.total_days() // 7
     )
-    trend = trend.filter(pl.col("week") < weeks).group_by("person_id", "week").agg(pl.col("n", "n_na").sum())
+    trend = trend.filter(pl.col("week") < weeks)
     people = _people(store, choice).with_row_index("at")
     placed = trend.join(people, on="person_id")
     counts = np.zeros((2, people.height, weeks), dtype=np.int64)

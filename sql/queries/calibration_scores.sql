@@ -1,7 +1,8 @@
 -- One row per calibration review and question, and one for its total score (question_id is null): the score in percent
 -- beside that of the final of the same ticket, rubric and person, which is null where there is none yet.
 -- Filters: the variables of the view filtered_grades_of_any_type.
--- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
+-- week_zone       varchar  optional, default: UTC; the time zone in which weeks, months and days begin
+-- with_questions  boolean  optional, default: true; whether questions have rows beside the total scores
 with chosen as not materialized (
     select * from filtered_grades_of_any_type
 ),
@@ -62,6 +63,7 @@ scores as (
     from matched
     join answered as mine on mine.number = matched.number
     left join answered as theirs on theirs.number = matched.final_number and theirs.question_id = mine.question_id
+    where coalesce(getvariable('with_questions'), true)
 ),
 placed as (
     select

@@ -149,7 +149,7 @@ def calibration(sessions: pl.DataFrame, *, show: int = 9, width: int = WIDTH) ->
     scale = span(drawn["mad"], pl.Series([0.0]))
     y = alt.Y("mad:Q", scale=scale, title="points apart")
     base = alt.Chart(drawn).encode(
-        x=alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelOverlap=True, tickCount=4, grid=False)), y=y
+        x=alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", tickCount=4, grid=False)), y=y
     )
     line = base.mark_line(color=BLUE, strokeWidth=1.5)
     dots = base.mark_point(filled=True, size=40, opacity=1, color=BLUE).encode(

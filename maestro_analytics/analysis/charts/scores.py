@@ -220,7 +220,7 @@ def _row_header(rubrics: pl.Series, room: int) -> alt.Header:
 
 
 def _dates() -> alt.Axis:
-    return alt.Axis(format="%-d %b", labelOverlap=True, labelSeparation=8, tickCount=5, grid=False)
+    return alt.Axis(format="%-d %b", tickCount=5, grid=False)
 
 
 COLOURS = {"down": ORANGE, "up": BLUE, "": GREY}

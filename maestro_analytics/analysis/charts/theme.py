@@ -56,11 +56,12 @@ CONFIG = alt.Config.from_dict({
     },
     "axisY": {"titleAnchor": "start"},
     # A browser's letters may be wider than those that the labels are measured with: leave room between them.
-    "axisXQuantitative": {"labelOverlap": True, "labelSeparation": 8},
+    "axisXQuantitative": {"labelOverlap": True, "labelSeparation": 16},
+    "axisXTemporal": {"labelOverlap": True, "labelSeparation": 16},
     "header": {"labelColor": INK, "labelFontSize": 12, "labelFontWeight": 600, "labelLimit": 300, "title": None},
     "legend": {
         "labelColor": INK, "titleColor": FAINT, "orient": "top", "labelFontSize": 12, "titleFontSize": 12,
-        "symbolSize": 90, "symbolOpacity": 1, "labelLimit": 300, "title": None,
+        "symbolSize": 90, "symbolOpacity": 1, "labelLimit": 300, "title": None, "columnPadding": 24,
     },
 })  # fmt: skip
 
