@@ -74,7 +74,9 @@ def typed(text: pa.Table, roles: Mapping[str, Role]) -> Typed:
         Role.ID_LIST: id_list,
     }
     values = frame.with_columns(
-        readers[role](pl.col(name)).alias(name) for name, role in others.items() if role in readers
+        read(pl.col(names)).name.keep()
+        for role, read in readers.items()
+        if (names := [name for name in others if roles[name] is role])
     ).with_columns(
         [moment(text.column(name)).alias(name) for name in moments]
         + [seconds(frame.get_column(name)) for name, role in others.items() if role is Role.SECONDS]

@@ -65,13 +65,13 @@ DUCKDB_TYPES: dict[Role, str] = {
 }
 
 
+FINITE = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), name="finite")
+"""Numbers are."""
+
+
 def column(role: Role, description: str, *, unit: str | None = None, is_identity: bool = False) -> pa.Column:
     """A pandera column of `role`; `unit` is told in the data dictionary."""
-    checks = (
-        [pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), name="finite")]
-        if role in (Role.NUMBER, Role.SECONDS)
-        else []
-    )
+    checks = [FINITE] if role in (Role.NUMBER, Role.SECONDS) else []
     return pa.Column(
         DTYPES[role],
         checks=checks,
@@ -151,13 +151,21 @@ class Table:
 
     @cached_property
     def row_checks(self) -> pa.DataFrameSchema:
-        """The part of the schema that a row can fail: columns with checks, and those that must not be null.
-
-        pandera takes 0.4 ms for each column, however few the rows: a small file has 10 times as many columns as rows.
-        """
+        """The part of the schema that a row can fail: columns with checks, and those that must not be null."""
         return pa.DataFrameSchema(
             {name: col for name, col in self.schema.columns.items() if col.checks or not col.nullable}
         )
+
+    @cached_property
+    def passes(self) -> pl.Expr:
+        """Whether all rows of a frame pass `row_checks`.
+
+        pandera takes 2 ms for each column, however few the rows, so it is asked only to name the rows that do not pass.
+        """
+        columns = self.row_checks.columns
+        needed = [pl.col(name).is_not_null().all() for name, col in columns.items() if not col.nullable]
+        finite = [pl.col(name).is_finite().all() for name, col in columns.items() if FINITE in col.checks]
+        return pl.all_horizontal(pl.lit(True), *needed, *finite)
 
     @property
     def identity_columns(self) -> tuple[str, ...]:
