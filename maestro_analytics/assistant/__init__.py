@@ -28,6 +28,7 @@ from maestro_analytics import analysis
 from maestro_analytics.analysis.filters import Filters
 from maestro_analytics.errors import MaestroError, UnknownName
 from maestro_analytics.text import rows_of
+from maestro_analytics.warehouse.data_dictionary import RELATIONS
 from maestro_analytics.warehouse.store import Store, check_is_one_query
 
 SECONDS_A_QUERY = 60
@@ -138,7 +139,14 @@ class _Tools:
     ) -> dict[str, Any]:
         """List the tables and views with what a row is, or the columns of one with type and meaning."""
         with self._asked():
-            relations = self._store.sql(RELATIONS)
+            in_main = pl.col("schema_name") == "main"
+            relations = self._store.sql(RELATIONS).select(
+                pl.when(in_main)
+                .then("name")
+                .otherwise(pl.concat_str("schema_name", pl.lit("."), "name"))
+                .alias("name"),
+                pl.col("comment").alias("what"),
+            )
             if table is None:
                 return {"tables": rows_of(relations), "data_as_of": self._as_of()}
             found = relations.filter(pl.col("name") == table.removeprefix("main."))
@@ -185,17 +193,6 @@ class _Tools:
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
-
-RELATIONS = """
-with relations as (
-    select schema_name, table_name as name, comment from duckdb_tables()
-    where database_name = current_database() and not internal
-    union all
-    select schema_name, view_name, comment from duckdb_views()
-    where database_name = current_database() and not internal
-)
-select if(schema_name = 'main', name, schema_name || '.' || name) as name, comment as what from relations order by all
-"""
 
 COLUMNS = """
 select column_name as name, data_type as type, comment as what from duckdb_columns()

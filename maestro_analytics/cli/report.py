@@ -201,7 +201,7 @@ def lab(
     """
     import subprocess
 
-    from maestro_analytics.analysis.notebooks import copy_notebooks
+    from maestro_analytics.cli.notebooks import copy_notebooks
     from maestro_analytics.settings import Settings, environment_with
 
     given = arguments or []

@@ -18,9 +18,9 @@ from simulated_database import START, grade_rows, people_of, write
 from maestro_analytics import analysis
 from maestro_analytics.analysis import charts
 from maestro_analytics.analysis import report as reports
-from maestro_analytics.analysis.notebooks import notebooks_folder
 from maestro_analytics.analysis.report.page import article
 from maestro_analytics.analysis.report.sections import CONTENTS
+from maestro_analytics.cli.notebooks import notebooks_folder
 from tests.commands import COMMAND
 
 KINDS = ("overview", "changes", "agents", "graders", "questions", "coaching", "grading")
@@ -248,7 +248,7 @@ def test_lab_copies_the_notebooks_and_keeps_what_was_changed(data_folder, tmp_pa
 
 
 def test_lab_replaces_a_copy_that_nobody_touched(data_folder, tmp_path, monkeypatch):
-    from maestro_analytics.analysis import notebooks
+    from maestro_analytics.cli import notebooks
 
     source = tmp_path / "source"
     source.mkdir()
