@@ -12,7 +12,7 @@ import typer
 from maestro_analytics.arguments import moment_of
 from maestro_analytics.cli.commands import command_group
 from maestro_analytics.cli.exit_codes import PARTIAL, exit_code, worst
-from maestro_analytics.cli.output import AsJson, Format, check_destination, emit_json, write
+from maestro_analytics.cli.output import AsJson, Format, check_destination, emit_json, print_count, write
 from maestro_analytics.text import json_value
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def status(
     print(f"API calls of the last 24 hours: {seen.requests_last_day:,}")
     print(f"size: {seen.bytes / 2**20:,.1f} MiB")
     for table, rows in seen.rows.items():
-        print(f"  {table:<20}{rows:>14,}")
+        print_count(f"  {table}", rows)
     raise typer.Exit(code)
 
 
@@ -281,8 +281,8 @@ def _conclude(outcomes: list[Reread], *, database: str, as_json: bool, failure: 
         emit_json(report, exit_code=code)
     else:
         for table, rows in tables.items():
-            print(f"{table:<20}{rows:>12,}")
-        print(f"{'quarantined':<20}{quarantined:>12,}")
+            print_count(table, rows)
+        print_count("quarantined", quarantined)
         print(f"{report['status']}: {database}, from {len(outcomes)} kept files")
     raise typer.Exit(code)
 
@@ -410,8 +410,8 @@ def erase(
         emit_json(report)
         return
     for table, rows in erased.tables.items():
-        print(f"{table:<28}{rows:>12,}")
-    print(f"{'records in kept files':<28}{erased.file_rows:>12,}  in {erased.files} files")
-    print(f"{'unreadable kept files':<28}{erased.removed_files:>12,}")
-    print(f"{'push ledger':<28}{pushes:>12,}")
+        print_count(table, rows)
+    print_count("records in kept files", erased.file_rows, f"  in {erased.files} files")
+    print_count("unreadable kept files", erased.removed_files)
+    print_count("push ledger", pushes)
     print("nothing was erased (--dry-run)" if dry_run else f"erased; published {settings.database}")

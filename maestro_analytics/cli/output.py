@@ -85,6 +85,11 @@ def emit_json(payload: Mapping[str, Any], *, exit_code: int = 0) -> None:
     print(json.dumps(whole, ensure_ascii=False, default=str))
 
 
+def print_count(name: str, count: int, note: str = "") -> None:
+    """Print a line of a list of counts."""
+    print(f"{name:<24}{count:>12,}{note}")
+
+
 def use_utf8() -> None:
     """Write UTF-8 to files and pipes; on a terminal, replace what its encoding lacks.
 

@@ -17,7 +17,7 @@ import typer
 from maestro_analytics.arguments import moment_of
 from maestro_analytics.cli import exit_codes
 from maestro_analytics.cli.commands import choices
-from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json
+from maestro_analytics.cli.output import AsJson, JsonOutput, emit_json, print_count
 from maestro_analytics.kinds import COACHING, TABLES_OF
 
 if TYPE_CHECKING:
@@ -249,9 +249,9 @@ def _print_plan(
 
 def _print_refreshed(report: RefreshReport) -> None:
     for table, rows in report.tables.items():
-        print(f"{table:<20}{rows:>12,}")
-    print(f"{'quarantined':<20}{report.quarantined:>12,}")
-    print(f"{'API calls':<20}{report.requests:>12,}")
+        print_count(table, rows)
+    print_count("quarantined", report.quarantined)
+    print_count("API calls", report.requests)
     for gap in report.gaps:
         print(f"gap: {gap['kind']} {gap['window_start']} to {gap['window_end']}")
     print(f"{report.status}: {report.database}")
@@ -318,10 +318,10 @@ def land(
 def _print_landed(report: LandReport) -> None:
     results = [file.result for file in report.files]
     for result in ("landed", "unchanged", "refused"):
-        print(f"{'files ' + result:<20}{results.count(result):>12,}")
+        print_count(f"files {result}", results.count(result))
     for table, rows in report.tables.items():
-        print(f"{table:<20}{rows:>12,}")
-    print(f"{'quarantined':<20}{report.quarantined:>12,}")
+        print_count(table, rows)
+    print_count("quarantined", report.quarantined)
     print(f"{report.status}: {report.database}")
 
 
