@@ -58,13 +58,17 @@ bench: .venv/.benched
 
 EXTRAS := dev,lab,lake,spark,excel,mcp
 
-# uv installs in a fifth of the time that pip takes; pip takes over where uv reaches no index.
-install = $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]' \
-    || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'
+PIP := -m pip --quiet --disable-pip-version-check
+with_pip = $(PYTHON) -m venv .venv && $(BIN)/python $(PIP) install -c constraints.txt $(1)
 
+# uv installs in a fifth of the time that pip takes; pip takes over where uv reaches no index.
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt pip -e '.[$(1)]' \
+    || { $(call with_pip,-e '.[$(1)]'); }
+
+# Python takes 5 s to put its own pip there, uv a tenth of a second; so the pip beside PYTHON, if any, installs uv.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv || true
+	$(PYTHON) -m venv --without-pip .venv
+	$(PYTHON) $(PIP) --python $(BIN)/python install -c constraints.txt uv || { $(call with_pip,uv); } || true
 
 .venv/.installed: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing into .venv (a minute or two the first time)"
