@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.statistics.arrays import Codes, Floats
+from maestro_analytics.analysis.grader_cells import person_ids, scored_cells, with_scores
+from maestro_analytics.analysis.statistics.arrays import Codes, Floats, renumbered
 from maestro_analytics.analysis.statistics.effects import (
     Coefficient,
     Effect,
@@ -76,28 +78,47 @@ def coached_grades(store: Store, choice: Choice, window: Window, *, margin: int 
     """The data about whole grades: one entry, or none without a chosen session or without grades."""
     # Small queries first: in a report they would wait for the long one of another answer.
     sessions = _sessions(store, "coaching_sessions", choice)
-    scores = store.query("adjusted_trend", **_around(choice, window, margin), every="day", week_zone=choice.week_zone)
-    scores = scores.select("person_id", "n", "total", "zeros", "zeros_total", day="period").filter(pl.col("n") > 0)
-    return _gathered(store, scores, sessions)
+    cells = with_scores(scored_cells(store, _around(choice, window, margin))).filter(pl.col("day").is_not_null())
+    cells = cells.with_columns(moved=_to_one_level("rubric")).filter(pl.col("person") > 0)
+    # Cells of one person and day are added up by the panel.
+    scores = cells.select(
+        "n",
+        "zeros",
+        "day",
+        person=pl.Series(renumbered(cells["person"].to_numpy()), dtype=pl.Int64),
+        total=pl.col("total") + pl.col("n") * pl.col("moved"),
+        zeros_total=pl.col("zeros") * pl.col("moved"),
+    )
+    people = person_ids(store).sort("person").filter(pl.col("person").is_in(cells["person"].unique().implode()))
+    return _gathered(store, scores, people["person_id"], sessions)
 
 
 def coached_questions(store: Store, choice: Choice, window: Window) -> list[Coached]:
     """One entry for each question coached in a chosen session, its scores shifted to the mean of all questions."""
-    scores = store.query("daily_question_scores", **_around(choice, window), week_zone=choice.week_zone)
-    sums = scores.group_by("question_id").agg(pl.col("n", "total").sum())
-    moved = sums.select("question_id", moved=pl.col("total").sum() / pl.col("n").sum() - pl.col("total") / pl.col("n"))
-    scores = scores.join(moved, on="question_id").with_columns(total=pl.col("total") + pl.col("n") * pl.col("moved"))
-    return _gathered(store, scores, _sessions(store, "coached_questions", choice), by="question_id")
+    scores = store.query(
+        "daily_question_scores", **_around(choice, window).variables, week_zone=choice.week_zone
+    ).with_columns(total=pl.col("total") + pl.col("n") * _to_one_level("question_id"))
+    scores = scores.filter(pl.col("person_id").is_not_null())
+    names = scores["person_id"].unique().sort()
+    scores = scores.with_columns(person=pl.col("person_id").cast(pl.Enum(names)).to_physical().cast(pl.Int64))
+    return _gathered(store, scores, names, _sessions(store, "coached_questions", choice), by="question_id")
 
 
-def _around(choice: Choice, window: Window, margin: int = 0) -> dict[str, Any]:
-    """Filters of the scores: those of the sessions without the agent, and a longer period."""
-    variables = choice.variables_of("team", "rubric", "source", "grade_type", "include_uncovered")
-    if choice.since:
-        variables["since"] = choice.since - timedelta(days=max(2 * window.before, margin) + 1)
-    if choice.until:
-        variables["until"] = choice.until + timedelta(days=max(window.after, margin) + 2)
-    return variables
+def _to_one_level(by: str) -> pl.Expr:
+    """By how many points the scores of each value of `by` are moved, so that all have the mean of all scores."""
+    n, total = pl.col("n"), pl.col("total")
+    return total.sum() / n.sum() - total.sum().over(by) / n.sum().over(by)
+
+
+def _around(choice: Choice, window: Window, margin: int = 0) -> Choice:
+    """The scores chosen: those of all agents that the sessions' other filters choose, over a longer period."""
+    since, until = choice.since, choice.until
+    return replace(
+        choice,
+        since=since and since - timedelta(days=max(2 * window.before, margin) + 1),
+        until=until and until + timedelta(days=max(window.after, margin) + 2),
+        names={kind: name for kind, name in choice.names.items() if kind != "agent"},
+    )
 
 
 def _sessions(store: Store, query: str, choice: Choice) -> pl.DataFrame:
@@ -109,16 +130,19 @@ def _sessions(store: Store, query: str, choice: Choice) -> pl.DataFrame:
     return everything.with_columns(wanted=pl.col("coaching_session_id").is_in(chosen.unique().implode()))
 
 
-def _gathered(store: Store, scores: pl.DataFrame, sessions: pl.DataFrame, *, by: str | None = None) -> list[Coached]:
+def _gathered(
+    store: Store, scores: pl.DataFrame, names: pl.Series, sessions: pl.DataFrame, *, by: str | None = None
+) -> list[Coached]:
+    """The data of all scores, or of each value of `by`.
+
+    Args:
+        names: the ids of the persons whose numbers (from 0) the scores have, in order.
+    """
     members = store.query("team_members").group_by("person_id").agg(pl.col("group_id").min())
-    names = scores["person_id"].unique().drop_nulls().sort()
     people = names.to_frame().with_row_index("person")
     people = people.join(members, on="person_id", how="left", maintain_order="left").with_columns(
         pl.col("person").cast(pl.Int64), team=pl.col("group_id").fill_null("").rank("dense").cast(pl.Int64) - 1
     )
-    # As numbers in order of the ids: a join would copy a million texts.
-    number = pl.col("person_id").cast(pl.Enum(names)).to_physical().cast(pl.Int64)
-    scores = scores.filter(pl.col("person_id").is_not_null()).with_columns(person=number)
     sessions = sessions.join(people, on="person_id")
     first, last = scores["day"].min(), scores["day"].max()
     if not isinstance(first, date) or not isinstance(last, date):
@@ -197,7 +221,7 @@ def coaching_effect(
         pre_gap          Float64  how much lower the coached scored before than those they are compared with, points
         reliable, reason, warning
 
-    Source: sql/queries/coaching_sessions.sql and adjusted_trend.sql; by question coached_questions.sql and
+    Source: sql/queries/coaching_sessions.sql and grader_cells.sql; by question coached_questions.sql and
     daily_question_scores.sql. The period chooses sessions; grades around them are taken from outside it too. Errors:
     see `Filters`.
     """

@@ -44,7 +44,8 @@ cells as (
         count(score_percent) as n,
         count(*) - count(score_percent) as n_na,
         sum(score_percent) as total,
-        sum(score_percent * score_percent) as squares
+        sum(score_percent * score_percent) as squares,
+        count(case when score_percent = 0 then 1 end) as zeros
     from placed
     group by grader, person, rubric, day
 )

@@ -127,16 +127,15 @@ def coached_store(centre: CoachedCentre) -> PreparedStore:
     )
     person, day = np.nonzero(counts)
     first = START.date()
-    scores = pl.DataFrame(
+    cells = pl.DataFrame(
         {
-            "person_id": names("a", person),
+            "person": person + 1,
             "n": counts[person, day].astype(np.int64),
             "total": sums[person, day],
             "zeros": zeros[person, day],
-            "zeros_total": np.zeros(len(day)),
-            "period": pl.Series([first + timedelta(days=int(each)) for each in day]),
+            "day": pl.Series([first + timedelta(days=int(each)) for each in day]),
         }
-    )
+    ).with_columns(grader=1, rubric=1, month=1)
     sessions = pl.DataFrame(
         {
             "coaching_session_id": names("s", np.arange(len(centre.day))),
@@ -147,4 +146,7 @@ def coached_store(centre: CoachedCentre) -> PreparedStore:
     people = names("a", np.arange(len(centre.panel.counts)))
     team = names("team", centre.panel.team)
     members = pl.DataFrame({"person_id": people, "group_id": team, "group_name": team})
-    return PreparedStore({"adjusted_trend": scores, "coaching_sessions": sessions, "team_members": members})
+    numbers = pl.DataFrame({"person_id": people, "person": np.arange(1, len(people) + 1)})
+    return PreparedStore(
+        {"grader_cells": cells, "person_numbers": numbers, "coaching_sessions": sessions, "team_members": members}
+    )
