@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import polars as pl
 import pyarrow.dataset
+import sqlglot
 from sqlglot import exp
 
 from maestro_analytics.errors import EngineMissing, InvalidArgument, LakeError, NotALake
@@ -138,6 +139,9 @@ class SparkEngine:
             # (14 MB) were sent whole to every executor, and ended a driver of 2 GB. Joins that sort can spill.
             "spark.sql.sources.fileCompressionFactor": "100",
             "spark.sql.autoBroadcastJoinThreshold": "4MB",
+            # groups are looked up in a map of 65,536 before the one that holds all: answers have more, by question and
+            # person, and counting them took a fifth to a third longer
+            "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
             # a text that holds ${...} is that text
             "spark.sql.variable.substitute": "false",
         }.items():
@@ -154,7 +158,8 @@ class SparkEngine:
 
     def register_empty(self, name: str, columns: Mapping[str, str]) -> None:
         """Register a table without rows under `name`."""
-        self._session.createDataFrame([], _schema(columns)).createOrReplaceTempView(name)
+        # not `createDataFrame([])`: Spark would plan for rows without number, and sort all that joins them
+        self._session.sql(_no_rows(columns, dialect="spark")).createOrReplaceTempView(name)
         self._rows[name] = 0
         self._shape.register_empty(name, columns)
 
@@ -178,7 +183,10 @@ class SparkEngine:
                     # not `persist`: what names a persisted step holds all of its plan, and plans the double each time
                     made = made.localCheckpoint(eager=False)
                     kept.append(made)
-                    if made._jdf.queryExecution().toRdd().count() <= BROADCAST_ROWS:
+                    rows = made._jdf.queryExecution().toRdd().count()
+                    if rows == 0:
+                        made = made.where("false")  # Spark leaves out of a plan what joins it
+                    elif rows <= BROADCAST_ROWS:
                         made = made.hint("broadcast")
                 made.createOrReplaceTempView(step.name)
             answer = pl.DataFrame(self._session.sql(last.sql).toArrow())
@@ -204,9 +212,10 @@ def _schema(columns: Mapping[str, str]) -> str:
     return ", ".join(f"`{name.replace('`', '``')}` {types[kind]}" for name, kind in columns.items())
 
 
-def _no_rows(columns: Mapping[str, str]) -> str:
+def _no_rows(columns: Mapping[str, str], *, dialect: str = "duckdb") -> str:
     listed = ", ".join(f"cast(null as {kind}) as {quoted(column)}" for column, kind in columns.items())
-    return f"select {listed} where false"
+    select = f"select {listed} where false"
+    return select if dialect == "duckdb" else sqlglot.transpile(select, read="duckdb", write=dialect)[0]
 
 
 def open_lake(

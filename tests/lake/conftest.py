@@ -36,6 +36,13 @@ AWKWARD = (
     "50 % _ done; -- not a comment",
     "${x} {{y}}",
 )
+JVM_OPTIONS = (
+    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+    # of 87 s of processor time for the queries of test_engines.py, room for compiled code, classes and new objects
+    # took 11 (48 MB of code were thrown away and compiled again), and not verifying Spark's own classes 7
+    "-XX:ReservedCodeCacheSize=240m -XX:MetaspaceSize=256m -Xms1g -Xmn500m "
+    "-XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+)
 RUBRICS = {"A1b2C3d4E5f6G7h8I": "Chat", "Zz9Yy8Xx7Ww6Vv5Uu": "E-mail"}
 
 
@@ -321,7 +328,7 @@ def spark() -> Iterator[Any]:
             .config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.driver.host", "127.0.0.1")
             .config("spark.driver.memory", "1g")
-            .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+            .config("spark.driver.extraJavaOptions", JVM_OPTIONS)
             .config("spark.sql.adaptive.enabled", "false")
             .config("spark.sql.codegen.wholeStage", "false")
             .config("spark.sql.session.timeZone", "America/New_York")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import duckdb
+import polars as pl
 import pytest
 from deltalake import DeltaTable
 
@@ -128,12 +129,23 @@ def test_a_survey_that_two_machines_hold_stands_as_it_was_asked_for_last(machine
         ]
 
 
-def test_a_column_that_only_one_machine_has_is_null_in_the_others(machine, tmp_path, engine):
+def test_a_column_and_a_table_that_only_one_machine_has(machine, tmp_path, engine):
+    """The older machine has an earlier version of the program, which did not write down multi-select questions."""
     old, new = machine("old", "2026-02-01"), machine("new", "2026-03-01")
     add_grade(old, "a", 3.0, "2026-01-10", questions=1)
     new.connection.execute("alter table total_scores add column channel varchar")
     add_grade(new, "b", 3.0, "2026-02-10", questions=1)
     new.connection.execute("update total_scores set channel = 'voice'")
+    for source, key, question in ((old, "a", "of old"), (new, "b", "of new")):
+        source.connection.execute(
+            "insert into individual_answers (grade_key, agent_id, grade_type, rubric_id, question_id, question_score, "
+            "max_question_score, date_graded) "
+            "select $1, 'a', 'grading', 'r', $2, 1, 1, timestamptz '2026-01-10' from range(2)",
+            [key, question],
+        )
+        source.connection.execute("insert into agent_ids values ('a', 'a')")
+    new.connection.execute("insert into multi_select_questions values ('r', 'of new')")
+    old.connection.execute("drop table multi_select_questions")
     for source in (old, new):
         write_lake(source, tmp_path, account="acme", share=source.origin)
 
@@ -142,6 +154,16 @@ def test_a_column_that_only_one_machine_has_is_null_in_the_others(machine, tmp_p
             ("a", None),
             ("b", "voice"),
         ]
+        assert sorted(lake.sql("select rubric_id, question_id from multi_select_questions").rows()) == [
+            ("r", "of new"),
+            ("r", "of old"),
+        ]
+    with open_lake(tmp_path) as lake:  # test_engines.py asks the same of both engines
+        assert sorted(lake.query("question_scores").select("question_id", "n").rows()) == [("of new", 1), ("of old", 1)]
+    published = pl.scan_delta(tmp_path / "acme/multi_select_questions").collect()
+    assert published.rows(named=True) == [{"rubric_id": "r", "question_id": "of new", "share": "new"}]
+    answers = pl.scan_delta(tmp_path / "acme/individual_answers").collect()
+    assert answers["share"].sort().to_list() == ["new"] * 3 + ["old"] * 3
 
 
 @pytest.mark.parametrize("table", ["total_scores", "publications"])
