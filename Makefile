@@ -10,7 +10,7 @@ NOTEBOOK_DATA := .venv/notebook-data
 # tests also wait: 632 s instead of 702 s on two cores.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 # Without nbmake, whose import builds 38 parsers, ten seconds in each process.
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -p no:nbmake
+PYTEST := $(BIN)/pytest -n $(WORKERS) -p no:nbmake
 # Images of containers often set it. uv leaves compiling to the first import, and each of the hundreds of commands that
 # the tests run would compile all it imports again: 4.1 instead of 1.4 s of processor time.
 unexport PYTHONDONTWRITEBYTECODE
