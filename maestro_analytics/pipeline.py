@@ -431,7 +431,8 @@ class _Run:
                 self.extra_files.add(file.member)
                 self.warn(str(file.error))
         what = str(landed.export) if landed.export else "list"
-        counts = ", ".join(f"{rows:,} {table}" for table, rows in landed.rows.items() if rows)
+        # A list has one table, which is named even when it is empty.
+        counts = ", ".join(f"{rows:,} {table}" for table, rows in landed.rows.items() if rows or not landed.export)
         self.emit(Noticed(f"landed {what}: {counts or 'no rows'}"))
 
 

@@ -177,6 +177,12 @@ def _exit_code(report: RefreshReport | LandReport | ReconcileReport, *, has_gaps
     return exit_codes.worst([*map(exit_codes.exit_code, report.errors), *gaps])
 
 
+def _outcome(report: RefreshReport | LandReport) -> str:
+    """The last line for people: how the run ended, and the database if there is one yet."""
+    ended = f"{report.status} (interrupted)" if report.interrupted else report.status
+    return f"{ended}: {report.database}" + ("" if report.database.exists() else " is not there yet")
+
+
 @contextmanager
 def _embedded_sandbox(settings: Settings) -> Iterator[Settings]:
     """A sandbox in this process, and settings that work in a folder of its own.
@@ -254,7 +260,7 @@ def _print_refreshed(report: RefreshReport) -> None:
     print_count("API calls", report.requests)
     for gap in report.gaps:
         print(f"gap: {gap['kind']} {gap['window_start']} to {gap['window_end']}")
-    print(f"{report.status}: {report.database}")
+    print(_outcome(report))
 
 
 def land(
@@ -322,7 +328,7 @@ def _print_landed(report: LandReport) -> None:
     for table, rows in report.tables.items():
         print_count(table, rows)
     print_count("quarantined", report.quarantined)
-    print(f"{report.status}: {report.database}")
+    print(_outcome(report))
 
 
 def reconcile(
