@@ -17,7 +17,15 @@ import duckdb
 from maestro_analytics.errors import EmptyStore, InvalidArgument
 from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.settings import Settings
-from maestro_analytics.warehouse.connection import Parameters, check_layout, open_published_file, quoted, rows, scalar
+from maestro_analytics.warehouse.connection import (
+    Parameters,
+    check_layout,
+    open_published_file,
+    quoted,
+    rows,
+    scalar,
+    text_literal,
+)
 from maestro_analytics.warehouse.sql_files import add_missing_views, query_with_variables
 
 if TYPE_CHECKING:
@@ -199,7 +207,9 @@ def _rows_of_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         "select table_name from duckdb_tables() where schema_name = 'main' and database_name = current_database() "
         "and not temporary order by table_name"
     ).fetchall()
-    return {name: int(scalar(connection, f"select count(*) from main.{quoted(name)}")) for (name,) in tables}
+    # In one statement: each takes longer to plan than to run.
+    counts = [f"select {text_literal(name)}, count(*) from main.{quoted(name)}" for (name,) in tables]
+    return dict(connection.execute(f"{' union all '.join(counts)} order by 1").fetchall())
 
 
 def check_reads_only(query: str) -> None:

@@ -5,15 +5,21 @@
 Prints the quickest of some runs, its processor time (user and system, which says more on a busy machine), and the ratio
 of that to the start of Python with both libraries. The data is that of a fresh sandbox.
 
-Measured on 2 slow cores that others used too (load 8 to 13): processor time and its ratio to both libraries, which took
-0.28 s; in brackets before only the module of the named command was imported and pyarrow.compute only where needed:
+Measured on 2 slow cores that others used too (load 5 to 7): the least processor time of twelve runs, in turns with
+the version before (in brackets), and its ratio to both libraries, which took 0.28 s:
 
-    --version 0.16 s, 0.6            status 0.72 s, 2.6 (0.80 s, 2.9)    report agents 1.28 s, 4.6 (1.49 s, 5.4)
-    ma.open(), repr 0.52 s, 1.9      sql 0.68 s, 2.5 (0.75 s, 2.7)
+    --version 0.18 s, 0.6                        status 0.39 s, 1.4 (0.80 s, 2.9)
+    ma.open(), repr 0.32 s, 1.1 (0.54 s, 1.9)    sql 0.51 s, 1.8 (0.76 s, 2.7)
+    report agents 1.33 s, 4.8 (1.51 s, 5.4)
 
-What `sql` has on top of both libraries: typer with pydantic 0.11 s, pyarrow with numpy 0.10 s, pydantic-settings
-0.08 s, opening the file 0.05 s. Reading results without pyarrow took status and sql to 0.55 s, and 4 million answers of
-25 columns from 2.4 to 3.7 GB, so it was left. Once open, a repr takes no time and the HTML of a notebook 0.07 s.
+What went: pyarrow with numpy (0.10 s) from every result, because polars reads the stream that DuckDB offers (1 million
+answers of 25 columns: as fast, and 828 instead of 871 MiB; materialized first, 1,407 MiB); polars (0.13 s) where no
+frame is needed; pydantic-settings (0.08 s). What `sql` still has on top of both libraries: typer with pydantic and our
+own modules 0.14 s, opening the file 0.07 s. Not worth its code: less frequent garbage collection while modules are
+imported (3 to 5 %), no search for plugins of pydantic (0.015 s). Once open, a repr takes no time and the HTML of a
+notebook 0.07 s.
+
+`make demo` of a fresh clone, with packages in the cache: 33 s of processor time (42 s), of which installing 5 s (9 s).
 """
 
 from __future__ import annotations
