@@ -140,7 +140,7 @@ class SparkEngine:
             "spark.sql.sources.fileCompressionFactor": "100",
             "spark.sql.autoBroadcastJoinThreshold": "4MB",
             # groups are looked up in a map of 65,536 before the one that holds all: answers have more, by question and
-            # person, and counting them took a fifth to a third longer
+            # person, and counting them took about a fifth longer
             "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
             # a text that holds ${...} is that text
             "spark.sql.variable.substitute": "false",

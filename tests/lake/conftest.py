@@ -38,8 +38,9 @@ AWKWARD = (
 )
 JVM_OPTIONS = (
     "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
-    # of 87 s of processor time for the queries of test_engines.py, room for compiled code, classes and new objects
-    # took 11 (48 MB of code were thrown away and compiled again), and not verifying Spark's own classes 7
+    # of 87 s of processor time for the queries of test_engines.py (one run of each, load 7 to 9), room for compiled
+    # code, classes and new objects took 11 (48 MB of code were thrown away and compiled again), and not verifying
+    # Spark's own classes 7
     "-XX:ReservedCodeCacheSize=240m -XX:MetaspaceSize=256m -Xms1g -Xmn500m "
     "-XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 )
