@@ -28,6 +28,7 @@ GIVEN = {
     "include_uncovered": True,
     "threshold": 85.5,
     "week_zone": "Asia/Tokyo",
+    "with_questions": False,
     "every": "month",
     "kind": "agent",
     "period": "week",
