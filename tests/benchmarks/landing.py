@@ -6,9 +6,17 @@
     python -m tests.benchmarks.landing --rounds 3             in turn, and the median of each
     python -m tests.benchmarks.landing --redelivery 20000000  grades delivered again onto so many answers; publishing
 
-Measured on 2 quiet cores: 1.18 to 1.31 times the floor in seconds, 1.21 to 1.29 in processor time (single runs of the
-same code differ by a tenth); 687 to 727 MiB instead of 821 to 886. 16 million answers: 1.13 and 1.29 times, 1,078 MiB
-instead of 1,689.
+Measured on 2 quiet cores: 2 million answers in 1.10 times the floor's seconds and 1.16 times its processor time (1.18
+to 1.31 and 1.21 to 1.29 before; runs of the same code differ by a tenth), 701 MiB instead of 855. 16 million answers,
+one run of each: 66 s and the floor 81 s, 0.82 times, of processor time 0.95 times; a day before 74 and 65 s, 1.13 and
+1.29 times, so the floor's run was a slow one. 948 MiB instead of 1,611, and 1,078 before.
+
+Processor time of 2 million answers, each step by itself: parsing 2.2 s, texts to values 1.6 s (2.0 s before guarded
+moments were cut out without looking for null words first), keys 0.3 s, checks 0.3 s, staged Parquet 1.5 s, the insert
+6 s, most of which is DuckDB's compression of texts. What did not pay: naming the compression of each column in the
+tables takes a quarter off the insert (7.7 and 5.7 s) and leaves the file as it is, but DuckDB then refuses to copy the
+database into a newer file; labels as dictionaries from the CSV reader on (parsing 2.2 and 3.5 s, for 1.3 s less of
+writing); Arrow files in the place of Parquet; other sizes of blocks and batches; one thread more or less.
 
 Every way runs in a process of its own, from the same zip to a table of a new DuckDB file, so that its peak memory is
 its own. The slow ones get the first rows only; compare their rows a second. Needs the extra `bench`.
