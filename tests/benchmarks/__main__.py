@@ -1,6 +1,6 @@
 """Every benchmark in one sitting, each in a process of its own, and what they measured as one table at the end.
 
-    python -m tests.benchmarks             all of them: three quarters of an hour on two cores that nothing else uses
+    python -m tests.benchmarks             all of them: half an hour on two cores that nothing else uses
     python -m tests.benchmarks commands    one of them
 
 How long a fresh clone takes to its result is measured outside: `time make demo`, `time make test`.
