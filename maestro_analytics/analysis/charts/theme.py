@@ -56,7 +56,7 @@ CONFIG = alt.Config.from_dict({
     },
     "axisY": {"titleAnchor": "start"},
     # A browser's letters may be wider than those that the labels are measured with: leave room between them.
-    "axisXQuantitative": {"labelOverlap": True, "labelSeparation": 16},
+    "axisXQuantitative": {"labelOverlap": True, "labelSeparation": 8},
     "axisXTemporal": {"labelOverlap": True, "labelSeparation": 16},
     "header": {"labelColor": INK, "labelFontSize": 12, "labelFontWeight": 600, "labelLimit": 300, "title": None},
     "legend": {
