@@ -180,7 +180,7 @@ def _exit_code(report: RefreshReport | LandReport | ReconcileReport, *, has_gaps
 def _outcome(report: RefreshReport | LandReport) -> str:
     """The last line for people: how the run ended, and the database if there is one yet."""
     ended = f"{report.status} (interrupted)" if report.interrupted else report.status
-    return f"{ended}: {report.database}" + ("" if report.database.exists() else " is not there yet")
+    return f"{ended}: {report.database}" + ("" if report.database.exists() else " does not exist yet")
 
 
 @contextmanager

@@ -66,7 +66,7 @@ DUCKDB_TYPES: dict[Role, str] = {
 
 
 FINITE = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), name="finite")
-"""Numbers are."""
+"""The check of every number column: neither infinite nor NaN."""
 
 
 def column(role: Role, description: str, *, unit: str | None = None, is_identity: bool = False) -> pa.Column:
@@ -165,7 +165,9 @@ class Table:
         columns = self.row_checks.columns
         needed = [pl.col(name).is_not_null().all() for name, col in columns.items() if not col.nullable]
         finite = [pl.col(name).is_finite().all() for name, col in columns.items() if FINITE in col.checks]
-        return pl.all_horizontal(pl.lit(True), *needed, *finite)
+        # A check that this expression does not know is pandera's to make, of every row.
+        known = all(check == FINITE for col in columns.values() for check in col.checks)
+        return pl.all_horizontal(pl.lit(known), *needed, *finite)
 
     @property
     def identity_columns(self) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def frame(
             # SET VARIABLE takes a named parameter, so no value becomes part of the SQL text.
             connection.execute(f"set variable {quoted(name)} = $value", {"value": value})
         relation = connection.sql(query, params=params)
-        if relation is None:
+        if relation is None:  # a statement that returns no rows, such as SET
             return pl.DataFrame()
         return to_polars(connection, relation if limit is None else relation.limit(limit))
     finally:
