@@ -20,7 +20,7 @@ from maestro_analytics.tables.json_records import read_records
 from maestro_analytics.warehouse.connection import scalar
 from maestro_analytics.warehouse.results import frame
 
-BATCH = 1_000
+BATCH = 2_000
 """Records in memory at a time."""
 
 Records = Iterable[dict[str, Any]]
