@@ -133,9 +133,9 @@ def months_of(connection: duckdb.DuckDBPyConnection, table: str, columns: Iterab
     """The months of a table that has a `date_graded`, else the table as one; nothing for a table without rows."""
     month, moment, unknown = "null", "null::timestamptz", None
     if MONTH_OF in columns:
-        # of the moment in UTC, whatever the session's zone
         moment, unknown = f"case when isfinite({MONTH_OF}) then {MONTH_OF} end", NO_MONTH
-        month = f"date_trunc('month', timezone('UTC', {moment}))"
+        # in UTC, whatever the session's zone; `timezone('UTC', ...)` asks a calendar and takes four times as long
+        month = f"date_trunc('month', make_timestamp(epoch_us({moment})))"
     # each column's hash has the column's position, so that swapped values differ
     hashes = (
         f"case when {quoted(name)} is null then 0::ubigint else hash({quoted(name)}, {position}) end"
