@@ -26,11 +26,12 @@ COMMAND = [sys.executable, "-m", "maestro_analytics"]
 
 # A process that has imported what commands import, and forks one for each command: an import takes 0.6 s of processor
 # time, more than most commands work, and the suite runs hundreds of them. Nothing in it may have started a thread
-# that a command needs.
+# that a command needs. A process has one such list, the one that was set last: what is forked elsewhere is in it, too.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
         "tests.commands",
+        "tests.warehouse.test_killed",
         "maestro_analytics.pipeline",
         "maestro_analytics.cli.output",
         "maestro_analytics.push.push",

@@ -3,7 +3,6 @@
 The process that dies is a real one, and the signal is the one that cannot be caught.
 """
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -15,6 +14,7 @@ import pytest
 
 from maestro_analytics.warehouse import Master, open, steps
 from maestro_analytics.warehouse.replay import replay
+from tests.commands import FORKS
 from tests.warehouse.data_folder import (
     NOTE,
     SECTION,
@@ -64,9 +64,6 @@ LANDING = [
 LISTING = ["columns grown", "list kept", "before commit", "committed"]
 PUBLISHING = ["prepared", "copied", "published"]
 
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.warehouse.data_folder", "maestro_analytics.warehouse.replay"])
-
 
 def second_export() -> bytes:
     return zipped({f"{name}.csv": csv_text(name, rows) for name, rows in SECOND.items()})
@@ -111,7 +108,7 @@ def replay_and_die(folder: Path, files: int) -> None:
 
 
 def dies(target, *args) -> None:
-    child = context.Process(target=target, args=args)
+    child = FORKS.Process(target=target, args=args)
     child.start()
     child.join(60)
     assert child.exitcode == -signal.SIGKILL
