@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 from functools import partial
 
-import altair as alt
 import polars as pl
 import pytest
 import vl_convert
@@ -180,6 +179,8 @@ def test_severity_is_drawn_by_group_where_graders_share_no_agents(holding):
 
 def test_a_control_character_in_a_name_is_drawn_as_a_sign():
     """What a paste from a word processor leaves behind is no XML, and would end the process that draws it."""
+    import altair as alt
+
     name = "Jo\x0b Bloggs\x1b[31m\x00"
     frame = plain(pl.DataFrame({"name": [name, "Ann\tLee"], "n": [1, 2]}))
     assert frame["name"].to_list() == ["Jo\ufffd Bloggs\ufffd[31m\ufffd", "Ann\tLee"]

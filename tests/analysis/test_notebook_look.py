@@ -5,7 +5,6 @@ import re
 import subprocess
 from datetime import timedelta
 
-import altair as alt
 import polars as pl
 import pytest
 from simulated_database import START, grade_rows
@@ -77,6 +76,8 @@ def test_an_empty_answer_says_why(store):
 
 @pytest.fixture
 def themed():
+    import altair as alt
+
     before = alt.renderers.active
     charts.follow_theme()
     yield

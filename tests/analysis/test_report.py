@@ -286,11 +286,19 @@ def test_importing_the_package_stays_light():
     assert "[]\n" == subprocess.run([sys.executable, "-c", light], capture_output=True, text=True, timeout=60).stdout
 
 
-def test_a_table_is_shown_without_the_charts_and_every_chart_is_one():
+def test_a_table_is_shown_without_charts_every_chart_is_one_and_none_builds_what_checks_addresses():
     named = {piece.draw for _, pieces in CONTENTS.values() for piece in pieces} - {None}
     assert named <= set(charts.__all__)
-    code = "import sys, maestro_analytics.analysis.report; print('altair' in sys.modules)"
-    assert "False\n" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
+    code = """
+import sys, maestro_analytics.analysis.report
+print('altair' in sys.modules)
+from maestro_analytics.analysis import charts
+from jsonschema import Draft202012Validator
+print('rfc3987_syntax' in sys.modules)
+print([Draft202012Validator.FORMAT_CHECKER.conforms(address, 'iri') for address in ('http://\u00fc.de/x', 'a b')])
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
+    assert "False\nFalse\n[True, False]\n" == found
 
 
 def test_the_answers_shown_are_plain_frames_for_others(store):

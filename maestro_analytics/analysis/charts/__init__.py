@@ -31,6 +31,7 @@
 `width` is the width of the whole picture in pixels. An empty frame gives a chart that says why it is empty.
 """
 
+from maestro_analytics.analysis.charts import light_import  # noqa: F401  # before altair
 from maestro_analytics.analysis.charts.coaching import effects, event_study, waiting
 from maestro_analytics.analysis.charts.graders import disagreement, severity
 from maestro_analytics.analysis.charts.grading import (
