@@ -12,11 +12,13 @@ half way; and two writers of one share at once cannot both commit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Field
+from deltalake.schema import ArrayType, DataType, PrimitiveType
 
 from maestro_analytics.errors import NotALake
 from maestro_analytics.lake.place import Place
@@ -77,7 +79,7 @@ class Publication:
     tables: dict[str, PublishedTable] = field(default_factory=dict)
 
     def frame(self) -> pl.DataFrame:
-        """The rows of the table `publications`; `share` only where there is one."""
+        """The rows of the table `publications`, which is partitioned by share where there are shares."""
         written = (self.number, self.origin, self.written_at, self.refreshed_at)
         rows = [
             (name, month, count, fingerprint, table.version, table.written_by, *written)
@@ -85,8 +87,7 @@ class Publication:
             # a table without rows has one row here, too
             for month, (count, fingerprint) in (table.months or {None: (0, "")}).items()
         ]
-        frame = pl.DataFrame(rows, SCHEMA, orient="row")
-        return frame.with_columns(pl.lit(self.share).alias(SHARE)) if self.share else frame
+        return pl.DataFrame(rows, SCHEMA, orient="row")
 
 
 def transaction_of(share: str) -> str:
@@ -99,6 +100,13 @@ def columns_of(table: DeltaTable) -> dict[str, str]:
     partitions = table.metadata().partition_columns
     fields = table.schema().fields
     return {field.name: COLUMN_TYPES[field.type.type] for field in fields if field.name not in partitions}
+
+
+def fields_of(columns: Mapping[str, str]) -> list[Field]:
+    """Columns and their DuckDB types as Delta Lake declares them."""
+    types: dict[str, DataType] = {kind: PrimitiveType(name) for name, kind in COLUMN_TYPES.items() if name != "array"}
+    types[COLUMN_TYPES["array"]] = ArrayType(PrimitiveType("string"), contains_null=True)
+    return [Field(name, types[kind]) for name, kind in columns.items()]
 
 
 def published_in(table: DeltaTable) -> list[Publication]:

@@ -19,9 +19,10 @@ from functools import reduce
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from maestro_analytics.errors import EmptyStore, LakeError
-from maestro_analytics.warehouse.connection import open_published_file, quoted
+from maestro_analytics.warehouse.connection import open_published_file, quoted, quoted_all
 
 COLUMN_TYPES = {
     "string": "VARCHAR",
@@ -31,6 +32,8 @@ COLUMN_TYPES = {
     "array": "VARCHAR[]",
 }
 """Delta's name -> DuckDB's name of the types that every reader reads alike; the warehouse has no other."""
+BATCH_ROWS = 200_000
+"""Two are in memory while a file is written."""
 MONTH_OF = "date_graded"
 NO_MONTH = "unknown"
 """The month of rows without a `date_graded`. Hive's own word for null, `__HIVE_DEFAULT_PARTITION__`, stops pandas 3."""
@@ -152,3 +155,24 @@ def months_of(connection: duckdb.DuckDBPyConnection, table: str, columns: Iterab
         Month(name or unknown, count, fingerprint, (first, last) if name else None)
         for name, count, fingerprint, first, last in rows
     ]
+
+
+def filled_columns(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Iterable[str], month: Month
+) -> list[str]:
+    """The columns with a value in a month; looking for one ends at the first."""
+    columns, bounds = list(columns), list(month.bounds or ())
+    looks = ", ".join(
+        f"exists(select 1 from {quoted(table)} where {quoted(name)} is not null and {month.condition})"
+        for name in columns
+    )
+    found = connection.execute(f"select {looks}", bounds * len(columns)).fetchall()[0]
+    return [name for name, is_there in zip(columns, found, strict=True) if is_there] or columns
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Iterable[str], month: Month
+) -> pa.RecordBatchReader:
+    """The rows of a month as a stream."""
+    select = f"select {quoted_all(list(columns))} from {quoted(table)} where {month.condition}"
+    return connection.sql(select, params=list(month.bounds or ())).to_arrow_reader(BATCH_ROWS)

@@ -9,23 +9,22 @@ of the published database and commits each table that changed, then the table `p
 which readers through `open_lake` see all of it.
 """
 
-# Identifiers come from our own schemas or a file's header and are quoted; values are parameters.
-# ruff: noqa: S608
-
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
 from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import AddAction
 
 from maestro_analytics.errors import InvalidArgument, LakeBusy, LakeError
+from maestro_analytics.lake.parquet_files import write_file
 from maestro_analytics.lake.place import STORAGE_OPTIONS, Place, place_of
 from maestro_analytics.lake.publications import (
     PUBLICATIONS,
@@ -33,14 +32,21 @@ from maestro_analytics.lake.publications import (
     Publication,
     PublishedTable,
     columns_of,
+    fields_of,
     published_in,
     transaction_of,
 )
-from maestro_analytics.lake.source import MONTH_OF, Month, Source, months_of, tables_of, versions_of
-from maestro_analytics.warehouse.connection import quoted
+from maestro_analytics.lake.source import (
+    MONTH_OF,
+    Source,
+    filled_columns,
+    months_of,
+    rows_of,
+    tables_of,
+    versions_of,
+)
 
 MONTH = "month"
-BATCH_ROWS = 100_000
 KEPT_HOURS = 24
 """How long files that a later version replaced stay: a notebook that was opened in the morning goes on all day."""
 TRIES = 10
@@ -119,7 +125,9 @@ def write_lake(
         number = max(int(moment.timestamp() * 1e6), before.number + 1 if before else 0)
         after = Publication(share, number, source.origin, moment, source.refreshed_at)
         wanted = tables_of(source.connection) | (versions_of(source.connection) if share else {})
-        targets = {name: Target(folder.within(name), share) for name in wanted}
+        targets = {
+            name: Target(folder.within(name), share, by_month=MONTH_OF in columns) for name, columns in wanted.items()
+        }
         written = kept = 0
         for name, target in targets.items():
             earlier = before.tables.get(name) if before else None
@@ -128,7 +136,8 @@ def write_lake(
         if before and replace(after, number=before.number, written_at=before.written_at) == before:
             after = before
         else:
-            record.commit(lambda: after.frame().to_arrow(), number, partition_by=[SHARE] * bool(share))
+            noted = after.frame().to_arrow()
+            record.commit([record.write(noted.to_reader())], Schema.from_arrow(noted.schema).fields, number)
             record.vacuum(kept_hours)
             for name in targets:
                 if after.tables[name].written_by == number:
@@ -146,9 +155,7 @@ def _write_table(
     number: int,
 ) -> tuple[PublishedTable, int, int]:
     """Commit the changes of a table; returns what is published of it, and how many parts were replaced and kept."""
-    by_month = MONTH_OF in columns
-    partition_by = [SHARE] * bool(target.share) + [MONTH] * by_month
-    if taken := set(partition_by) & {column.lower() for column in columns}:
+    if taken := set(target.partition_by) & {column.lower() for column in columns}:
         raise LakeError(f"{name} has a column {taken.pop()!r}, by which a lake is partitioned.")
     known = columns_of(target.table) if target.table else {}
     retyped = [column for column, kind in columns.items() if known.get(column, kind) != kind]
@@ -167,21 +174,18 @@ def _write_table(
         if set(columns) <= set(known):
             return earlier, 0, len(months)
         # no month has a value in the column that the table grew; without months the table is written as one
-        changed = [] if by_month else months
-
-    def rows() -> pa.RecordBatchReader:
-        listed = ", ".join([quoted(column) for column in columns] + [f"?::varchar as {key}" for key in partition_by])
-        selects, values = [], []
-        for month in changed or [Month(None, 0, "")]:
-            selects.append(f"select {listed} from {quoted(name)} where {month.condition}")
-            values += [target.share] * bool(target.share) + [month.name] * by_month + list(month.bounds or ())
-        return source.connection.sql(" union all ".join(selects), params=values).to_arrow_reader(BATCH_ROWS)
-
+        changed = [] if target.by_month else months
+    files = []
+    for month in changed:
+        filled = filled_columns(source.connection, name, columns, month)
+        files.append(
+            target.write(rows_of(source.connection, name, filled, month), month.name, set(columns) - set(filled))
+        )
     version = target.commit(
-        rows,
+        files,
+        fields_of(columns),
         number,
-        partition_by=partition_by,
-        months={month.name for month in changed} | gone if earlier and by_month else None,
+        months={month.name for month in changed} | gone if earlier and target.by_month else None,
         retyped=bool(retyped),
     )
     return PublishedTable(version, number, content), len(changed) + len(gone), len(months) - len(changed)
@@ -192,11 +196,14 @@ class Target:
 
     Attributes:
         table: None where it does not exist yet.
+        by_month: whether it is partitioned by month.
     """
 
-    def __init__(self, place: Place, share: str) -> None:
+    def __init__(self, place: Place, share: str, *, by_month: bool = False) -> None:
         self.place = place
         self.share = share
+        self.by_month = by_month
+        self.partition_by = [SHARE] * bool(share) + [MONTH] * by_month
         self.table = place.table()
 
     def written_by(self, share: str | None = None) -> int | None:
@@ -204,29 +211,36 @@ class Target:
         name = transaction_of(self.share if share is None else share)
         return self.table.transaction_version(name) if self.table else None
 
+    def write(self, rows: pa.RecordBatchReader, month: str | None = None, absent: Iterable[str] = ()) -> AddAction:
+        """Write a file for `commit`; `absent` are the columns that hold nothing and are not in `rows`."""
+        values = {SHARE: self.share, MONTH: month or ""}
+        return write_file(self.place, rows, {key: values[key] for key in self.partition_by}, absent)
+
     def commit(
         self,
-        rows: Callable[[], Any],
+        files: Sequence[AddAction],
+        columns: Sequence[Field],
         number: int,
         *,
-        partition_by: list[str],
         months: Iterable[str | None] | None = None,
         retyped: bool = False,
     ) -> int:
-        """Replace the share's rows by `rows()`, in one commit; the version of the table then.
+        """Replace the share's files by others, in one commit; the version of the table then.
 
         Args:
-            rows: makes what Arrow can stream, anew for each try.
+            columns: of the rows, without those of partitions.
             number: of the publication.
-            months: replace the rows of these only.
-            retyped: replace the columns too, instead of adding those that the table lacks.
+            months: replace the files of these only.
+            retyped: replace the table's columns too, instead of adding those that it lacks.
 
         Raises:
-            LakeBusy: another writer of the same share has committed since the table was opened.
+            LakeBusy: another writer of the same share has committed since the table was opened, or one of another
+                share has added a column of the same name and another type.
         """
-        conditions = [f"{SHARE} = '{self.share}'"] if self.share else []
+        filters: list[Any] = [(SHARE, "=", self.share)] if self.share else []
         if months is not None:
-            conditions.append(f"{MONTH} in ({', '.join(repr(month) for month in months) or repr('')})")
+            filters.append((MONTH, "in", list(months) or [""]))
+        wanted = {each.name: each for each in (*columns, *fields_of(dict.fromkeys(self.partition_by, "VARCHAR")))}
         before = self.written_by()
         for _ in range(TRIES):
             try:
@@ -234,24 +248,25 @@ class Target:
                     # on its own: two writers that each create a table with its rows would both succeed
                     DeltaTable.create(
                         self.place.uri,
-                        Schema.from_arrow(rows().schema),
+                        Schema(list(wanted.values())),
                         mode="ignore",
-                        partition_by=partition_by or None,
+                        partition_by=self.partition_by or None,
                         configuration={"delta.deletedFileRetentionDuration": f"interval {KEPT_HOURS} hours"},
                         storage_options=STORAGE_OPTIONS,
                     )
                     self.table = self.place.table()
                     continue
-                if self.written_by() != before:
+                known = {} if retyped else {each.name: each for each in self.table.schema().fields}
+                if self.written_by() != before or any(
+                    known.get(key, wanted[key]).type != wanted[key].type for key in wanted
+                ):
                     break
-                write_deltalake(
-                    self.table,
-                    rows(),
-                    mode="overwrite",
-                    predicate=" and ".join(conditions) or None,
-                    schema_mode="overwrite" if retyped else "merge",
-                    partition_by=partition_by or None,
-                    writer_properties=WriterProperties(compression="ZSTD"),
+                self.table.create_write_transaction(
+                    list(files),
+                    "overwrite",
+                    Schema(list((known | wanted).values())),
+                    self.partition_by,
+                    filters or None,
                     commit_properties=CommitProperties(
                         app_transactions=[Transaction(transaction_of(self.share), number)]
                     ),

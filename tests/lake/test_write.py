@@ -140,6 +140,33 @@ def test_moments_of_the_first_and_of_the_last_year_are_written_and_read(source, 
         assert lake.sql(query).equals(source.connection.sql(query).pl())
 
 
+def test_the_log_knows_the_least_and_greatest_value_of_each_file_and_how_many_are_missing(source, tmp_path):
+    """Readers skip files by them: none may promise less than the file holds."""
+    source.connection.execute(
+        "update total_scores set date_reported_as = date_graded + to_years(8000), total_grading_time = 'inf' "
+        "where date_graded >= '2026-04-01'; update total_scores set comment = null; insert into csat default values"
+    )
+    write_lake(source, tmp_path, account="acme")
+    expected = source.connection.sql(
+        "select strftime(date_graded, '%Y-%m') as month, count(*) as rows, min(gradable_id) as least_ticket, "
+        "max(gradable_id) as greatest_ticket, min(date_graded) as first, max(date_graded) as last, "
+        "min(rubric_score) as least_score, max(rubric_score) as greatest_score, "
+        "count(*) - count(rubric_score) as no_score, count(*) as no_comment, "
+        "case when month < '2026-04' then max(total_grading_time) end as longest, "
+        "case when month < '2026-04' then max(date_reported_as) end as reported "
+        "from total_scores where date_graded is not null group by month order by month"
+    ).pl()
+    actions = DeltaTable(tmp_path / "acme/total_scores").get_add_actions(flatten=True)
+    found = pl.DataFrame(actions).filter(pl.col("partition.month") != "unknown").sort("partition.month")
+    names = ("partition.month", "num_records", "min.gradable_id", "max.gradable_id", "min.date_graded")
+    names += ("max.date_graded", "min.rubric_score", "max.rubric_score", "null_count.rubric_score")
+    names += ("null_count.comment", "max.total_grading_time", "max.date_reported_as")
+    assert found.select(names).rows() == expected.rows()
+    assert (
+        pl.DataFrame(DeltaTable(tmp_path / "acme/csat").get_add_actions(flatten=True))["null_count.source"].item() > 0
+    )
+
+
 def test_versions_of_before_stay_for_readers_until_they_are_vacuumed(source, tmp_path):
     write_lake(source, tmp_path, account="acme")
     first = files_of(tmp_path, "todos")
