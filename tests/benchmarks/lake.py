@@ -17,10 +17,10 @@ What did not: four partitions after exchanges, no adaptive execution, the parall
 alone takes a quarter to two fifths less for small answers and a seventh more for question_scores.
 
 Where a write of 4 million answers alone spends processor time: 3.7 s (load 7), 6.6 s with deltalake's writer. Of those
-3.7: looking for changes 0.7 (1.2 before, half of it for a calendar of time zones), reading 0.6, Parquet 1.5 and more for
-the rest. What paid: one file a month from a query of that month, so that nothing divides rows (1.7 s of 4.8); no columns
-without a value (nine of 25 here: a third of reading, a sixth of writing); no statistics of texts other than numbers of
-tickets (a quarter of writing); one batch is read while the one before it is written.
+3.7: looking for changes 0.7 (1.2 before, half of it for a calendar of time zones), reading 0.6, Parquet 1.5 and more
+for the rest. What paid: one file a month from a query of that month, so that nothing divides rows (1.7 s of 4.8); no
+columns without a value (nine of 25 here: a third of reading, a sixth of writing); no statistics of texts other than
+numbers of tickets (a quarter of writing); one batch is read while the one before it is written.
 
 What did not: DuckDB's `copy` of each month, 4.1 s with any codec; polars, 4.7 s; ZSTD's level 3 takes as long as its
 level 1 for files 8 % smaller, Snappy and LZ4 a tenth less for files 60 to 90 % larger.
