@@ -106,7 +106,8 @@ def column_comments() -> dict[str, dict[str, str]]:
     found = {table.name: _described(table) for table in TABLES}
     views = texts("views")
     for name in in_dependency_order(views):
-        read = [source for source in found if source in words(views[name])]
+        named = words(views[name])
+        read = [source for source in found if source in named]
         # The first one counts: a view before a table, then in the order of the schemas.
         read.sort(key=lambda source: source not in views)
         found[name] = dict(ChainMap(described_names(views[name]), *(found[source] for source in read)))
