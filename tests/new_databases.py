@@ -26,15 +26,20 @@ def make(folder: Path) -> None:
         define_views(made.connection)
 
 
+def copy(path: Path) -> None:
+    """Make a new database at `path`."""
+    assert copied is not None
+    shutil.copy(copied / "master" / master.PUBLISHED, path)
+
+
 def copy_from(folder: Path) -> None:
     """Let `Master.open` of this process copy the database of `folder` where it would make a new one."""
     global copied
     copied = folder
-    made = folder / "master" / master.PUBLISHED
 
     def open_file(path: Path) -> duckdb.DuckDBPyConnection:
         if path.name == master.PUBLISHED and not path.exists():
-            shutil.copy(made, path)
+            copy(path)
         return as_the_program_does(path)
 
     master.open_file = open_file

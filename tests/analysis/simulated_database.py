@@ -15,10 +15,9 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.tables.columns import DTYPES
-from maestro_analytics.tables.schemas import TABLES, TABLES_BY_NAME
+from maestro_analytics.tables.schemas import TABLES_BY_NAME
 from maestro_analytics.warehouse.multi_select import add_multi_select_questions
-from maestro_analytics.warehouse.sql_files import create_views
-from maestro_analytics.warehouse.state import create_all
+from tests import new_databases
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -38,21 +37,15 @@ class Truth:
 
 def write(path: Path, frames: dict[str, pl.DataFrame]) -> Path:
     """A database file with every table and view of the project, filled from `frames`; missing columns are null."""
-    connection = duckdb.connect(str(path))
-    try:
+    new_databases.copy(path)
+    with duckdb.connect(path) as connection:
         connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
-        for table in TABLES:
-            connection.execute(table.ddl())
-        create_all(connection)
         for name, frame in frames.items():
             columns = ", ".join(f'"{column}"' for column in frame.columns)
             connection.register("incoming", frame.to_arrow())
             connection.execute(f"insert into {name} ({columns}) select * from incoming")
             connection.unregister("incoming")
         add_multi_select_questions(connection)
-        create_views(connection)
-    finally:
-        connection.close()
     return path
 
 

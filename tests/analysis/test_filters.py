@@ -1,6 +1,7 @@
 """What all answers can be narrowed to, and what a wrong filter says."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache
 
 import polars as pl
 import pytest
@@ -18,10 +19,15 @@ RECORD_AXES = {"todo_completion": "created_at", "open_todos": "created_at", "coa
 NEVER = {"since": "2030-01-01", "until": "2030-02-01"}
 
 
+@pytest.fixture(scope="module")
+def unfiltered(store):
+    """Answers without filters, by their names, each asked once."""
+    return cache(lambda name: getattr(analysis, name)(store))
+
+
 @pytest.mark.parametrize("name", ANSWERS)
-def test_an_empty_period_gives_the_same_columns_no_rows_and_a_reason(store, name):
-    answer = getattr(analysis, name)
-    full, empty = answer(store), answer(store, **NEVER)
+def test_an_empty_period_gives_the_same_columns_no_rows_and_a_reason(store, unfiltered, name):
+    full, empty = unfiltered(name), getattr(analysis, name)(store, **NEVER)
     assert isinstance(full, Answer)
     assert full.schema == empty.schema
     assert 0 == empty.height
@@ -35,8 +41,8 @@ def test_an_empty_period_gives_the_same_columns_no_rows_and_a_reason(store, name
 @pytest.mark.parametrize(
     "name", sorted(set(ANSWERS) - {"grades", "alignments", "score_mismatches", "time_to_coach_curve"} - LISTS)
 )
-def test_every_aggregate_says_how_many_and_whether_to_rely_on_it(store, name):
-    frame = getattr(analysis, name)(store)
+def test_every_aggregate_says_how_many_and_whether_to_rely_on_it(unfiltered, name):
+    frame = unfiltered(name)
     assert {"n", "n_na", "reliable", "reason"} <= set(frame.columns)
     assert pl.Boolean == frame.schema["reliable"]
     assert frame["reason"].null_count() == frame["reliable"].null_count() == 0
