@@ -167,7 +167,7 @@ def _parsed(query: str) -> exp.Expr:
     ]
     for number, mark in reversed(list(enumerate(marks, start=1))):
         query = f"{query[: mark.start]}${number}{query[mark.end + 1 :]}"
-    return sqlglot.parse_one(query, read="duckdb").transform(_by_boundaries)
+    return sqlglot.parse_one(query, read="duckdb").transform(_by_boundaries).transform(_in_microseconds)
 
 
 def _with_values(query: str, variables: Variables | None, params: Params = None) -> exp.Expr:
@@ -240,6 +240,13 @@ def _by_boundaries(node: exp.Expr) -> exp.Expr:
         exp.TimestampTrunc(this=end.transform(_by_boundaries), unit=unit) for end in (node.this, node.expression)
     )
     return exp.DateDiff(this=later, expression=earlier, unit=node.args.get("unit"))
+
+
+def _in_microseconds(node: exp.Expr) -> exp.Expr:
+    """epoch_us: sqlglot does not know it."""
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
+        return exp.Anonymous(this="UNIX_MICROS", expressions=node.expressions)
+    return node
 
 
 def _ordered_list(generator: Any, node: exp.ArrayAgg) -> str:

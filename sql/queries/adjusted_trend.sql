@@ -4,16 +4,11 @@
 -- every       varchar      optional, default: week; or day, month
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
 with chosen as not materialized (
-    select * from filtered_grades
+    select * from local_grades
 ),
 dated as not materialized (
     select
-        cast(
-            date_trunc(
-                coalesce(getvariable('every'), 'week'),
-                date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')
-            ) as date
-        ) as period,
+        cast(date_trunc(coalesce(getvariable('every'), 'week'), reported_locally) as date) as period,
         person_id,
         rubric_id,
         score_percent

@@ -4,7 +4,7 @@
 -- Filters: the variables of the view filtered_grades.
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
 with chosen as (
-    select * from filtered_grades
+    select * from local_grades
 ),
 -- Numbers, where only equality counts: there are nearly as many cells as grades, and texts are slow to group and to read.
 people as (
@@ -25,9 +25,7 @@ placed as (
         coalesce(graders.number, 0) as grader,
         coalesce(people.person, 0) as person,
         coalesce(rubrics.rubric, 0) as rubric,
-        cast(
-            date_trunc('day', chosen.date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')) as date
-        ) as day,
+        cast(chosen.reported_locally as date) as day,
         chosen.score_percent
     from chosen
     left join people on people.person_id = chosen.person_id

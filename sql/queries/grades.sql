@@ -3,9 +3,7 @@
 -- Filters: the variables of the view filtered_grades.
 -- week_zone   varchar      optional, default: UTC; the time zone in which weeks, months and days begin
 with chosen as (
-    select filtered.*, csat.csat_score
-    from filtered_grades as filtered
-    left join csat on csat.gradable_id = filtered.gradable_id and csat.source is not distinct from filtered.source
+    select * from grades where grade_key in (select grade_key from filtered_grades)
 ),
 teams as (
     select person_id, min(group_name) as team, count(*) as teams from team_members group by person_id

@@ -6,17 +6,12 @@
 -- threshold   double       optional, default: 80; a grade at or above it passes, in percent
 with placed as (
     select
-        cast(
-            date_trunc(
-                coalesce(getvariable('every'), 'week'),
-                date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')
-            ) as date
-        ) as period,
+        cast(date_trunc(coalesce(getvariable('every'), 'week'), reported_locally) as date) as period,
         person_id,
         rubric_id,
         rubric_name,
         score_percent
-    from filtered_grades
+    from local_grades
     where date_reported_as is not null
 ),
 per_period as (

@@ -1,7 +1,7 @@
 -- One row per person with tickets that were graded more than once (under several rubrics): how alike such grades are.
 -- deviations are from the mean of the rubric and of the person; products are those of two grades of one ticket.
 -- Filters: the variables of the view filtered_grades.
-with placed as (
+with placed as not materialized (
     select
         person_id,
         rubric_id,

@@ -13,7 +13,11 @@ where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
     and (
         (coalesce(getvariable('agent'), '') = '' and coalesce(getvariable('team'), '') = '')
         or agent_id in (
-            select agent_id from agent_ids where person_id in (select person_id from filtered_people)
+            select agent_id
+            from agent_ids
+            where person_id in (select person_id from filtered_people)
+                -- An empty list is quicker to look in than one of everybody.
+                and (coalesce(getvariable('agent'), '') <> '' or coalesce(getvariable('team'), '') <> '')
         )
     )
     -- Not `not exists`: a subquery that names two columns of each row is joined after all columns of all rows were copied.

@@ -17,6 +17,7 @@ KEYS_OF_VIEWS = {
     "filtered_answers": ["grade_key", "question_id", "answer_label"],
     "filtered_grades": ["grade_key"],
     "filtered_grades_of_any_type": ["grade_key"],
+    "local_grades": ["grade_key"],
     "filtered_people": ["person_id"],
     "filtered_sections": ["grade_key", "section_id"],
     "filtered_sessions": ["coaching_session_id"],
