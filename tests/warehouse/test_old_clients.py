@@ -109,9 +109,16 @@ def read_with(python_path: Path | None, database: Path, folder: Path) -> dict[st
     return found
 
 
+@pytest.fixture(scope="module")
+def ours(database, tmp_path_factory):
+    """What this DuckDB reads from `database`."""
+    return read_with(None, database, tmp_path_factory.mktemp("read") / "ours")
+
+
 @pytest.mark.parametrize("version", OLD_VERSIONS)
-def test_an_older_client_sees_the_same_tables_and_views_and_runs_every_query(version, client_of, database, tmp_path):
-    ours = read_with(None, database, tmp_path / "ours")
+def test_an_older_client_sees_the_same_tables_and_views_and_runs_every_query(
+    version, client_of, database, ours, tmp_path
+):
     theirs = read_with(client_of(version), database, tmp_path / "theirs")
 
     assert theirs == ours
