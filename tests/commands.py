@@ -38,6 +38,9 @@ FORKS.set_forkserver_preload(
         "maestro_analytics.warehouse.store",
         "maestro_analytics.warehouse.replay",
         "maestro_analytics.analysis.report.sections",
+        "rich.table",
+        "scipy.linalg",
+        "scipy.special",
     ]
 )
 
