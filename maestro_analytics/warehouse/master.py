@@ -55,6 +55,7 @@ class Master:
         self._port: int | None = None
         self._lock = lock
         self._connection: duckdb.DuckDBPyConnection | None = open_file(path)
+        self._is_closed = False
         self._working = threading.RLock()
         self._entering = threading.RLock()
         self.ledger = DuckLedger(self._ledger_session, folder)
@@ -115,9 +116,13 @@ class Master:
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The session that lands. Do not keep it: publishing closes it and opens another one."""
+        """The session that lands. Do not keep it: publishing closes it, and the next use opens another one."""
         if self._connection is None:
-            raise MaestroError(f"the master database of {self.folder} is closed")
+            with self._entering:
+                if self._is_closed:
+                    raise MaestroError(f"the master database of {self.folder} is closed")
+                if self._connection is None:
+                    self._connection = open_file(self.path)
         return self._connection
 
     def query(self, sql: str) -> pl.DataFrame:
@@ -287,12 +292,9 @@ class Master:
             steps.reached("prepared")
             self.connection.execute("checkpoint")  # unlike the one of closing, it raises an error when the disk is full
             self._close_file()
-            try:
-                if not is_readable:
-                    publish.compact(self.path)
-                return publish.publish(self.path, self.folder / PUBLISHED)
-            finally:
-                self._connection = open_file(self.path)
+            if not is_readable:
+                publish.compact(self.path)
+            return publish.publish(self.path, self.folder / PUBLISHED)
 
     def _remove_pruned_files(self) -> None:
         """Remove the kept files of exports with `pruned_at`. The ledger names each file until it is gone."""
@@ -309,26 +311,20 @@ class Master:
         with self._working, self._entering:
             before = self.path.stat().st_size
             self._close_file()
-            try:
-                publish.compact(self.path)
-            finally:
-                self._connection = open_file(self.path)
+            publish.compact(self.path)
             return before, self.path.stat().st_size
 
     def replace_file(self, new: Path) -> None:
         """Replace the master by another database file, atomically."""
         with self._working, self._entering:
             self._close_file()
-            try:
-                replace_durably(new, self.path)
-            finally:
-                self._connection = open_file(self.path)
+            replace_durably(new, self.path)
 
     def close(self) -> None:
         """Close the database and release the lock of the folder. May be called again."""
         with self._working, self._entering:
-            if self._connection is not None:
-                self._close_file()
+            self._close_file()
+            self._is_closed = True
             if self._lock is not None:
                 shutil.rmtree(self.staging, ignore_errors=True)
                 self._lock.release()
@@ -350,8 +346,9 @@ class Master:
                 session.close()
 
     def _close_file(self) -> None:
-        self.connection.close()
-        self._connection = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _check_host(self) -> None:
         if not self._host:
