@@ -56,7 +56,7 @@ def effects(estimates: pl.DataFrame, *, width: int = WIDTH) -> Any:
         tip=("method", "n", "controls", "effect", "lo", "hi", "pre_gap", "warning"),
     )  # fmt: skip
     zero = lines_at([0.0], scale)
-    chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
+    chart = alt.layer(zero, bars, dots, width=inner, height=alt.Step(34))
     detail = (
         "Dot: points that a session adds; bar: where that may lie (95 %); n: sessions. Dashed: no effect. Blue: "
         "the answer. Green: cross-checks. Orange: what dashboards show, which misleads."
@@ -105,7 +105,7 @@ def event_study(timeline: pl.DataFrame, *, width: int = WIDTH) -> Any:
         detail += f" After it, the line of those not coached is moved by {moved:+.1f} points: earlier scores differed."
     if overlapping:
         detail += f" {overlapping} were followed by another session: grades after that one do not count."
-    chart = alt.layer(zero, bars, line, dots).properties(width=width - 80, height=260)
+    chart = alt.layer(zero, bars, line, dots, width=width - 80, height=260)
     return finished(chart, question=question, detail=detail, width=width)
 
 
@@ -146,7 +146,7 @@ def waiting(curve: pl.DataFrame, *, show: int = 4, most_days: float = 60.0, widt
         y=alt.Y("waiting:Q", scale=scale), color=colour, tooltip=tips("group", "days", "at_risk", "waiting", "lo", "hi")
     )
     half = lines_at([50.0], scale, axis="y")
-    chart = alt.layer(half, band, line).properties(width=width - 80, height=240)
+    chart = alt.layer(half, band, line, width=width - 80, height=240)
     detail = (
         "Line: how many of 100 low grades still wait, day after day; band: where that may lie (95 %). Dashed: "
         f"half of them.{left}"

@@ -64,7 +64,7 @@ def severity(graders: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> An
             tip=("grader", "n", "raw_gap", "adjusted", "lo", "hi", "component", "mad_benchmark", "reason"),
         )  # fmt: skip
         rings = base.mark_point(filled=False, size=42, color=FAINT).encode(x=alt.X("raw_gap:Q", scale=scale), y=y)
-        panel = alt.layer(lines_at([0.0], scale), bars, rings, dots).properties(width=inner, height=alt.Step(21))
+        panel = alt.layer(lines_at([0.0], scale), bars, rings, dots, width=inner, height=alt.Step(21))
         if drawn["component"].n_unique() > 1:
             title = f"graders who share agents: group {component}"
             panel = panel.properties(title=alt.TitleParams(title, anchor="start", fontSize=12, color=INK))

@@ -62,7 +62,7 @@ def coverage(people: pl.DataFrame, *, wish: int = 4, width: int = WIDTH) -> Any:
         color=coloured("kind", {"fewer": ORANGE, "as wished or more": BLUE}, width),
         tooltip=tips("start", "end", "agents"),
     )  # fmt: skip
-    chart = alt.layer(bars, lines_at([float(wish)], scale)).properties(width=width - 80, height=200)
+    chart = alt.layer(bars, lines_at([float(wish)], scale), width=width - 80, height=200)
     detail = (
         f"Bar: how many agents get so many grades a week, on the average (n={frame.height:,} agents). Dashed: the wish "
         f"of {wish}."
@@ -95,7 +95,7 @@ def sources(shares: pl.DataFrame, *, width: int = WIDTH) -> Any:
         tooltip=tips("name", "levels", "sd", "share"),
     )
     text = base.mark_text(align="left", dx=4, color=INK, fontSize=12).encode(text=alt.Text("note:N"))
-    chart = alt.layer(bars, text).properties(width=inner, height=alt.Step(26))
+    chart = alt.layer(bars, text, width=inner, height=alt.Step(26))
     n = int(frame["n"].max() or 0)  # type: ignore[arg-type]
     detail = (
         f"Bar: share of the differences between single scores, n={n:,} grades. Blue: what a score is meant to show."
@@ -124,7 +124,7 @@ def dependability(designs: pl.DataFrame, *, width: int = WIDTH) -> Any:
     dots = base.mark_point(filled=True, size=46, opacity=1).encode(
         tooltip=tips("graders", "grades", "absolute", "relative")
     )
-    chart = alt.layer(lines_at([0.8], heights, axis="y"), line, dots).properties(width=width - 80, height=220)
+    chart = alt.layer(lines_at([0.8], heights, axis="y"), line, dots, width=width - 80, height=220)
     detail = (
         "Dot: how far a score would be the same if others had graded other tickets: 1 is fully, 0 is not at all. "
         "Dashed: "
@@ -186,7 +186,7 @@ def pilot(sizes: pl.DataFrame, *, effect: float = 5.0, width: int = WIDTH) -> An
         color=coloured("kind", {"there are so many agents": BLUE, "more than there are": GREY}, width),
         tooltip=tips("coached", "controls", "detectable", "power", "reason"),
     )
-    chart = alt.layer(lines_at([effect], heights, axis="y"), line, dots).properties(width=width - 80, height=200)
+    chart = alt.layer(lines_at([effect], heights, axis="y"), line, dots, width=width - 80, height=200)
     n = int(frame["n"].max() or 0)  # type: ignore[arg-type]
     detail = (
         f"Dot: the smallest gain that a pilot of this size finds in 4 of 5 cases. Dashed: a gain of {effect:g} points. "
@@ -220,7 +220,7 @@ def precision(plan: pl.DataFrame, *, half_width: float = 5.0, width: int = WIDTH
         tooltip=tips("agent_name", "n", "mean", "sd", "half_width_now", "needed", "more", "weeks_to_go"),
     )  # fmt: skip
     goal = lines_at([half_width], heights, axis="y")
-    chart = alt.layer(goal, line, dots).properties(width=width - 80, height=260)
+    chart = alt.layer(goal, line, dots, width=width - 80, height=260)
     needed = (1.959964 * sd / half_width) ** 2
     detail = (
         f"Line: single grades spread by {sd:.1f} points, the usual here; {needed:.0f} grades for +- {half_width:g}. "
@@ -244,7 +244,7 @@ def csat(link: pl.DataFrame, *, width: int = WIDTH) -> Any:
         tip=("scope", "n", "agents", "rho", "lo", "hi", "reason"),
     )  # fmt: skip
     zero = lines_at([0.0], scale)
-    chart = alt.layer(zero, bars, dots).properties(width=inner, height=alt.Step(34))
+    chart = alt.layer(zero, bars, dots, width=inner, height=alt.Step(34))
     detail = (
         "Dot: how closely better grades and happier customers go together, from 0 (not at all) to 1 (always); bar: "
         "where that may lie (95 %)."

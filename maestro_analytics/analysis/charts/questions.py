@@ -68,7 +68,7 @@ def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:
         heading = f"{rubric['rubric'].to_list()[0]}  (n={max(rubric['n'].to_list())} grades)"
         lines = textwrap.wrap(heading, max(16, int(inner / 8)))
         title = alt.TitleParams(lines, anchor="start", frame="group", fontSize=12, color=INK)
-        panels.append(alt.layer(bars, notes).properties(width=inner, height=alt.Step(21), title=title))
+        panels.append(alt.layer(bars, notes, width=inner, height=alt.Step(21), title=title))
     detail = (
         "Bar: points lost. At its end: how much of all the rubric's lost points this question and those above it make "
         "up. Blue: those that make up the first 80 %."
@@ -145,7 +145,7 @@ def agreement(questions: pl.DataFrame, *, show: int = 16, width: int = WIDTH) ->
         tip=("question", "rubric_name", "n", "agreement", "alpha", "lo", "hi", "kappa", "ac1", "reason"),
     )  # fmt: skip
     lines = lines_at([0.667, 0.8], scale, dash=(2, 4))
-    chart = alt.layer(lines, bars, dots).properties(width=inner, height=alt.Step(21))
+    chart = alt.layer(lines, bars, dots, width=inner, height=alt.Step(21))
     detail = (
         "Dot: agreement beyond chance; bar: where it may lie (95 %). Dotted lines: .67 and .80; from .80 on "
         f"graders agree well, below .67 they do not.{left}"

@@ -70,7 +70,7 @@ def caterpillar(ranking: pl.DataFrame, *, show: int = 40, width: int = WIDTH) ->
         "Dot: best guess of an agent's score; bar: where it may lie (95 %). Ring: the plain average. Dashed: the "
         f"average of all. Grey: it is not settled on which side of it they are.{left}"
     )
-    chart = alt.layer(rule, bars, rings, dots).properties(width=inner, height=alt.Step(20))
+    chart = alt.layer(rule, bars, rings, dots, width=inner, height=alt.Step(20))
     return finished(chart, question=question, detail=detail, width=width)
 
 
@@ -101,7 +101,7 @@ def group_scores(scores: pl.DataFrame, *, group: str = "team", show: int = 14, w
         colour=coloured("certain", {"enough grades": BLUE, "too few": GREY}, width),
         tip=(column, "n", "mean", "lo", "hi", "reason"),
     )  # fmt: skip
-    chart = alt.layer(bars, dots).properties(width=inner, height=alt.Step(24))
+    chart = alt.layer(bars, dots, width=inner, height=alt.Step(24))
     if group == "team" and "rubric_name" in drawn.columns and drawn["rubric_name"].n_unique() > 1:
         chart = chart.facet(
             row=alt.Row("rubric_name:N", header=_row_header(drawn["rubric_name"], inner)), spacing=14
@@ -250,7 +250,7 @@ def movers(changed: pl.DataFrame, *, show: int = 30, width: int = WIDTH) -> Any:
         colour=coloured("kind", {words[changed]: colour for changed, colour in COLOURS.items()}, width),
         tip=("name", "n_before", "n", "before", "after", "change", "lo", "hi", "reason"),
     )  # fmt: skip
-    chart = alt.layer(lines_at([0.0], scale), bars, dots).properties(width=inner, height=alt.Step(20))
+    chart = alt.layer(lines_at([0.0], scale), bars, dots, width=inner, height=alt.Step(20))
     moved = "points stricter or more lenient than" if of_graders else "points gained or lost since"
     detail = (
         f"n={int(drawn['n'].sum()):,} grades or answers. Dot: {moved} the period before; bar: where the change may lie "

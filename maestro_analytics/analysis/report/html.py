@@ -136,7 +136,11 @@ def chart(draw: Callable[[int], Any], *, says: str, mark: str) -> str:
         says: what the picture says; text.
         mark: an id of the page's own, so that the ids inside of the pictures are.
     """
-    both = {size: _drawn(draw(width), f"{mark}-{size}") for size, width in (("wide", WIDE), ("narrow", NARROW))}
+    from altair.utils import schemapi
+
+    # Not held against the schema: the tests do that, and here it is a third of the time.
+    with schemapi.debug_mode(False):
+        both = {size: _drawn(draw(width), f"{mark}-{size}") for size, width in (("wide", WIDE), ("narrow", NARROW))}
     caption = "".join(f'<span class="{size}">{text(detail)}</span>' for size, (_, detail) in both.items() if detail)
     return figure(both["wide"][0], both["narrow"][0], says=says, caption=caption)
 
@@ -144,11 +148,8 @@ def chart(draw: Callable[[int], Any], *, says: str, mark: str) -> str:
 def _drawn(chart: Any, mark: str) -> tuple[str, str]:
     """The chart as SVG that takes its colours from the page, and its subtitle, which the page sets itself."""
     import vl_convert
-    from altair.utils import schemapi
 
-    # Not held against the schema: the tests do that, and here it is a third of the time.
-    with schemapi.debug_mode(False):
-        spec: dict[str, Any] = chart.to_dict(validate=False)
+    spec: dict[str, Any] = chart.to_dict(validate=False)
     words = spec.pop("title", {})
     spec["config"] |= {"background": None, "aria": False}  # the figure has its label, its parts are hidden
     # Texts are measured with the font that vl-convert holds in memory, Liberation Sans: one from the disk takes twice
