@@ -30,12 +30,33 @@ and 5.9). The tables, one at a time: 30.5 s, 21.0 of them SQL, and 23.8 s, 15.0 
 that of before, at load 5 to 9: 48, 59 and 47 s before; 47, 47, 48, 40 and 40 s after. 8 s on two cores would be 16 s.
 Tables asked one after the other and three at a time take the same (40 s each).
 
+What paid after that, in processor seconds (user and system) of both versions in turn at load 5 to 10: a query of grades
+looks for incomplete exports only where it asks for `is_whole`, for people only where an agent or a team is chosen, and
+for a time zone only where it is not UTC. grader_cells 1.35 and 1.0, adjusted_trend 1.15 and 0.55, ticket_repeats 0.95
+and 0.6 (its grades are no longer written down first), score_counts 0.55 and 0.4, agent_scores 0.45 and 0.25,
+paired_answers 1.55 and 1.4, paired_scores 0.7 and 0.6; low_grades (1.0), benchmarks (1.8) and question_scores (3.0)
+about the same. SQL of the report 13.3 and 11.6. Pictures that are not held against altair's schema while they are
+built, nor copied for their size: the page 3.2 and 2.9. What is left, 20 s for the tables alone: SQL 11.6, other work
+8.4, of which 2.5 the kernel's, for memory that is touched for the first time; about 4 s for the page, of which 2 are
+vl-convert's, and 2 s for imports. The SQL keeps both cores busy (of question_scores one takes 1.6 of 2.7 s). So 8 s by
+the clock, 16 s on two cores, would take two fifths less work, not a better order of it.
+
+coaching_effect takes 0.45 s to make its panel of cells and 0.85 s for the comparison, half of it for matching anew
+120 times for its intervals. Its SQL takes 1.0 s of processor time on two cores: a ratio of 2 is out of reach without a
+coarser method.
+
+What did not pay then, in processor seconds: pairs of person and ticket found by their hash first (0.55 instead of
+0.59); benchmarks that bring answers together only for multi-select questions (0.2 of 1.6, for a longer query); answers
+chosen by ticket or date before they are joined by grade (0.6 instead of 0.45); memory that numpy keeps (0.8 of 20, by a
+setting of malloc); tables of the page made column by column (0.1 of 0.3); sums of rubrics by numpy in coaching_effect
+(0.1).
+
 What did not pay for question_scores: numbers for questions by a join on their three ids (3.6 instead of 2.9 s for the
-tally), dates that are compared only where `since` or `until` is set (no difference), and sums in the place of the tally
-(2.4 and 2.2 s: the number of groups counts, not what is added up). What did not pay elsewhere: comparing agents with
-those left out and not with those chosen, to spare a look-up where no filter is set (a tenth at most; with a team
-question_scores took 0.9 instead of 0.6 s); days without `date_trunc` (no difference); repeats of tickets without
-joining source and ticket to one text (0.2 of 1.0 s, for a longer query).
+tally; again 2.7 to 3.5 instead of 2.45), dates that are compared only where `since` or `until` is set (no difference),
+and sums in the place of the tally (2.4 and 2.2 s: the number of groups counts, not what is added up). What did not pay
+elsewhere: comparing agents with those left out and not with those chosen, to spare a look-up where no filter is set (a
+tenth at most; with a team question_scores took 0.9 instead of 0.6 s); days without `date_trunc` (no difference);
+repeats of tickets without joining source and ticket to one text (0.2 of 1.0 s, for a longer query).
 """
 
 from __future__ import annotations
