@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from maestro_analytics.sandbox import Sandbox
+from tests.commands import run_in
 
 ROOT = Path(__file__).parents[1]
 READMES = [ROOT / "README.md", *sorted((ROOT / "maestro_analytics").rglob("README.md"))]
@@ -47,7 +48,7 @@ def environment(account, tmp_path_factory):
         "MAESTRO_REQUESTS_PER_SECOND": "1000",
         "MAESTRO_REQUESTS_PER_MINUTE": "60000",
     }
-    subprocess.run(["maestro-analytics", "refresh", "--quiet"], env=given, cwd=folder, check=True)
+    assert run_in(given, "refresh", "--quiet", folder=folder).returncode == 0
     return given
 
 

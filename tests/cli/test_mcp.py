@@ -4,9 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-import anyio
 import pytest
-from mcp import Client, StdioServerParameters
 
 from maestro_analytics.assistant import answers
 from tests.cli.conftest import FORMULA
@@ -42,6 +40,9 @@ CALLS = {
 @pytest.fixture(scope="module")
 def spoken(data_folder, tmp_path_factory):
     """Everything asked in one session: the server's instructions, its tools, and the result of each of `CALLS`."""
+    import anyio  # as mcp, which takes 0.8 s to import: only the process that runs these tests needs them
+    from mcp import Client, StdioServerParameters
+
     folder = tmp_path_factory.mktemp("assistant")
     environment = {"MAESTRO_DATA": str(data_folder), "PYTHONPATH": str(ROOT)}
     parameters = StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "mcp"], env=environment, cwd=folder)
