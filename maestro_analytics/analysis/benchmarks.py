@@ -171,8 +171,8 @@ def calibration_sessions(
 ) -> Answer:
     """Do graders come closer to the agreed score from calibration to calibration?
 
-    One row per grader (or rubric and question) and month with a calibration review. A review is held against the final
-    of its ticket; where there is no final, against the mean of the other reviews of the ticket.
+    One row per grader (or rubric and question) and month with a calibration review. A review is held against the agreed
+    score of its ticket (`calibration_final`), and without one against the mean of the other reviews of the ticket.
 
     Columns
         group              String   the grader, or the question

@@ -130,7 +130,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("lock", "ok", f"held by {holder}: a refresh is running" if holder else "free")
     if not settings.database.exists():
-        yield Finding("database", "warning", f"{settings.database} is not there yet: run `maestro-analytics refresh`")
+        yield Finding("database", "warning", f"{settings.database} does not exist yet: run `maestro-analytics refresh`")
         return
     try:
         with open_published(settings.database) as qa:
