@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from maestro_analytics.cli import main
+from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.sandbox import Sandbox
 from tests import new_databases
 
@@ -97,6 +98,8 @@ def _become(given: Mapping[str, str], words: Sequence[str], folder: Path, stream
     time.tzset()
     if given.get("PYTHONWARNINGS") == "error":
         warnings.simplefilter("error")
+    # A sandbox's exports are ready at once. Commands poll it as `refresh --sandbox` does, not after two seconds first.
+    PollPace.__init__.__defaults__ = (0.1, PollPace.factor, PollPace.longest_seconds)
     os.chdir(folder)
     sys.argv = ["maestro-analytics", *words]
     main()

@@ -106,7 +106,7 @@ def refresh(
       maestro-analytics refresh --sandbox
     """
     from maestro_analytics.exports import PollPace
-    from maestro_analytics.settings import Settings, is_loopback
+    from maestro_analytics.settings import Settings
 
     kinds = choices(only, option="--only", known=tuple(TABLES_OF))
     first, end = moment_of(since, name="--since"), moment_of(until, name="--until")
@@ -128,8 +128,7 @@ def refresh(
             forget=forget,
             wait_seconds=wait,
             deadline_seconds=deadline,
-            # A server on this machine is a sandbox, whose exports are ready at once.
-            pace=PollPace(first_seconds=0.1) if is_loopback(settings.host) else None,
+            pace=PollPace(first_seconds=0.1) if sandbox else None,
         )
     code = _exit_code(report, has_gaps=bool(report.gaps))
     if quiet and code:
