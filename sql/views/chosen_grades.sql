@@ -7,7 +7,6 @@
 -- rubric      varchar      optional, a rubric's name or id
 -- source      varchar      optional, a helpdesk
 -- grade_type  varchar      optional, default: any
--- Where neither agent nor team is set, the list of people is empty, which is quicker than to look everybody up in it.
 select *
 from scored_grades
 where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
@@ -22,6 +21,7 @@ where coalesce(date_reported_as, timestamptz '1970-01-01T00:00:00Z')
         or person_id in (
             select person_id
             from filtered_people
+            -- An empty list is quicker to look in than one of everybody.
             where coalesce(getvariable('agent'), '') <> '' or coalesce(getvariable('team'), '') <> ''
         )
     )
