@@ -15,24 +15,25 @@ What paid on Spark, in processor time of the JVM at 4 million answers on busy co
 
 What did not: four partitions after exchanges, no adaptive execution, the parallel collector; Java's first compiler
 alone takes a quarter to two fifths less for small answers and a seventh more for question_scores. In a session that
-has answered for minutes, small answers take a third of what the second takes, since Java has compiled Spark's planner
-by then: agent_scores 0.71 s against DuckDB's 0.08, score_trend 0.72 against 0.18 (load 5 to 10, the least of six).
-There, in processor time (0.84 and 1.18 s): steps over few rows computed up to three times instead of kept, 0.73 and
-1.04 s, but a tenth more for the queries of tests/lake; two partitions where few rows are read, 0.84 and 1.26 s; names
-after `with` in one query rather than a view for each step, 0.88 and 1.13 s. Translating a query takes 13 ms, asking
-DuckDB for its columns 17 ms.
+has answered agent_scores and score_trend for minutes, they take 0.71 and 0.72 s (load 5 to 10, the least of six),
+since Java has compiled Spark's planner by then; in half a minute each, 1.60 and 0.66 s (load 5). After minutes, in
+processor time (0.84 and 1.18 s): steps over few rows computed up to three times instead of kept, 0.73 and 1.04 s, but
+a tenth more for the queries of tests/lake; two partitions where few rows are read, 0.84 and 1.26 s; names after `with`
+in one query rather than a view for each step, 0.88 and 1.13 s. Translating a query takes 13 ms, asking DuckDB for its
+columns 17 ms.
 
 Where a write of 4 million answers alone spends processor time: 3.1 s, with deltalake's writer 5.7 s (the least of ten
-and of three; by the clock 3.3 and 6.5 s at load 5). Of those 3.1: looking for changes 0.6 (1.1 before, half of it for
-a calendar of time zones), reading 0.6, Parquet 1.2 and more for the rest. A month that changed, without looking for
-it: 0.3 s, before 0.5 s. What paid: one file a month from a query of that month, so that nothing divides rows (1.7 s of
-4.8); no columns without a value (nine of 25 here: a third of reading, a sixth of writing); no statistics of texts
+and of three, load 5; by the clock 2.4 and 3.0 s at load 2). Of those 3.1: looking for changes 0.6 (1.1 before, half of
+it for a calendar of time zones), reading 0.6, Parquet 1.2 and more for the rest. A month that changed, without looking
+for it: 0.3 s, before 0.5 s. What paid: one file a month from a query of that month, so that nothing divides rows (1.7
+s of 4.8); no columns without a value (nine of 25 here: a third of reading, a sixth of writing); no statistics of texts
 other than numbers of tickets (a quarter of writing); one batch is read while the one before it is written. 20 million
-answers take 16 s of processor time (load 6): 8 s on two cores of which none ever waits.
+answers take 10.8 s by the clock (load 2) and 16 s of processor time (load 6): 8 s on two cores of which none ever
+waits.
 
 What did not: DuckDB's `copy` of each month, 4.1 s with any codec; polars, 4.7 s; ZSTD's level 3 takes as long as its
 level 1 for files 8 % smaller, Snappy and LZ4 a tenth less for files 60 to 90 % larger; two files a month, by a thread
-each, 3.3 s and no gain by the clock at load 5 (not measured on quiet cores).
+each, 3.3 s, and by the clock 2.5 and 2.6 s instead of 2.4 and 2.7 s (load 1 to 2).
 """
 
 from __future__ import annotations
