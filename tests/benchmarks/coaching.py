@@ -5,8 +5,9 @@
 Prints the first run, one an hour later, and one that reads every slice again, as the first of each day does. The points
 come from a server of this benchmark, 500 on a page, 110 created each day.
 
-Measured with 200,000 points on 2 busy cores: first run 405 requests, 290 MiB; an hour later 10 requests, 276 MiB; all
-slices again 408 requests, 278 MiB. It was 455 MiB before lists landed batch by batch and before commands stopped
+Measured with 200,000 points on 2 quiet cores: first run 404 requests, 15.3 s, 290 MiB; an hour later 10 requests, 10.6
+s, 274 MiB (16.7 s before lists of ids were read at once and texts for reasons only where they are needed); all slices
+again 407 requests, 17.2 s, 275 MiB. It was 455 MiB before lists landed batch by batch and before commands stopped
 importing pandas, hypothesis and scipy. About 190 MiB of it is there once the database is open.
 """
 

@@ -28,8 +28,8 @@ it for a calendar of time zones), reading 0.6, Parquet 1.2 and more for the rest
 for it: 0.3 s, before 0.5 s. What paid: one file a month from a query of that month, so that nothing divides rows (1.7
 s of 4.8); no columns without a value (nine of 25 here: a third of reading, a sixth of writing); no statistics of texts
 other than numbers of tickets (a quarter of writing); one batch is read while the one before it is written. 20 million
-answers take 10.8 s by the clock (load 2) and 16 s of processor time (load 6): 8 s on two cores of which none ever
-waits.
+answers take 10.8 and 13.0 s by the clock (load 2 and 1) and 16 s of processor time (load 6): 8 s on two cores of which
+none ever waits.
 
 What did not: DuckDB's `copy` of each month, 4.1 s with any codec; polars, 4.7 s; ZSTD's level 3 takes as long as its
 level 1 for files 8 % smaller, Snappy and LZ4 a tenth less for files 60 to 90 % larger; two files a month, by a thread

@@ -6,10 +6,10 @@
     python -m tests.benchmarks.landing --rounds 3             in turn, and the median of each
     python -m tests.benchmarks.landing --redelivery 20000000  grades delivered again onto so many answers; publishing
 
-Measured on 2 quiet cores: 2 million answers in 1.10 times the floor's seconds and 1.16 times its processor time (1.18
-to 1.31 and 1.21 to 1.29 before; runs of the same code differ by a tenth), 701 MiB instead of 855. 16 million answers,
-one run of each: 66 s and the floor 81 s (0.82 times, of processor time 0.95), an hour later 63 and 60 s (1.04 and
-1.21), a day before 74 and 65 s (1.13 and 1.29). 941 to 948 MiB instead of 1,433 to 1,611, and 1,078 before.
+Measured on 2 quiet cores: 2 million answers in 1.07 times the floor's seconds and 1.11 times its processor time (1.10
+and 1.16 in another sitting of the same code), 703 MiB instead of 861. 16 million answers, one run of each in three
+sittings: 55 s and the floor 58 s (0.95 times, of processor time 1.07), 63 and 60 s (1.04 and 1.21), 66 and 81 s (0.82
+and 0.95). 941 to 948 MiB instead of 1,433 to 1,611.
 
 Processor time of 2 million answers, each step by itself: parsing 2.2 s, texts to values 1.6 s (2.0 s before guarded
 moments were cut out without looking for null words first), keys 0.3 s, checks 0.3 s, staged Parquet 1.5 s, the insert

@@ -27,7 +27,7 @@ A replay reads and lands small files of a kind together. Measured with --replay-
     6 days                   289 files         11 ms               18 ms       10
     30 days                1,441 files         12 ms               61 ms       12
     365 days              17,521 files         14 ms               28 ms       10   8.2 minutes, database 70.0 MiB
-    365 days              17,521 files         11 ms               10 ms        1   3.0 minutes, peak 718 MiB
+    365 days              17,521 files          9 ms                8 ms        1   2.4 minutes, peak 718 MiB
 """
 
 from __future__ import annotations
