@@ -97,6 +97,8 @@ class _Pass:
     last_ids: deque[str] = field(default_factory=lambda: deque(maxlen=LONGEST_OVERLAP))
     count: int = 0
     total: int | None = None
+    firsts: set[int] = field(default_factory=set)
+    """Every startIndex that the first record of the list seems to have."""
 
     def add(self, records: list[dict[str, Any]]) -> None:
         identities = [_identity(record) for record in records]
@@ -107,6 +109,11 @@ class _Pass:
 
     def is_whole(self) -> bool:
         return self.total is None or self.total == len(self.ids)
+
+    def is_sure(self) -> bool:
+        """Whether the pages fit each other. A list from which a record went between two pages looks as if its first
+        record had another startIndex."""
+        return self.overlap and len(self.firsts) <= 1
 
 
 class Pages:
@@ -174,7 +181,7 @@ class Pages:
                 overlap = overlap and not (earlier is not None and earlier.total == this.total)
                 earlier, why = this, str(changed)
                 continue
-            if this.is_whole() and (overlap or (earlier is not None and _same(earlier, this))):
+            if this.is_whole() and (this.is_sure() or (earlier is not None and _same(earlier, this))):
                 return
             why = f"totalResults is {this.total}, and {len(this.ids)} records came"
             earlier = this
@@ -195,9 +202,11 @@ class Pages:
         first_index = 0
         for _ in range(MOST_PAGES):
             overlap = 1 if this.overlap and this.count > 0 else 0
-            total, page = self._page(endpoint, filters, this.count - overlap + first_index, stop)
+            total, starts_at, page = self._page(endpoint, filters, this.count - overlap + first_index, stop)
             if this.count == 0:
                 this.total = total
+                if starts_at == 1:  # of what was asked for as 0
+                    this.firsts.add(1)
                 if most_requests is not None and _requests_needed(total, len(page)) > most_requests:
                     raise LongList
             elif total != this.total:
@@ -207,6 +216,8 @@ class Pages:
                 # The page repeats only known records: the server's startIndex is 1-based.
                 first_index = 1
                 continue
+            if overlap:
+                this.firsts.add(first_index + repeated - 1)
             fresh = {_identity(record) for record in page[repeated:]}
             if fresh and fresh <= this.ids and not this.overlap:
                 raise InconsistentPages(
@@ -226,7 +237,7 @@ class Pages:
 
     def _page(
         self, endpoint: Endpoint, filters: Mapping[str, Any], start: int, stop: threading.Event | None
-    ) -> tuple[int | None, list[dict[str, Any]]]:
+    ) -> tuple[int | None, int | None, list[dict[str, Any]]]:
         first = self._sizes.get(endpoint, PAGE_SIZES[0])
         sizes = [size for size in PAGE_SIZES if size <= first]
         while True:
@@ -238,7 +249,7 @@ class Pages:
                     raise
                 continue
             self._sizes[endpoint] = size
-            return _total(answer), _resources(endpoint, answer)
+            return _number(answer, "totalResults"), _number(answer, "startIndex"), _resources(endpoint, answer)
 
 
 def _requests_needed(total: int | None, page_size: int) -> int:
@@ -270,10 +281,10 @@ def _identity(record: dict[str, Any]) -> str:
     return str(identity) if identity not in (None, "") else json.dumps(record, sort_keys=True, default=str)
 
 
-def _total(answer: Any) -> int | None:
-    """`totalResults`; None if the answer has none."""
+def _number(answer: Any, name: str) -> int | None:
+    """A number of the answer, also where it is written as text; None if the answer has none."""
     try:
-        return int(answer["totalResults"])
+        return int(answer[name])
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from maestro_analytics import errors
@@ -134,6 +134,14 @@ def test_a_total_that_never_matches_is_an_error():
         read(Short("abcdef"))
 
 
+def test_a_server_that_counts_from_0_and_names_the_first_page_1_is_read():
+    class PageNumber(PagedList):
+        def send(self, endpoint, parameters=None, *, stop=None):
+            return super().send(endpoint, parameters) | {"startIndex": 1}
+
+    assert list("abcdef") == read(PageNumber("abcdef", cap=3))
+
+
 def test_a_list_in_another_order_each_time_is_read_until_two_passes_agree():
     class Shuffled(PagedList):
         """Pages do not fit each other, but each pass of two pages shows every record."""
@@ -184,6 +192,7 @@ REMOVE = st.tuples(st.just("remove"), st.integers(0, 40))
 CHANGES = st.lists(st.lists(st.one_of(INSERT, REMOVE), max_size=3), max_size=12)
 
 
+@example(size=3, cap=2, changes=[[("insert", 2), ("remove", 0)]], first_index=1)
 @given(size=st.integers(0, 30), cap=st.integers(2, 9), changes=CHANGES, first_index=st.sampled_from([0, 1]))
 def test_no_record_that_was_there_all_the_time_is_missed(size, cap, changes, first_index):
     """Whatever comes and goes between two pages: what is returned holds every record that was in the list from the
