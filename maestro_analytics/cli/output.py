@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from io import BytesIO
@@ -18,7 +18,7 @@ import typer
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.extras import require
 from maestro_analytics.files import write_whole
-from maestro_analytics.text import cells_of, harmless, rows_of, table_lines, text_of
+from maestro_analytics.text import one_line, rows_of, shortened, table_lines, text_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +30,8 @@ SCHEMA_VERSION = 1
 
 MOST_ROWS = 200
 """How many rows of a table people are shown."""
+LONGEST_CELL = 60
+"""How many letters of a cell are written where no terminal wraps it."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
@@ -149,12 +151,40 @@ def check_destination(form: Format, output: Path | None, *, for_spreadsheets: bo
 
 def write(frame: pl.DataFrame, form: Format, *, output: Path | None = None, for_spreadsheets: bool = False) -> None:
     """Write `frame` to standard output, or to the file `output`."""
-    if form is Format.TABLE and output is None:
-        print(_table(frame, width=get_terminal_size().columns if sys.stdout.isatty() else None))
-        more = f", of which {MOST_ROWS} are shown" if frame.height > MOST_ROWS else ""
-        print(f"{frame.height} rows{more}", file=sys.stderr)
-        return
-    write_content(_content(frame, form, for_spreadsheets=for_spreadsheets), output)
+    if form is Format.TABLE:
+        first = frame.head(MOST_ROWS + 1).rows()
+        rows = [[None if value is None else text_of(value) for value in row] for row in first]
+        write_table(frame.columns, rows, [dtype.is_numeric() for dtype in frame.schema.values()], output=output)
+    else:
+        write_content(_content(frame, form, for_spreadsheets=for_spreadsheets), output)
+
+
+def write_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str | None]],
+    are_numbers: Sequence[bool],
+    *,
+    output: Path | None = None,
+) -> None:
+    """Write the first `MOST_ROWS` of `rows` as a table to standard output, or to the file `output`.
+
+    On a terminal cells wrap where the table is wider than that, or each row becomes a list. Elsewhere a row is a line,
+    and long texts are cut.
+
+    Args:
+        are_numbers: of each column, whether its cells are numbers, which stand to the right.
+    """
+    on_terminal = output is None and sys.stdout.isatty()
+    longest, width = (sys.maxsize, get_terminal_size().columns) if on_terminal else (LONGEST_CELL, sys.maxsize)
+    shown = [["null" if cell is None else shortened(cell, longest) for cell in row] for row in rows[:MOST_ROWS]]
+    # Text of the vendor must not steer the terminal: neither cells nor column names.
+    names = [one_line(name) for name in headings]
+    lines = table_lines(names, shown, width=width, to_the_right=are_numbers) if names else []
+    write_content("".join(f"{line}\n" for line in lines), output)
+    if len(rows) > MOST_ROWS:
+        print(f"the first {MOST_ROWS} rows; --format csv writes all", file=sys.stderr)
+    else:
+        print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", file=sys.stderr)
 
 
 def write_content(content: str | bytes, output: Path | None) -> None:
@@ -179,8 +209,6 @@ def _content(frame: pl.DataFrame, form: Format, *, for_spreadsheets: bool) -> st
         return buffer.getvalue()
     if form is Format.JSON:
         return json.dumps(rows_of(frame), ensure_ascii=False) + "\n"
-    if form is Format.TABLE:
-        return _table(frame) + "\n"
     return csv_text(frame, for_spreadsheets=for_spreadsheets)
 
 
@@ -198,27 +226,3 @@ def csv_text(frame: pl.DataFrame, *, for_spreadsheets: bool = False) -> str:
     from maestro_analytics.cli.spreadsheet import BOM, without_formulas
 
     return BOM + without_formulas(flat).write_csv(datetime_format=CSV_MOMENT)
-
-
-def _table(frame: pl.DataFrame, *, width: int | None = None) -> str:
-    """The first `MOST_ROWS` rows; where that is wider than `width`, cells wrap, or each row becomes a list."""
-    import polars as pl
-
-    with pl.Config(
-        tbl_rows=MOST_ROWS,
-        tbl_cols=-1,
-        tbl_hide_dataframe_shape=True,
-        tbl_hide_column_data_types=True,
-        fmt_str_lengths=60,
-        tbl_width_chars=-1,
-    ):
-        # Text of the vendor must not steer the terminal: neither cells, nor what lists hold, nor column names.
-        shown = harmless(str(frame))
-    if width is None or not frame.width or max(cells_of(line) for line in shown.splitlines()) <= width:
-        return shown
-    numbers = [dtype.is_numeric() for dtype in frame.schema.values()]
-    columns = [
-        ["null" if value is None else text_of(value) for value in column.to_list()] for column in frame.head(MOST_ROWS)
-    ]
-    rows = list(zip(*columns, strict=True))
-    return "\n".join(table_lines(frame.columns, rows, width=width, to_the_right=numbers))

@@ -18,6 +18,11 @@ from maestro_analytics.errors import SettingsError, UnreadableFile
 CATALOG = "maestro"
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 MOMENT = "timestamp with time zone"
+NUMBERS = {
+    *("tinyint", "smallint", "integer", "bigint", "hugeint", "bignum", "float", "double", "decimal"),
+    *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"),
+}
+"""Types of numbers, as `DuckDBPyType.id` names them."""
 UTC_SESSION = "set TimeZone = 'UTC'"
 """A session that is not in UTC moves rows between days."""
 STORAGE_VERSION = "v1.2.0"
@@ -133,6 +138,23 @@ def scalar(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters
     """The one value of a query that gives one row of one column; None without a row."""
     rows = connection.execute(query, params).fetchall()
     return rows[0][0] if rows else None
+
+
+def text_rows(
+    connection: duckdb.DuckDBPyConnection, query: str, *, limit: int
+) -> tuple[list[str], list[tuple[str | None, ...]], list[bool]]:
+    """The first `limit` rows of a query, each value as DuckDB writes it.
+
+    Returns:
+        The columns' names, the rows, and of each column whether its values are numbers.
+    """
+    relation = connection.sql(query)
+    if relation is None:  # a statement that returns no rows, such as SET
+        return [], [], []
+    # By position, because two columns may have one name.
+    as_text = ", ".join(f"#{at}::varchar" for at, _ in enumerate(relation.columns, 1))
+    shown = relation.limit(limit).project(as_text).fetchall()
+    return relation.columns, shown, [kind.id in NUMBERS for kind in relation.types]
 
 
 def rows(connection: duckdb.DuckDBPyConnection, query: str, params: Parameters = None) -> list[dict[str, Any]]:

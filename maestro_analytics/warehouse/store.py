@@ -25,6 +25,7 @@ from maestro_analytics.warehouse.connection import (
     rows,
     scalar,
     text_literal,
+    text_rows,
 )
 from maestro_analytics.warehouse.sql_files import add_missing_views, query_with_variables
 
@@ -287,6 +288,11 @@ class Store:
         `pip install 'maestro-analytics[pandas]'`.
         """
         return self._frame(query, params, limit=limit)
+
+    def sql_as_text(self, query: str, *, limit: int) -> tuple[list[str], list[tuple[str | None, ...]], list[bool]]:
+        """The first `limit` rows of any SQL query as text; see `connection.text_rows`."""
+        with self._turn:
+            return text_rows(self._session, query, limit=limit)
 
     def interrupt(self) -> None:
         """End the query that another thread runs; it raises `duckdb.InterruptException` there."""

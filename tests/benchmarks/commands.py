@@ -14,10 +14,10 @@ the version before (in brackets), and its ratio to both libraries, which took 0.
 
 What went: pyarrow with numpy (0.10 s) from every result, because polars reads the stream that DuckDB offers (1 million
 answers of 25 columns: as fast, and 828 instead of 871 MiB; materialized first, 1,407 MiB); polars (0.13 s) where no
-frame is needed; pydantic-settings (0.08 s). What `sql` still has on top of both libraries: typer with pydantic and our
-own modules 0.14 s, opening the file 0.07 s. Not worth its code: less frequent garbage collection while modules are
-imported (3 to 5 %), no search for plugins of pydantic (0.015 s). Once open, a repr takes no time and the HTML of a
-notebook 0.07 s.
+frame is needed, such as the table that `sql` prints (0.51 and 0.37 s, in turns); pydantic-settings (0.08 s). What `sql`
+still has on top of DuckDB: typer with pydantic and our own modules 0.14 s, opening the file 0.07 s. Not worth its code:
+less frequent garbage collection while modules are imported (3 to 5 %), no search for plugins of pydantic (0.015 s).
+Once open, a repr takes no time and the HTML of a notebook 0.07 s.
 
 `make demo` of a fresh clone, with packages in the cache: 33 s of processor time (42 s), of which installing 5 s (9 s).
 """

@@ -66,6 +66,14 @@ def test_a_table_shows_no_control_character(capsys):
     assert "red" in shown
 
 
+def test_a_table_has_the_first_rows_and_says_so_and_one_line_a_row_where_no_terminal_wraps_it(capsys):
+    write(pl.DataFrame({"number": range(201), "text": ["a  b\n" + "c" * 60] * 201}), Format.TABLE)
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert lines[:4] == ["number  text", "──────  " + "─" * 60, f"     0  a b {'c' * 55}…", f"     1  a b {'c' * 55}…"]
+    assert (len(lines), printed.err) == (202, "the first 200 rows; --format csv writes all\n")
+
+
 def test_parquet_is_the_frame_itself(capfdbinary, monkeypatch):
     buffer = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer))

@@ -62,18 +62,20 @@ large = "polars", "pyarrow", "numpy", "pandas", "pandera", "scipy", "altair", "r
 def imported(): return [name for name in large if name in sys.modules]
 qa = ma.open()
 qa.overview().text()
+print(qa.sql_as_text("select 1.50 as n, null as o, ['a'] as ids", limit=1), imported())
 print(repr(qa), imported())
 print(qa.sql("select 1 as n, timestamptz '2026-01-01T00:00:00Z' as at, ['a'] as ids").rows(), imported())
 """
 
 
-def test_a_repr_and_the_overview_import_no_polars_and_a_query_no_pyarrow(data):
+def test_a_repr_the_overview_and_text_import_no_polars_and_a_query_no_pyarrow(data):
     """Each takes a tenth of a second; nothing is printed at the end of the process."""
     data.land_rows(total_scores=[TOTAL])
     data.master.publish()
     environment = {**os.environ, "MAESTRO_DATA": str(data.folder)}
     done = subprocess.run([sys.executable, "-c", IMPORTED], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
+        "(['n', 'o', 'ids'], [('1.50', None, '[a]')], [True, False, False]) []",
         f"<Store {data.folder}/maestro.duckdb> []",
         "[(1, datetime.datetime(2026, 1, 1, 0, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), ['a'])] ['polars']",
     ]
