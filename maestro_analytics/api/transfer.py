@@ -11,7 +11,7 @@ import gzip
 import os
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -226,7 +226,8 @@ class _Fetch:
         self._part = part
         self._stop = stop
         self._on_bytes = on_bytes
-        self._validator: str | None = None
+        self._announced: Mapping[str, str] = {}
+        """Headers of the last answer that began at the first byte."""
         self.have = 0
 
     def attempt(self) -> None:
@@ -249,11 +250,9 @@ class _Fetch:
                 raise _Broken(f"{host_and_path(self._url)} sent another part of the file than was asked for")
             if response.status_code == 200:
                 self.have = 0
+                self._announced = response.headers
             # gzip is unpacked at the end, so that a wrong label does no harm and a broken download can go on.
             encoded = response.headers.get("Content-Encoding", "").lower() not in ("", "identity", "gzip", "x-gzip")
-            tag = response.headers.get("ETag", "")
-            # A weak tag does not promise the same bytes, and an encoded body has other offsets than the file.
-            self._validator = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
             self._write(response, encoded=encoded)
 
     def finish(self) -> Downloaded:
@@ -297,8 +296,10 @@ class _Fetch:
         headers = {"Accept-Encoding": "identity"}
         if self.have:
             headers["Range"] = f"bytes={self.have}-"
-            if self._validator:
-                headers["If-Range"] = self._validator
+            # A weak tag does not promise the same bytes.
+            tag = self._announced.get("ETag", "W/")
+            if validator := self._announced.get("Last-Modified") if tag.startswith("W/") else tag:
+                headers["If-Range"] = validator
         url = self._url
         for _ in range(REDIRECTS + 1):
             failure = ""
@@ -318,7 +319,15 @@ class _Fetch:
         raise _Broken(f"{host_and_path(self._url)} redirects too many times")
 
     def _continues(self, response: requests.Response) -> bool:
-        return response.headers.get("Content-Range", "").replace(" ", "").startswith(f"bytes{self.have}-")
+        """Whether a part begins where the file broke off, and is of the same file as far as headers tell."""
+        place, _, size = response.headers.get("Content-Range", "").replace(" ", "").partition("/")
+        facts = (
+            (self._announced.get("Content-Length"), size),
+            (self._announced.get("ETag"), response.headers.get("ETag")),
+        )
+        return place.startswith(f"bytes{self.have}-") and all(
+            not before or not now or now == "*" or before == now for before, now in facts
+        )
 
     def _write(self, response: requests.Response, *, encoded: bool) -> None:
         announced = _number(response.headers.get("Content-Length"))

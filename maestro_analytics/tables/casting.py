@@ -23,6 +23,8 @@ from maestro_analytics.tables.columns import UTC_MOMENT, Role
 
 NULL_WORDS = ("", "N/A", "Unknown")
 
+_QUOTED_LIST = r"""^\s*\[\s*(".*"|'.*')\s*\]\s*$"""
+_LIST_MARK = r"""^\s*\[\s*["']|["']\s*,\s*["']|["']\s*\]\s*$"""
 NO_ID = ("undefined", "null", "none", "nan", "n/a", "unknown", "0", "-", "[]", "")
 """Words, in lower case, that stand for no id in a list of ids; taken as ids they would make one person of many."""
 
@@ -107,9 +109,16 @@ def flag(column: pl.Expr) -> pl.Expr:
 
 
 def id_list(column: pl.Expr) -> pl.Expr:
-    """Comma-separated ids, each once and in the order of the text, without the words of `NO_ID`; null for no id."""
+    """Comma-separated ids, each once and in the order of the text, without the words of `NO_ID`; null for no id.
+
+    A list of quoted ids in brackets, as in JSON, is read too.
+    """
+    is_quoted = column.str.contains(_QUOTED_LIST)
     ids = (
-        column.str.split(",")
+        pl.when(is_quoted)
+        .then(column.str.replace_all(_LIST_MARK, ","))
+        .otherwise(column)
+        .str.split(",")
         .list.eval(pl.element().str.strip_chars())
         .list.eval(pl.element().filter(~pl.element().str.to_lowercase().is_in(NO_ID)))
         .list.unique(maintain_order=True)

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import duckdb
+import polars as pl
 
 from maestro_analytics.errors import InvalidArgument, UnreadableFile, nearest_names
 from maestro_analytics.files import is_zip, sha256_of, write_atomically
 from maestro_analytics.tables.archive import BROKEN_ARCHIVE, Member, members_of
+from maestro_analytics.tables.casting import id_list
 from maestro_analytics.tables.csv_rows import records_of
 from maestro_analytics.tables.headers import HEADER_BOUND, find_header, match
 from maestro_analytics.tables.schemas import EXPORT_TABLES
@@ -100,8 +102,9 @@ class Subject:
         ticket = fields.get("gradable_id") or fields.get("gradableId")
         if self.is_ticket and ticket is not None:
             return ticket in self.ids and (fields.get("source") or self.source) == self.source
-        listed = re.split(r"[,\s]+", str(fields.get("agent_ids") or ""))
-        agents = {str(fields.get("agent_id") or fields.get("agentId")), *listed}
+        agents = {str(fields.get("agent_id") or fields.get("agentId"))}
+        if listed := fields.get("agent_ids"):
+            agents.update(pl.select(id_list(pl.lit(str(listed))).explode()).to_series())
         if not self.is_ticket and not agents.isdisjoint(self.ids):
             return True
         return re.search(self.pattern, text) is not None

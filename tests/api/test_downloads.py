@@ -111,6 +111,19 @@ def test_a_file_that_changed_meanwhile_is_downloaded_from_its_start(host, reply,
     assert new == part.read_bytes()
 
 
+@pytest.mark.parametrize("told", [{"etag": '"v2"'}, {"size": len(BYTES) + 9}], ids=str)
+def test_a_part_of_a_file_that_changed_meanwhile_is_not_appended(host, reply, files, part, told):
+    """A store that ignores If-Range sends a part of the new file; its tag or its length tells."""
+    new = BYTES[::-1]
+    size = f"bytes 1000-{len(new) - 1}/{told.get('size', len(new))}"
+    other = reply(206, new[1000:], headers={"Content-Range": size, "ETag": told.get("etag", '"v1"')})
+    host.on("GET /file", *ranged(reply, cuts=[1000]), other, *ranged(reply, new, cuts=[None], etag='"v2"'))
+
+    files.download(f"{host.url}/file", part)
+
+    assert new == part.read_bytes()
+
+
 @pytest.mark.parametrize("broken", [{"cut": 100}, {"reset": True}, {"status": 503}, {"status": 500}], ids=str)
 def test_a_download_without_progress_is_given_up_after_two_minutes(host, reply, files, part, broken, clock):
     host.on("GET /file", reply(body=BYTES, **broken))

@@ -197,11 +197,18 @@ def test_a_grade_deleted_in_one_file_is_deleted_in_a_file_without_the_flag(read)
     }
 
 
-def test_ids_that_are_words_for_no_id(read):
-    words = ["undefined", "null", "None", "0", "-", "[]", "", "A1"]
+def test_lists_of_ids_and_words_for_no_id(read):
+    words = ["undefined", "null", "None", "0", "-", "[]", "", "A1", "A1, b c,A1", '["A1", "0","b c"]', "['A1']", "[A1]"]
     rows = [{"group_id": "g", "agent_email": f"{n}@x", "agent_ids": word} for n, word in enumerate(words)]
-    groups = read(text("agent_groups", *rows), kind="groups")
-    assert rows_of(groups, "agent_groups")["agent_ids"].to_list() == [None] * 7 + [["A1"]]
+    groups = read(text("agent_groups", *rows, delimiter=";"), kind="groups")
+    assert rows_of(groups, "agent_groups")["agent_ids"].to_list() == [
+        *[None] * 7,
+        ["A1"],
+        ["A1", "b c"],
+        ["A1", "b c"],
+        ["A1"],
+        ["[A1]"],
+    ]
 
 
 @pytest.mark.parametrize("size", [9 << 20, 5 << 20])

@@ -44,7 +44,8 @@ def fill(data: DataFolder) -> None:
     newer["total_scores"].append(broken)
     data.land_rows(week=1, **newer)
     members = [
-        {"group_id": "g", "group_name": "A", "agent_ids": "8800417,9900417"} | GONE,
+        {"group_id": "g", "group_name": "A", "agent_ids": "8800417,9900417,Q 17"} | GONE,
+        {"group_id": "h", "group_name": "B", "agent_ids": "Q 17"},
         {"group_id": "g", "group_name": "A", "agent_ids": "0072999", "agent_name": "Harrison Charles"},
     ]
     data.land(csv_text("agent_groups", members).encode(), kind="groups")
@@ -88,7 +89,7 @@ def holding(folder: Path, words: list[str]) -> set[tuple[str, str]]:
     return {(word, name) for name, content in bytes_of(folder) for word in words if word.encode() in content}
 
 
-PERSON_WORDS = ["8800417", "9900417", "Marla Quist", "marla.quist@example.com"]
+PERSON_WORDS = ["8800417", "9900417", "Q 17", "Marla Quist", "marla.quist@example.com"]
 TICKET_WORDS = ["Ottilie", "77001234"]
 
 
