@@ -94,7 +94,7 @@ def changes(
     Source: sql/queries/grader_cells.sql, agent_scores.sql, question_scores.sql, team_members.sql. Errors: see
     `Filters`; InvalidArgument where `against` is not before `since`.
     """
-    choice, older = two_periods(store, Choice.of(store, filters), against)
+    choice, older, _ = two_periods(store, Choice.of(store, filters), against)
     if older is None:
         table = pl.DataFrame(schema=CHANGES)
     elif by == "agent":
@@ -117,11 +117,13 @@ def changes(
     )
 
 
-def two_periods(store: Store, choice: Choice, against: datetime | date | str | None) -> tuple[Choice, Choice | None]:
-    """The newer period and the older one; None where there are no dated grades."""
+def two_periods(
+    store: Store, choice: Choice, against: datetime | date | str | None
+) -> tuple[Choice, Choice | None, date | None]:
+    """The newer period, the older one, and the day of the newest grade; None where there are no dated grades."""
     newest = scored_cells(store, choice)["day"].max()
     if not isinstance(newest, date):
-        return choice, None
+        return choice, None, None
     zone = ZoneInfo(choice.week_zone)
     end = choice.until or datetime.combine(newest + timedelta(days=1), time(), zone)
     since = choice.since or datetime.combine(newest - timedelta(days=DAYS - 1), time(), zone)
@@ -131,7 +133,7 @@ def two_periods(store: Store, choice: Choice, against: datetime | date | str | N
         raise InvalidArgument(f"no period as long lies before since ({since.isoformat()}): give against") from None
     if start >= since:
         raise InvalidArgument(f"against ({start.isoformat()}) must be before since ({since.isoformat()})")
-    return replace(choice, since=since), replace(choice, since=start, until=since)
+    return replace(choice, since=since), replace(choice, since=start, until=since), newest
 
 
 def _cells(store: Store, choice: Choice, older: Choice) -> pl.DataFrame:
@@ -346,7 +348,7 @@ def overall(
 
     Source: sql/queries/agent_scores.sql, grader_cells.sql. Errors: see `Filters`.
     """
-    choice, older = two_periods(store, Choice.of(store, filters), None)
+    choice, older, newest = two_periods(store, Choice.of(store, filters), None)
     question = "Did the score and the pass rate of everyone change?"
     if older is None:
         return Answer.of(pl.DataFrame(schema=OVERALL), choice, question=question)
@@ -371,7 +373,7 @@ def overall(
         reason = f"{fewer} grades in one of the periods: fewer than {min_n}"
     elif agents < FEWEST_CLUSTERS:
         reason = f"{agents} agents: too few to allow for differences between them"
-    shared = _days(choice, older, newest=scored_cells(store, choice)["day"].max()) | {
+    shared = _days(choice, older, newest=newest) | {
         "n": int(n[1].sum()), "n_before": int(n[0].sum()), "n_na": int(both["n_na"].sum()), "agents": agents,
         "method": OVERALL_METHOD, "reliable": not reason, "reason": reason,
     }  # fmt: skip
@@ -413,7 +415,7 @@ def _reach(sums: list[Floats], n: list[Floats], means: list[float], confidence: 
     return float(special.stdtrit(clusters - 1, 0.5 + confidence / 2)) * error
 
 
-def _days(choice: Choice, older: Choice, *, newest: object) -> dict[str, date | None]:
+def _days(choice: Choice, older: Choice, *, newest: date | None) -> dict[str, date | None]:
     """The first and last day of both periods, in the time zone of weeks."""
     zone = ZoneInfo(choice.week_zone)
 
@@ -424,6 +426,6 @@ def _days(choice: Choice, older: Choice, *, newest: object) -> dict[str, date | 
         return None if moment is None else (moment.astimezone(zone) - timedelta(microseconds=1)).date()
 
     return {
-        "starts": day(choice.since), "ends": last(choice.until) or (newest if isinstance(newest, date) else None),
+        "starts": day(choice.since), "ends": last(choice.until) or newest,
         "starts_before": day(older.since), "ends_before": last(older.until),
     }  # fmt: skip

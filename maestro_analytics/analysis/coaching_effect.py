@@ -11,10 +11,9 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import person_ids, scored_cells, with_scores
+from maestro_analytics.analysis.grader_cells import only, person_ids, scored_cells, with_scores
 from maestro_analytics.analysis.statistics.arrays import Codes, Floats, renumbered
 from maestro_analytics.analysis.statistics.effects import (
-    Coefficient,
     Effect,
     due_to_scores_before,
     estimates,
@@ -78,36 +77,35 @@ def coached_grades(store: Store, choice: Choice, window: Window, *, margin: int 
     """The data about whole grades: one entry, or none without a chosen session or without grades."""
     # Small queries first: in a report they would wait for the long one of another answer.
     sessions = _sessions(store, "coaching_sessions", choice)
-    cells = with_scores(scored_cells(store, _around(choice, window, margin))).filter(pl.col("day").is_not_null())
-    cells = cells.with_columns(moved=_to_one_level("rubric")).filter(pl.col("person") > 0)
+    cells = only(with_scores(scored_cells(store, _around(choice, window, margin))), pl.col("day").is_not_null())
+    moved = _to_one_level(cells["rubric"].to_numpy(), cells)
+    scores = only(cells.select("person", "day", "n", "zeros", "total", moved=moved), pl.col("person") > 0)
+    people = person_ids(store).sort("person").filter(pl.col("person").is_in(scores["person"].unique().implode()))
     # Cells of one person and day are added up by the panel.
-    scores = cells.select(
-        "n",
-        "zeros",
-        "day",
-        person=pl.Series(renumbered(cells["person"].to_numpy()), dtype=pl.Int64),
+    scores = scores.with_columns(
+        person=pl.Series(renumbered(scores["person"].to_numpy()), dtype=pl.Int64),
         total=pl.col("total") + pl.col("n") * pl.col("moved"),
         zeros_total=pl.col("zeros") * pl.col("moved"),
     )
-    people = person_ids(store).sort("person").filter(pl.col("person").is_in(cells["person"].unique().implode()))
     return _gathered(store, scores, people["person_id"], sessions)
 
 
 def coached_questions(store: Store, choice: Choice, window: Window) -> list[Coached]:
     """One entry for each question coached in a chosen session, its scores shifted to the mean of all questions."""
-    scores = store.query(
-        "daily_question_scores", **_around(choice, window).variables, week_zone=choice.week_zone
-    ).with_columns(total=pl.col("total") + pl.col("n") * _to_one_level("question_id"))
+    scores = store.query("daily_question_scores", **_around(choice, window).variables, week_zone=choice.week_zone)
+    moved = _to_one_level(scores["question_id"].rank("dense").to_numpy().astype(np.int64), scores)
+    scores = scores.with_columns(pl.col("total") + pl.col("n") * moved)
     scores = scores.filter(pl.col("person_id").is_not_null())
     names = scores["person_id"].unique().sort()
     scores = scores.with_columns(person=pl.col("person_id").cast(pl.Enum(names)).to_physical().cast(pl.Int64))
     return _gathered(store, scores, names, _sessions(store, "coached_questions", choice), by="question_id")
 
 
-def _to_one_level(by: str) -> pl.Expr:
-    """By how many points the scores of each value of `by` are moved, so that all have the mean of all scores."""
-    n, total = pl.col("n"), pl.col("total")
-    return total.sum() / n.sum() - total.sum().over(by) / n.sum().over(by)
+def _to_one_level(code: Codes, scores: pl.DataFrame) -> pl.Series:
+    """By how many points the scores of each row are moved, so that those of each code have the mean of all scores."""
+    n, total = (scores[name].to_numpy().astype(float, copy=False) for name in ("n", "total"))
+    with np.errstate(invalid="ignore"):  # of codes that do not occur
+        return pl.Series((total.sum() / n.sum() - np.bincount(code, total) / np.bincount(code, n))[code])
 
 
 def _around(choice: Choice, window: Window, margin: int = 0) -> Choice:
@@ -148,28 +146,29 @@ def _gathered(
     if not isinstance(first, date) or not isinstance(last, date):
         return []
     parts = {(): scores} if by is None else scores.partition_by(by, as_dict=True)
+
+    def panel(rows: pl.DataFrame, n: str, total: str) -> Panel:
+        return Panel.of(
+            rows["person"].to_numpy(),
+            _days_since(first, rows["day"]),
+            rows[n].to_numpy(),
+            rows[total].to_numpy(),
+            persons=people.height,
+            days=(last - first).days + 1,
+            team=people["team"].to_numpy(),
+        )
+
     found = []
     for key in sorted(parts):
         mine = sessions if by is None else sessions.filter(pl.col(by) == key[0])
         if not mine["wanted"].any():
             continue
-        panels = [
-            Panel.of(
-                parts[key]["person"].to_numpy(),
-                _days_since(first, parts[key]["day"]),
-                parts[key][n].to_numpy().astype(float),
-                parts[key][total].to_numpy().astype(float),
-                persons=people.height,
-                days=(last - first).days + 1,
-                team=people["team"].to_numpy(),
-            )
-            for n, total in (("n", "total"), ("zeros", "zeros_total"))
-            if n in parts[key].columns
-        ]
+        scored = parts[key]
+        failed = scored.filter(pl.col("zeros") > 0) if by is None else scored.clear()
         found.append(
             Coached(
-                panels[0],
-                panels[1] if len(panels) > 1 else None,
+                panel(scored, "n", "total"),
+                panel(failed, "zeros", "zeros_total") if failed.height else None,
                 mine["person"].to_numpy(),
                 _days_since(first, mine["day"]),
                 mine["wanted"].to_numpy(),
@@ -179,7 +178,7 @@ def _gathered(
 
 
 def _days_since(first: date, days: pl.Series) -> Codes:
-    return (days - first).dt.total_days().to_numpy()
+    return days.to_physical().to_numpy() - np.int64((first - date(1970, 1, 1)).days)
 
 
 def coaching_effect(
@@ -245,7 +244,7 @@ def coaching_effect(
             made[0][0],
             window,
             recommended,
-            next(effect.effect for effect in found if effect.method == "matched"),
+            next(effect for effect in found if effect.method == "matched"),
             min_n=min_n,
             seed=seed,
             confidence=confidence,
@@ -279,7 +278,7 @@ def _checked(
     made: Trials,
     window: Window,
     usual: str,
-    matched: Coefficient,
+    matched: Effect,
     *,
     min_n: int,
     seed: int,
@@ -287,15 +286,21 @@ def _checked(
 ) -> tuple[list[Effect], str, str]:
     """Further rows, which row to recommend, and why: by auto-fails, newcomers and standing before the session."""
     seen = selection(made, data.panel, data.zeros, before=window.before, confidence=confidence)
-    plain, _ = data.without_zeros.trials(window, min_n=min_n, seed=seed)
-    settled = plain.only(~newcomers(plain, data.panel))
+    plain, without_zeros = made, replace(matched, method=NO_ZEROS)
+    if data.zeros is not None:  # else the effect is the same
+        plain, _ = data.without_zeros.trials(window, min_n=min_n, seed=seed)
+        without_zeros = matched_effect(plain, NO_ZEROS, confidence=confidence)
+    new = newcomers(plain, data.panel)
+    settled = replace(without_zeros, method=NO_NEWCOMERS)
+    if new.any():
+        settled = matched_effect(plain.only(~new), NO_NEWCOMERS, confidence=confidence)
     placebo, _ = data.earlier(window.before + window.after).trials(window, min_n=min_n, seed=seed)
     imputed, coached = imputation(
         data.panel, data.person[data.wanted], data.day[data.wanted], after=window.after, confidence=confidence
     )
     rows = [
-        matched_effect(plain, NO_ZEROS, confidence=confidence),
-        matched_effect(settled, NO_NEWCOMERS, confidence=confidence),
+        without_zeros,
+        settled,
         Effect(IMPUTED, imputed, coached, len(data.panel.counts) - coached, float("nan")),
         matched_effect(placebo, PLACEBO, confidence=confidence),
     ]
@@ -319,7 +324,7 @@ def _checked(
                 "well: agents of equal scores may be better ones in a bad stretch, so no row is recommended."
             )
             return rows, "", why
-        if imputed.lo > matched.hi or matched.lo > imputed.hi:
+        if imputed.lo > matched.effect.hi or matched.effect.lo > imputed.hi:
             why = (
                 f"{lower}; held against their own earlier scores and against agents of equal scores they show effects "
                 "that contradict each other: no row is recommended."

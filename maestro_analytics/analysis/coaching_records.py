@@ -241,15 +241,12 @@ def open_todos(store: Store, **filters: Unpack[Filters]) -> Answer:
 
 
 def _low_grades(store: Store, choice: Choice, *, by: str, threshold: float) -> pl.DataFrame:
-    frame = store.query("low_grades", **choice.variables, threshold=threshold)
+    needed = ("person_id", "agent_name", "rubric_name", "coach_id", "coached", "days", "days_observed")
+    frame = store.query("low_grades", **choice.variables, threshold=threshold).select(needed)
     if by == "team":
         frame = frame.join(store.query("team_members", **choice.variables_of("team")), on="person_id")
-    group = {
-        "all": pl.lit("all"),
-        "rubric": pl.col("rubric_name"),
-        "team": pl.col("group_name"),
-        "agent": agent_label(frame),
-    }[by]
+    named = {"all": pl.lit("all"), "rubric": pl.col("rubric_name"), "team": pl.col("group_name")}
+    group = agent_label(frame) if by == "agent" else named[by]
     return frame.with_columns(group=group.fill_null("unknown"))
 
 

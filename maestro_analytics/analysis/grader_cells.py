@@ -107,8 +107,12 @@ def scored_cells(store: Store, choice: Choice) -> pl.DataFrame:
 
 def with_scores(cells: pl.DataFrame) -> pl.DataFrame:
     """The cells that have a score."""
-    scored = pl.col("n") > 0
-    return cells if cells.select(scored.all()).item() else cells.filter(scored)
+    return only(cells, pl.col("n") > 0)
+
+
+def only(cells: pl.DataFrame, chosen: pl.Expr) -> pl.DataFrame:
+    """The chosen cells; the frame itself where that is all of them, as a copy takes longer than to see that."""
+    return cells if cells.select(chosen.all()).item() else cells.filter(chosen)
 
 
 def days_correlation(sums: tuple[Floats, Floats, Floats], person: Numbers, grader: Numbers) -> float:

@@ -10,7 +10,7 @@ import polars as pl
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.benchmarks import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import fitted_graders, scored_cells, with_names, with_scores
+from maestro_analytics.analysis.grader_cells import fitted_graders, only, scored_cells, with_names, with_scores
 from maestro_analytics.analysis.statistics.intervals import doubt_of_zero
 from maestro_analytics.analysis.statistics.mixed import random_grader_effects
 from maestro_analytics.analysis.summaries import beyond_chance, nullable
@@ -59,7 +59,7 @@ def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, 
     from scipy import special
 
     choice = Choice.of(store, filters)
-    cells = scored_cells(store, choice).filter(pl.col("grader") > 0)
+    cells = only(scored_cells(store, choice), pl.col("grader") > 0)
     raw = cells.group_by("grader").agg(pl.col("n", "n_na", "total").sum())
     scored = with_scores(cells)
     names = scored["grader"].unique().sort()

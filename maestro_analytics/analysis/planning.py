@@ -12,7 +12,7 @@ import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
 from maestro_analytics.analysis.filters import Choice, Filters, Store
-from maestro_analytics.analysis.grader_cells import Sums, compare_agents, ordered, scored_cells
+from maestro_analytics.analysis.grader_cells import Sums, compare_agents, only, ordered, scored_cells
 from maestro_analytics.analysis.statistics import intervals, shrinkage
 from maestro_analytics.analysis.statistics.arrays import Codes, Floats
 from maestro_analytics.analysis.statistics.severity import clustered_errors, from_first, grader_effects
@@ -167,8 +167,7 @@ def generalizability(
     choice = Choice.of(store, filters)
     cells = scored_cells(store, choice)
     n, n_na = int(cells["n"].sum()), int(cells["n_na"].sum())
-    known = pl.col("grader") > 0
-    scored = ordered(cells if cells.select(known.all()).item() else cells.filter(known))
+    scored = ordered(only(cells, pl.col("grader") > 0))
     question = (
         "How much of a score is the agent?" if of == "sources" else "How many grades by how many graders are enough?"
     )

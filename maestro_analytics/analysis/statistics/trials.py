@@ -41,11 +41,10 @@ class Panel:
     def of(cls, person: Codes, day: Codes, n: Floats, total: Floats, *, persons: int, days: int, team: Codes) -> Panel:
         """From rows of person, day, number of grades and sum of their scores; days count from 0."""
         at = person * days + day
-        counts, sums = (
-            np.bincount(at, values, minlength=persons * days).reshape(persons, days).cumsum(1) for values in (n, total)
-        )
-        before = np.zeros((persons, 1))
-        return cls(np.hstack([before, counts]), np.hstack([before, sums]), team)
+        counts, sums = np.zeros((2, persons, days + 1))
+        for running, values in ((counts, n), (sums, total)):
+            np.bincount(at, values, minlength=persons * days).reshape(persons, days).cumsum(1, out=running[:, 1:])
+        return cls(counts, sums, team)
 
     def window(self, person: Codes, start: Codes, end: Codes) -> tuple[Floats, Floats]:
         """Number and sum of the grades from day `start` up to, not including, day `end`."""
@@ -183,7 +182,8 @@ class Coached:
 
     Attributes:
         panel: the scores.
-        zeros: the grades of 0 percent alone (auto-fails, as far as the files say); None for questions.
+        zeros: the grades of 0 percent alone (auto-fails, as far as the files say); None where there are none, and for
+            questions.
         person, day, wanted: one entry per session: who, when, and whether the period and filters choose it.
     """
 
