@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
@@ -149,18 +150,24 @@ class SparkEngine:
 
     def register(self, name: str, files: Files) -> None:
         """Register the files of a table under `name`."""
-        self.register_empty(name, files.columns)
-        if files.names:
-            # with a schema given, columns are found by name and those that a file lacks are null
-            frame = self._session.read.schema(_schema(files.columns)).parquet(*files.for_spark())
-            frame.createOrReplaceTempView(name)
-            self._rows[name] = files.rows
+        if not files.names:
+            self.register_empty(name, files.columns)
+            return
+        # with a schema given, columns are found by name and those that a file lacks are null
+        schema = ", ".join(
+            f"`{column.replace('`', '``')}` {_spark_type(kind)}" for column, kind in files.columns.items()
+        )
+        frame = self._session.read.schema(schema).parquet(*files.for_spark())
+        self._register(name, frame, files.rows, files.columns)
 
     def register_empty(self, name: str, columns: Mapping[str, str]) -> None:
         """Register a table without rows under `name`."""
         # not `createDataFrame([])`: Spark would plan for rows without number, and sort all that joins them
-        self._session.sql(_no_rows(columns, dialect="spark")).createOrReplaceTempView(name)
-        self._rows[name] = 0
+        self._register(name, self._session.sql(_no_rows(columns, dialect="spark")), 0, columns)
+
+    def _register(self, name: str, frame: DataFrame, rows: int, columns: Mapping[str, str]) -> None:
+        frame.createOrReplaceTempView(name)
+        self._rows[name] = rows
         self._shape.register_empty(name, columns)
 
     def create_view(self, name: str, select: str) -> None:
@@ -207,9 +214,9 @@ class SparkEngine:
         self._shape.close()
 
 
-def _schema(columns: Mapping[str, str]) -> str:
-    types = {kind: exp.DataType.build(kind, dialect="duckdb").sql("spark") for kind in columns.values()}
-    return ", ".join(f"`{name.replace('`', '``')}` {types[kind]}" for name, kind in columns.items())
+@cache
+def _spark_type(kind: str) -> str:
+    return str(exp.DataType.build(kind, dialect="duckdb").sql("spark"))
 
 
 def _no_rows(columns: Mapping[str, str], *, dialect: str = "duckdb") -> str:
