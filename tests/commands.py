@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+from maestro_analytics import account
 from maestro_analytics.cli import main
 from maestro_analytics.exports.lifecycle import PollPace
 from maestro_analytics.sandbox import Sandbox
@@ -100,6 +101,7 @@ def _become(given: Mapping[str, str], words: Sequence[str], folder: Path, stream
         warnings.simplefilter("error")
     # A sandbox's exports are ready at once. Commands poll it as `refresh --sandbox` does, not after two seconds first.
     PollPace.__init__.__defaults__ = (0.1, PollPace.factor, PollPace.longest_seconds)
+    account._ROUNDS = 1  # as in conftest.py
     os.chdir(folder)
     sys.argv = ["maestro-analytics", *words]
     main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -13,11 +14,18 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from maestro_analytics import account
 from tests.new_databases import copy_from, make
 
 # A test may take as long as the machine needs; the time of a first call holds imports.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+# What collecting the tests makes is there to stay: to look for garbage in it took a third of the time.
+gc.disable()
+
+# The hash of a token takes 30 ms of processor time on purpose, and each refresh needs one.
+account._ROUNDS = 1
 
 # As `make` does: uv takes a fraction of the time, and pip takes over where it is not there or reaches no index.
 UV = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--python", sys.executable]
@@ -49,6 +57,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Stop when pytest-xdist does not group tests: the suite would pass, but make each shared thing many times."""
     if hasattr(session.config, "workerinput") and not all("@" in item.nodeid for item in session.items):
         raise pytest.UsageError("pytest-xdist did not put tests into groups: check the versions of pytest and xdist")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """From here on, garbage is looked for again."""
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
