@@ -11,18 +11,21 @@ from maestro_analytics.errors import LakeError
 from maestro_analytics.lake import Source, open_lake, write_lake
 from maestro_analytics.lake.write import Target
 from maestro_analytics.warehouse.state import create_all
+from tests.lake.conftest import leave_out_tables
 
 
 @pytest.fixture
 def machine():
-    """Makes the database of one machine, with its export asked for at a moment."""
+    """Makes the database of one machine, with its export asked for at a moment; `whole` with every table."""
     connections = []
 
-    def make(name: str, asked_at: str) -> Source:
+    def make(name: str, asked_at: str, *, whole: bool = False) -> Source:
         connection = duckdb.connect()
         connections.append(connection)
         connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         create_all(connection)
+        if not whole:
+            leave_out_tables(connection)
         connection.execute(
             "insert into state.exports (seq, kind, status, requested_at) values (1, 'raw', 'landed', $1::timestamptz)",
             [asked_at],
@@ -131,7 +134,7 @@ def test_a_survey_that_two_machines_hold_stands_as_it_was_asked_for_last(machine
 
 def test_a_column_and_a_table_that_only_one_machine_has(machine, tmp_path, engine):
     """The older machine has an earlier version of the program, which did not write down multi-select questions."""
-    old, new = machine("old", "2026-02-01"), machine("new", "2026-03-01")
+    old, new = machine("old", "2026-02-01", whole=True), machine("new", "2026-03-01", whole=True)
     add_grade(old, "a", 3.0, "2026-01-10", questions=1)
     new.connection.execute("alter table total_scores add column channel varchar")
     add_grade(new, "b", 3.0, "2026-02-10", questions=1)

@@ -9,6 +9,7 @@ from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
 from maestro_analytics.lake import write_lake
+from tests.lake.conftest import copy_of
 
 READ_WITH_DELTA_SCAN = """
 import sys
@@ -25,14 +26,23 @@ print(duckdb.__version__)
 """
 
 
-@pytest.fixture
-def lake(source, tmp_path):
+@pytest.fixture(scope="module")
+def source(small_centre):
+    """The small contact centre with every table."""
+    copy = copy_of(small_centre)
+    yield copy
+    copy.connection.close()
+
+
+@pytest.fixture(scope="module")
+def lake(source, tmp_path_factory):
     """Written twice, so that a version of before and files without the newest column lie there too."""
-    write_lake(source, tmp_path / "lake", account="acme")
+    folder = tmp_path_factory.mktemp("lake")
+    write_lake(source, folder, account="acme")
     source.connection.execute("alter table total_scores add column channel varchar; delete from todos where id = 'd0'")
     source.connection.execute("update total_scores set channel = 'voice' where date_graded >= '2026-04-01'")
-    write_lake(source, tmp_path / "lake", account="acme")
-    return tmp_path / "lake" / "acme"
+    write_lake(source, folder, account="acme")
+    return folder / "acme"
 
 
 def same_rows(source, name: str, found: pl.DataFrame) -> None:
