@@ -73,7 +73,8 @@ def comparable(rows: pl.DataFrame | Iterable[dict[str, Any]], table: str, *, mor
     declared = TABLES_BY_NAME[table]
     made_here = set(declared.made_here) - set(declared.words_to.values())
     columns = [name for name in declared.columns if name not in made_here] + list(more)
-    schema = {name: declared.empty().schema.get(name, pl.String) for name in columns}
+    types = declared.empty().schema
+    schema = {name: types.get(name, pl.String) for name in columns}
     frame = rows.select(columns) if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows), schema=schema)
     flat = frame.with_columns(pl.col(name).list.join(",") for name, kind in schema.items() if isinstance(kind, pl.List))
     return flat.sort(columns, nulls_last=True)
