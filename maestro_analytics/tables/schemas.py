@@ -132,7 +132,7 @@ INDIVIDUAL_ANSWERS = Table(
 
 ANNOTATIONS = Table(
     "annotations",
-    "one row per live grade and annotation",
+    "one row per live grade and annotation, and question where one is about several",
     pa.DataFrameSchema(
         GRADE_KEY
         | AGENT_AND_RUBRIC
@@ -150,7 +150,7 @@ ANNOTATIONS = Table(
         name="annotations",
     ),
     replaced_by=("grade_key",),
-    row_key=("grade_key", "annotation_id"),
+    row_key=("grade_key", "annotation_id", "question_id"),
     newest_by="date_graded",
     made_here=("grade_key",),
 )

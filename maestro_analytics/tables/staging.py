@@ -81,11 +81,16 @@ class StagedRows:
 
 
 def hashes_of(rows: pl.DataFrame, key: Sequence[str]) -> np.ndarray | None:
-    """One unsigned 64-bit hash of export and key for each row; None without a key to compare rows by."""
+    """One unsigned 64-bit hash of export and key for each row; None without a key to compare rows by.
+
+    A column of the key that the file lacks is left out.
+    """
     if not key:
         return None
     exports = rows.get_column(DELIVERY).to_numpy().astype(np.uint64)
-    hashes: np.ndarray = rows.select(key).hash_rows(seed=20180813).to_numpy() ^ (exports * _SPREAD)
+    hashes: np.ndarray = rows.select(name for name in key if name in rows.columns).hash_rows(
+        seed=20180813
+    ).to_numpy() ^ (exports * _SPREAD)
     return hashes
 
 
@@ -139,7 +144,7 @@ def _compare(candidates: pl.DataFrame, table: Table) -> Repeats:
     order += [pl.col(table.newest_by)] if table.newest_by in content else []
     ordered = distinct.sort(*order, ROW, nulls_last=False)
     kept = [_CONTENT, ROW, *(name for name in ("grader", "date_graded") if name in content)]
-    key = [DELIVERY, *table.row_key]
+    key = [DELIVERY, *(name for name in table.row_key if name in content)]
     winners = ordered.group_by(key).agg(pl.col(name).last().alias(f"winning {name}") for name in kept)
     compared = ordered.join(winners, on=key, nulls_equal=True)
     others = compared.filter(pl.col(ROW) != pl.col(f"winning {ROW}"))

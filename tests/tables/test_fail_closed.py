@@ -149,6 +149,15 @@ def test_answers_of_a_multi_select_question_that_differ_all_land(read):
     assert rows_of(read(text("individual_answers", *rows)), "individual_answers").height == 3
 
 
+@pytest.mark.parametrize(("column", "lands"), [("question_id", 2), ("topic", 1)])
+def test_an_annotation_about_two_questions_lands_for_each_and_otherwise_once(read, column, lands):
+    """Where a file has no question_id, an annotation of a grade is known by its annotation_id alone."""
+    rows = [GRADE | {"annotation_id": "n1", "comment": str(n), "question_id": f"q{n}"} for n in range(2)]
+    delivery = read(text("annotations", *rows, question_id=column))
+    assert rows_of(delivery, "annotations").height == lands
+    assert len(delivery.tables["annotations"].refusals) == 2 - lands
+
+
 @pytest.mark.parametrize("newer_first", [True, False])
 def test_of_two_graders_ordinary_grades_the_newer_lands_whole_and_the_other_is_refused_whole(read, newer_first):
     newer = {"grader": "zoe", "date_graded": "2026-01-06T10:00:00Z"}
