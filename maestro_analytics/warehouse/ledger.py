@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import duckdb
 
 from maestro_analytics.exports import ExportRecord, Window
-from maestro_analytics.exports.windows import EARLIEST_SINCE, joined
+from maestro_analytics.exports.windows import EARLIEST_SINCE, joined, without
 from maestro_analytics.warehouse.connection import rowcount, scalar
 from maestro_analytics.warehouse.results import frame
 
@@ -363,11 +363,23 @@ def coverage(connection: duckdb.DuckDBPyConnection, kind: str) -> list[Window]:
 
 def cover(connection: duckdb.DuckDBPyConnection, kind: str, windows: Sequence[Window]) -> None:
     """Record windows as covered, joined with those they touch."""
-    if not windows:
-        return
+    if windows:
+        _write_coverage(connection, kind, joined([*coverage(connection, kind), *windows]))
+
+
+def uncover(connection: duckdb.DuckDBPyConnection, kind: str, window: Window) -> None:
+    """Take a window that is covered as a whole out of what is covered; one that is not stays as it is.
+
+    What is not covered as a whole ends in time that is missing and is asked for again anyway. To take its covered part
+    out too would make each run that is refused ask for an overlap more than the one before.
+    """
     before = coverage(connection, kind)
-    after = joined([*before, *windows])
-    if after != before:
+    if not without([window], before):
+        _write_coverage(connection, kind, without(before, [window]))
+
+
+def _write_coverage(connection: duckdb.DuckDBPyConnection, kind: str, after: Sequence[Window]) -> None:
+    if after != coverage(connection, kind):
         connection.execute("delete from state.coverage where kind = ?", [kind])
         for each in after:
             connection.execute("insert into state.coverage values (?, ?, ?)", [kind, each.start, each.end])

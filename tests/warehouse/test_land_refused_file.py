@@ -104,6 +104,20 @@ def test_the_rows_of_a_missing_file_stay_and_the_window_is_not_covered(data, abs
     assert data.master.coverage("raw")[0].end == START.replace(day=15)
 
 
+def test_a_covered_window_is_asked_for_again_where_a_newer_export_replaces_grades_and_lacks_a_file(data):
+    new = whole_grade(comment="new", date_graded="2026-01-03T00:00:00Z")
+    lacking = zipped({f"{name}.csv": csv_text(name, rows) for name, rows in new.items() if name != "section_scores"})
+    data.land_rows(**whole_grade())
+    data.land(zip_with(csv_text("total_scores", [TOTAL | {"rubric_score": "good"}])))
+    assert data.master.coverage("raw") == [Window(*WEEK)], "nothing landed, so what there is stays complete"
+
+    data.land(lacking)
+    assert data.master.coverage("raw") == []
+
+    data.land_rows(**new)
+    assert data.master.coverage("raw") == [Window(*WEEK)]
+
+
 def test_missing_annotations_and_surveys_are_complete_where_there_were_none(data):
     files = whole_grade() | {"annotations": [], "csat": []}
     landed = data.land(zipped({f"{name}.csv": csv_text(name, rows) for name, rows in files.items() if rows}))

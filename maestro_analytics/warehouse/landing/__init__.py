@@ -37,6 +37,7 @@ from maestro_analytics.warehouse.landing.grades import (
     classify_grades,
     name_grades,
     replace_grades,
+    replaces_grades,
     unreplaced_tables,
 )
 from maestro_analytics.warehouse.landing.lists import (
@@ -67,6 +68,7 @@ from maestro_analytics.warehouse.ledger import (
     find_later_exports,
     list_sources,
     mark_landed,
+    uncover,
 )
 
 LANDERS = {CSAT.name: land_csat} | {
@@ -157,6 +159,9 @@ def land(
             each.landed.is_covered = not each.landed.refused and not (is_single_table and kind == RAW.name)
         covered = [each.export.covers for each in arrived if each.export.covers and each.landed.is_covered]
         cover(connection, kind, covered)
+        if export.covers and landed.refused and TOTAL_SCORES.name in tables and replaces_grades(connection):
+            # Grades of a window that was complete have now rows of two exports: it is to be asked for again.
+            uncover(connection, kind, export.covers)
         mark_landed(connection, [_status(each) for each in arrived])
         if is_snapshot:
             supersede_snapshots(connection, sources[0])

@@ -222,6 +222,11 @@ def _replace_turn(
     steps.reached("versions written")
 
 
+def replaces_grades(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the deliveries have versions of grades that stand. Call it after `classify_grades`."""
+    return bool(scalar(connection, "select count(*) from grade_outcome where not is_stale"))
+
+
 def unreplaced_tables(connection: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> list[str]:
     """The tables without a file in these deliveries that make their windows incomplete.
 
