@@ -60,7 +60,7 @@ from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
 from maestro_analytics.warehouse.landing.exports import land_export
-from maestro_analytics.warehouse.ledger import delayed_windows, keep_once
+from maestro_analytics.warehouse.ledger import delayed_windows, keep_once, refused_from
 
 WAIT_SECONDS = 1.0
 """How often a run that waits for another one checks whether that has ended."""
@@ -351,7 +351,10 @@ class _Run:
 
     def _fetch(self, period: Period) -> None:
         """Fetch and land everything of the period."""
-        wanted = period.wanted({kind: self.master.coverage(kind) for kind in WINDOWED})
+        wanted = period.wanted(
+            {kind: self.master.coverage(kind) for kind in WINDOWED},
+            refused_from={kind: refused_from(self.master.connection, kind) for kind in WINDOWED},
+        )
         if not period.again:
             for kind, window, text in delayed_windows(self.master.connection, self.transport.clock.utc()):
                 windows = wanted.get(kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -126,21 +126,33 @@ class Period:
     again: bool = False
     overlap: timedelta = timedelta()
 
-    def wanted(self, covered: Mapping[str, Sequence[Window]]) -> dict[str, list[Window] | None]:
-        """The windows to ask for, by kind; None for a snapshot."""
+    def wanted(
+        self, covered: Mapping[str, Sequence[Window]], *, refused_from: Mapping[str, Collection[datetime]] | None = None
+    ) -> dict[str, list[Window] | None]:
+        """The windows to ask for, by kind; None for a snapshot.
+
+        Args:
+            refused_from: where windows began of which a file was refused. Coverage that ends there was longer before.
+        """
+        cuts = refused_from or {}
         wanted: dict[str, list[Window] | None] = {
-            kind: [Window(start, self.until)] if self.again else self._missing(start, covered.get(kind, ()))
+            kind: [Window(start, self.until)]
+            if self.again
+            else self._missing(start, covered.get(kind, ()), cuts.get(kind, ()))
             for kind, start in self.starts.items()
         }
         return wanted | {kind: None for kind in self.kinds if kind in EXPORT_KINDS and kind not in WINDOWED}
 
-    def _missing(self, start: datetime, covered: Sequence[Window]) -> list[Window]:
-        """What is not covered; what follows the end of coverage starts `overlap` earlier, for late updates."""
+    def _missing(self, start: datetime, covered: Sequence[Window], cuts: Collection[datetime]) -> list[Window]:
+        """What is not covered; what follows the end of coverage starts `overlap` earlier, for late updates.
+
+        At a cut it does not: each run that is refused would ask for an overlap more than the one before.
+        """
         missing = without([Window(start, self.until)], covered)
         if not missing or not covered:
             return missing
         last = max(covered, key=lambda window: window.end)
-        if missing[-1].start == last.end:
+        if missing[-1].start == last.end and last.end not in cuts:
             begin = max(last.start, start, last.end - self.overlap)
             missing[-1] = Window(min(begin, missing[-1].start), missing[-1].end)
         return missing

@@ -368,14 +368,17 @@ def cover(connection: duckdb.DuckDBPyConnection, kind: str, windows: Sequence[Wi
 
 
 def uncover(connection: duckdb.DuckDBPyConnection, kind: str, window: Window) -> None:
-    """Take a window that is covered as a whole out of what is covered; one that is not stays as it is.
+    """Take a window out of what is covered."""
+    _write_coverage(connection, kind, without(coverage(connection, kind), [window]))
 
-    What is not covered as a whole ends in time that is missing and is asked for again anyway. To take its covered part
-    out too would make each run that is refused ask for an overlap more than the one before.
-    """
-    before = coverage(connection, kind)
-    if not without([window], before):
-        _write_coverage(connection, kind, without(before, [window]))
+
+def refused_from(connection: duckdb.DuckDBPyConnection, kind: str) -> set[datetime]:
+    """Where windows began of which a file was refused."""
+    starts = (
+        "select distinct window_start from state.exports where kind = ? and window_start is not null "
+        "and status in ('partial', 'repeated')"
+    )
+    return set(frame(connection, starts, [kind]).to_series())
 
 
 def _write_coverage(connection: duckdb.DuckDBPyConnection, kind: str, after: Sequence[Window]) -> None:

@@ -54,7 +54,7 @@ class Overview:
         rows: table -> rows.
         coverage: one row per stretch of time covered: `kind`, `window_start`, `window_end`.
         gaps: one row per stretch between two covered ones, or from the first moment that a refresh asked for to the
-            first covered one: `kind`, `gap_start`, `gap_end`.
+            first covered one, or to the last moment asked for where none is: `kind`, `gap_start`, `gap_end`.
         quarantine: one row per table with refused rows: `table_name`, `rows`, `of_refused_files`.
         unlanded: one row per export that failed, timed out, or of which a file was refused, and that no later export
             of the same time has made good: `seq`, `kind`, `window_start`, `window_end`, `status`, `error`.
@@ -139,8 +139,13 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
                 lead(window_start) over (partition by kind order by window_start) as gap_end
             from state.coverage
             union all
-            select starts.kind, any_value(starts.since), min(coverage.window_start)
-            from {starts} join state.coverage on coverage.kind = starts.kind
+            select
+                starts.kind, any_value(starts.since),
+                coalesce(min(coverage.window_start), (
+                    select max(refreshes.until) from state.refreshes as refreshes
+                    where list_contains(refreshes.kinds, starts.kind)
+                ))
+            from {starts} left join state.coverage on coverage.kind = starts.kind
             group by starts.kind
         )
         select * from following where gap_start < gap_end order by kind, gap_start

@@ -17,7 +17,7 @@ def status(data, *options: str) -> tuple[int, dict]:
 
 
 def prepare(
-    data, *, refreshed: timedelta, covered: timedelta, gap: bool = False, begun: timedelta | None = None
+    data, *, refreshed: timedelta, covered: timedelta, gap=False, begun: timedelta | None = None, kind: str = "raw"
 ) -> None:
     data.land_rows(total_scores=[TOTAL])
     connection = data.master.connection
@@ -26,7 +26,7 @@ def prepare(
     if gap:
         windows.insert(0, (NOW - timedelta(days=19), NOW - timedelta(days=10)))
     for start, end in windows:
-        connection.execute("insert into state.coverage values ('raw', ?, ?)", [start, end])
+        connection.execute("insert into state.coverage values (?, ?, ?)", [kind, start, end])
     run = data.master.start_refresh(since=None, until=NOW, kinds=["raw"], at=NOW - refreshed)
     data.master.finish_refresh(run, status="complete", requests=1, quarantined=0, error=None, at=NOW - refreshed)
     later = data.master.start_refresh(since=None, until=NOW, kinds=["raw"], at=NOW)
@@ -49,6 +49,10 @@ def prepare(
             ["raw lacks"],
         ),
         ({"refreshed": timedelta(hours=2), "covered": timedelta(hours=2), "begun": timedelta(days=9)}, []),
+        (
+            {"refreshed": timedelta(), "covered": timedelta(), "begun": timedelta(days=9), "kind": "audit"},
+            ["raw lacks"],
+        ),
     ],
 )
 def test_old_data_and_gaps_end_with_6(data, state, stale):
