@@ -17,13 +17,13 @@ from tests.refresh.conftest import (
     settings_for,
 )
 
-SINCE = NOW - timedelta(days=41)
+SINCE = NOW - timedelta(days=15)
 
 
 def test_bad_rows_within_the_budget_are_kept_aside_and_the_rest_lands(tmp_path):
     with centre(faults=["bad-rows"], agents=40, days=14) as sandbox:
         settings = settings_for(sandbox, tmp_path)
-        report = bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=15), kinds=("raw",))
+        report = bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
         large = ("individual_answers", "section_scores", "total_scores")
         with ma.open(settings.database) as qa:
             aside = qa.sql("select * from state.quarantine where not file_refused")
@@ -39,7 +39,7 @@ def test_bad_rows_within_the_budget_are_kept_aside_and_the_rest_lands(tmp_path):
 def test_a_ragged_row_is_kept_aside_with_its_text(tmp_path):
     with centre(faults=["ragged-row"], agents=40, days=14) as sandbox:
         settings = settings_for(sandbox, tmp_path)
-        bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=15), kinds=("raw",))
+        bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
         with ma.open(settings.database) as qa:
             ragged = qa.sql("from state.quarantine where table_name = 'individual_answers'")
             answers = comparable(qa.sql("from individual_answers"), "individual_answers")
@@ -49,7 +49,7 @@ def test_a_ragged_row_is_kept_aside_with_its_text(tmp_path):
 
 
 def test_a_file_over_the_budget_does_not_land_and_its_time_stays_missing(tmp_path):
-    with centre(faults=["too-many-bad-rows=400"]) as sandbox:
+    with centre(faults=["too-many-bad-rows=400"], days=14) as sandbox:
         settings = settings_for(sandbox, tmp_path)
         report = bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
         assert report.status == "partial"
@@ -65,7 +65,7 @@ def test_a_file_over_the_budget_does_not_land_and_its_time_stays_missing(tmp_pat
 
 
 def test_a_file_without_an_identity_column_is_refused_and_the_others_land(tmp_path):
-    with centre(faults=["missing-identity"]) as sandbox:
+    with centre(faults=["missing-identity"], days=14) as sandbox:
         settings = settings_for(sandbox, tmp_path)
         report = bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",))
         assert {type(error) for error in report.errors} == {SchemaMismatch}
@@ -76,7 +76,7 @@ def test_a_file_without_an_identity_column_is_refused_and_the_others_land(tmp_pa
 
 
 def test_an_unknown_column_is_kept_and_told(tmp_path):
-    with centre(faults=["unknown-column"]) as sandbox:
+    with centre(faults=["unknown-column"], days=14) as sandbox:
         settings = settings_for(sandbox, tmp_path)
         report = bring_up_to_date(settings, sandbox, since=SINCE)
         assert report.status == "complete"
@@ -93,7 +93,7 @@ def test_an_unknown_column_is_kept_and_told(tmp_path):
 
 @pytest.mark.parametrize("kinds", [("raw",), ("groups",), ("audit",)])
 def test_a_missing_ordinary_column_is_null_and_told(tmp_path, kinds):
-    with centre(faults=["missing-column"]) as sandbox:
+    with centre(faults=["missing-column"], days=14) as sandbox:
         settings = settings_for(sandbox, tmp_path)
         report = bring_up_to_date(settings, sandbox, since=SINCE, kinds=kinds)
         assert report.status == "complete"

@@ -13,6 +13,8 @@ from maestro_analytics.warehouse.sql_files import texts
 from tests.warehouse.data_folder import ANSWER, NOTE, SECTION, SURVEY, TOTAL, DataFolder, csv_text
 
 OLD_VERSIONS = ("1.2.2", "1.3.2", "1.4.4", "1.5.6")
+TICKETS = 1500
+COMPRESSIONS = "select distinct compression from pragma_storage_info('total_scores')"
 
 COPY_EVERYTHING = """
 import sys
@@ -49,10 +51,10 @@ def client_of(installed_beside):
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
-    """A published file with enough rows that strings are compressed."""
+    """A published file with enough rows that columns are compressed in every way."""
     data = DataFolder(tmp_path_factory.mktemp("old") / "data")
-    tickets = [{"gradable_id": str(ticket), "agent_id": f"a{ticket % 40}"} for ticket in range(4000)]
-    comments = [f'Comment {number % 97} of "{number}", größer\nand longer' * (number % 5) for number in range(4000)]
+    tickets = [{"gradable_id": str(ticket), "agent_id": f"a{ticket % 40}"} for ticket in range(TICKETS)]
+    comments = [f'Comment {number % 97} of "{number}", größer\nand longer' * (number % 5) for number in range(TICKETS)]
     grades = zip(tickets, comments, strict=True)
     data.land_rows(
         total_scores=[
@@ -122,7 +124,7 @@ def test_an_older_client_sees_the_same_tables_and_views_and_runs_every_query(
     theirs = read_with(client_of(version), database, tmp_path / "theirs")
 
     assert theirs == ours
-    assert ours["main.ordinary_grades"].count(b"\n") >= 4001
+    assert ours["main.ordinary_grades"].count(b"\n") >= TICKETS + 1
     assert ours["main.grade_coaching_points"].count(b"\n") == 601
 
 
@@ -140,6 +142,8 @@ def test_the_command_line_client_sees_the_same_rows_and_the_comments(installed_b
         return json.loads(done.stdout)
 
     with duckdb.connect(database, read_only=True) as ours:
+        compressed = {name for (name,) in ours.execute(COMPRESSIONS).fetchall()}
+        assert compressed >= {"ALP", "Constant", "Dictionary", "FSST", "Roaring"}
         ours.execute("set TimeZone = 'UTC'")
         for name in ("ordinary_grades", "individual_answers", "grade_coaching_points", "team_members"):
             query = (
