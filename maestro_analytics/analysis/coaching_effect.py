@@ -85,7 +85,6 @@ def coached_grades(store: Store, choice: Choice, window: Window, *, margin: int 
     scores = scores.with_columns(
         person=pl.Series(renumbered(scores["person"].to_numpy()), dtype=pl.Int64),
         total=pl.col("total") + pl.col("n") * pl.col("moved"),
-        zeros_total=pl.col("zeros") * pl.col("moved"),
     )
     return _gathered(store, scores, people["person_id"], sessions)
 
@@ -147,12 +146,12 @@ def _gathered(
         return []
     parts = {(): scores} if by is None else scores.partition_by(by, as_dict=True)
 
-    def panel(rows: pl.DataFrame, n: str, total: str) -> Panel:
+    def panel(rows: pl.DataFrame) -> Panel:
         return Panel.of(
             rows["person"].to_numpy(),
             _days_since(first, rows["day"]),
-            rows[n].to_numpy(),
-            rows[total].to_numpy(),
+            rows["n"].to_numpy(),
+            rows["total"].to_numpy(),
             persons=people.height,
             days=(last - first).days + 1,
             team=people["team"].to_numpy(),
@@ -164,11 +163,13 @@ def _gathered(
         if not mine["wanted"].any():
             continue
         scored = parts[key]
-        failed = scored.filter(pl.col("zeros") > 0) if by is None else scored.clear()
+        failed = scored.clear()
+        if by is None:
+            failed = scored.filter(pl.col("zeros") > 0).with_columns(n="zeros", total=pl.col("zeros") * pl.col("moved"))
         found.append(
             Coached(
-                panel(scored, "n", "total"),
-                panel(failed, "zeros", "zeros_total") if failed.height else None,
+                panel(scored),
+                panel(failed) if failed.height else None,
                 mine["person"].to_numpy(),
                 _days_since(first, mine["day"]),
                 mine["wanted"].to_numpy(),

@@ -6,11 +6,11 @@ Prints ratios, which hold on other machines; seconds do not. The aim: no answer 
 the report less than 10 seconds on 2 million grades with 20 million answers. Each answer is asked twice and the second
 counts: the first pays for imports.
 
-Measured on 2 quiet cores, by the clock: coaching_effect 3.4 times its SQL (1.95 s and 0.57 s), generalizability 2.5
-(2.1 and 0.85 s), coaching_timeline 2.5 (1.3 and 0.54 s), agent_scores 2.2 (1.35 and 0.63 s), control_chart 2.1 (1.1
-and 0.55 s), the others less: SQL became quicker than the rest. The report's tables take 12.4 s, 9.3 of them SQL, its
-pictures 4.4 s beside them, and the command 15.5 s; in the sitting before, with cores a fifth slower (8.3 s and not 6.9
-for DuckDB's reading of the CSV of the landing benchmark), 18.1, 14.3, 6.3 and 20.6 s.
+Measured on 2 quiet cores, by the clock, before the last part of what paid: coaching_effect 3.4 times its SQL (1.95 s
+and 0.57 s), generalizability 2.5 (2.1 and 0.85 s), coaching_timeline 2.5 (1.3 and 0.54 s), agent_scores 2.2 (1.35 and
+0.63 s), control_chart 2.1 (1.1 and 0.55 s), the others less: SQL became quicker than the rest. The report's tables took
+12.4 s, 9.3 of them SQL, its pictures 4.4 s beside them, and the command 15.5 s; in the sitting before, with cores a
+fifth slower, 18.1, 14.3, 6.3 and 20.6 s.
 
 What paid: cells are sorted once and in place, and spreads of agents are looked at only where they are likely (the own
 processor time of agent_scores fell from 1.6 to 1.9 s to 1.0 to 1.1 s); products of matrices on one thread (two wait for
@@ -19,16 +19,14 @@ each other where the cores are busy: 5.4 instead of 1.7 times the SQL).
 Processor seconds of the queries of the report, before and after multi-select questions had a table and grades that are
 compared had numbers, on busy cores (load 8 to 11), where they count higher: question_scores 7.7 and 3.7, benchmarks 3.9
 and 2.0, paired_answers 3.6 and 1.7, calibration_scores 2.6 and 1.6, paired_scores 1.8 and 1.0. The command
-`report all --format html`, asked in turn at load 5 to 11: 63 and 52 s, then 59 and 51 s. Of the 39 s that it takes with
-one answer at a time, 20 are SQL, 12 other work on the tables and 7 the page.
+`report all --format html`, asked in turn at load 5 to 11: 63 and 52 s, then 59 and 51 s.
 
 What paid next, in processor seconds at load 5 to 8: calibrations by grader ask for no questions (calibration_scores 1.5
 and 0.1), grading_coverage reads the weeks that score_trend asks for (2.6 and 0.1), coaching_effect the cells that
-graders and agents are compared by (a query of 1.7 s less in the report; asked alone it takes as long as before, 1.8 to
-2.1 times its SQL), and texts of pictures are measured with a font in memory (six pictures 1.0 and 0.36, the page 7.6
-and 5.9). The tables, one at a time: 30.5 s, 21.0 of them SQL, and 23.8 s, 15.0 of them SQL. The command, in turn with
-that of before, at load 5 to 9: 48, 59 and 47 s before; 47, 47, 48, 40 and 40 s after. 8 s on two cores would be 16 s.
-Tables asked one after the other and three at a time take the same (40 s each).
+graders and agents are compared by (a query of 1.7 s less in the report), and texts of pictures are measured with a font
+in memory (six pictures 1.0 and 0.36, the page 7.6 and 5.9). The tables, one at a time: 30.5 s, 21.0 of them SQL, and
+23.8 s, 15.0 of them SQL. The command, in turn with that of before, at load 5 to 9: 48, 59 and 47 s before; 47, 47, 48,
+40 and 40 s after. Tables asked one after the other and three at a time take the same (40 s each).
 
 What paid after that, in processor seconds (user and system) of both versions in turn at load 5 to 10: a query of grades
 looks for incomplete exports only where it asks for `is_whole`, for people only where an agent or a team is chosen, and
@@ -36,16 +34,38 @@ for a time zone only where it is not UTC. grader_cells 1.35 and 1.0, adjusted_tr
 and 0.6 (DuckDB no longer materializes its grades), score_counts 0.55 and 0.4, agent_scores 0.45 and 0.25,
 paired_answers 1.55 and 1.4, paired_scores 0.7 and 0.6; low_grades (1.0), benchmarks (1.8) and question_scores (3.0)
 about the same. SQL of the report 13.3 and 11.6. Pictures that are not held against altair's schema while they are
-built, nor copied for their size: the page 3.2 and 2.9. What is left, 20 s for the tables alone: SQL 11.6, other work
-8.4, of which 2.5 the kernel's, for memory that is touched for the first time; about 4 s for the page, of which 2 are
-vl-convert's, and 2 s for imports. The SQL keeps both cores busy (of question_scores one takes 1.6 of 2.7 s). So 8 s by
-the clock, 16 s on two cores, would take two fifths less work, not a better order of it.
+built, nor copied for their size: the page 3.2 and 2.9.
 
-coaching_effect takes 0.45 s to sum grades by agent and period, and 0.85 s to compare coached agents with matched ones;
-half of that is the jackknife of its intervals, which matches again without each group of agents. Its SQL takes 1.0 s of
-processor time on two cores: a ratio of 2 is out of reach without a coarser method.
+What paid last, in processor seconds of both versions in turn at load 5 to 12, beside the SQL: coaching_effect 1.45 and
+0.8, coaching_timeline 0.6 and 0.4 (sums by person and day without copies of two million cells; a matrix times itself;
+and where nobody had an auto-fail, or nobody was new, what leaves them out is not matched again: in this centre both, in
+another centre perhaps neither, and then 1.2 s are left); three answers about low grades 0.9 and 0.7 (without the
+columns that they do not read); `overall` asks for no cells of the newest period (0.13). The command, in turn: 32.9,
+29.6 and 29.4 s before, 32.7, 26.9 and 28.6 s after, of which the kernel's 6.0 and 5.1; 2.6 and 2.2 GB of memory.
 
-What did not pay then, in processor seconds: pairs of person and ticket found by their hash first (0.55 instead of
+What is left of 24 s with one answer at a time: SQL 10.4 (question_scores 2.8, benchmarks 1.6, paired_answers 1.3,
+grader_cells 1.0, low_grades 0.9), other work on the tables 6.5, the page 4 (vl-convert 1.7, of which 0.5 to start it;
+charts and tables about 1 each), imports 1.6. A fifth of all is the kernel's, most of it for memory that is touched for
+the first time, about half of that in arrays of numpy. The SQL keeps both cores busy. So 8 s by the clock, 16 s on two
+cores, would take a third less work, not a better order of it.
+
+coaching_effect: half of what it takes beside its SQL is the jackknife of its intervals, which matches again without
+each group of agents. A ratio of 2 is out of reach without a coarser method.
+
+Not built: a row for each grade in the place of grader_cells, which are nearly as many (1,997,592 of 2 million). It
+takes 0.2 instead of 0.8 s, and every answer about graders and agents would be quicker by the rest; but their ratio to
+the SQL would be worse, and cells would have to be made in Python.
+
+What did not pay last: queries of one thread each, two or three of them at once on cursors of their own (22 to 29 s for
+the report, 24 before; one thread takes a tenth less for most queries, but not the report); DuckDB's
+`preserve_insertion_order`, `allocator_background_threads` and `allocator_flush_threshold` (no difference); numpy's
+memory kept in one arena of malloc (0.6 of 28, by three variables of the environment); questions, sections, rubrics and
+agents of the tally as numbers, each found by a join of its own (2.2 instead of 2.1); cells as numbers of 32 bits (0.78
+instead of 0.82); tickets counted first without the person (0.36 instead of 0.5, for a longer query); convolutions of
+control_chart by a few agents at a time, or with their spectra kept (0.03 of 0.28); pictures without tooltips and
+columns that they do not show (0.1 of 1.6); a page without the garbage collector (0.1 of 3.2).
+
+What did not pay before, in processor seconds: pairs of person and ticket found by their hash first (0.55 instead of
 0.59); benchmarks that bring answers together only for multi-select questions (0.2 of 1.6, for a longer query); answers
 chosen by ticket or date before they are joined by grade (0.6 instead of 0.45); memory that numpy keeps (0.8 of 20, by a
 setting of malloc); tables of the page made column by column (0.1 of 0.3); sums of rubrics by numpy in coaching_effect
