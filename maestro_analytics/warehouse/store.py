@@ -54,7 +54,8 @@ class Overview:
         rows: table -> rows.
         coverage: one row per stretch of time covered: `kind`, `window_start`, `window_end`.
         gaps: one row per stretch between two covered ones, or from the first moment that a refresh asked for to the
-            first covered one, or to the last moment asked for where none is: `kind`, `gap_start`, `gap_end`.
+            first covered one: `kind`, `gap_start`, `gap_end`. Of a kind without any, the time that was asked
+            for is one, if a run with it was ever complete: the token may not be allowed to read the audit log.
         quarantine: one row per table with refused rows: `table_name`, `rows`, `of_refused_files`.
         unlanded: one row per export that failed, timed out, or of which a file was refused, and that no later export
             of the same time has made good: `seq`, `kind`, `window_start`, `window_end`, `status`, `error`.
@@ -146,6 +147,9 @@ def overview(connection: duckdb.DuckDBPyConnection, path: Path) -> Overview:
                     where list_contains(refreshes.kinds, starts.kind)
                 ))
             from {starts} left join state.coverage on coverage.kind = starts.kind
+            where coverage.kind is not null or starts.kind in (
+                select unnest(refreshes.kinds) from state.refreshes as refreshes where refreshes.status = 'complete'
+            )
             group by starts.kind
         )
         select * from following where gap_start < gap_end order by kind, gap_start

@@ -17,7 +17,14 @@ def status(data, *options: str) -> tuple[int, dict]:
 
 
 def prepare(
-    data, *, refreshed: timedelta, covered: timedelta, gap=False, begun: timedelta | None = None, kind: str = "raw"
+    data,
+    *,
+    refreshed: timedelta,
+    covered: timedelta,
+    gap: bool = False,
+    begun: timedelta | None = None,
+    begun_with: str = "raw",
+    kind: str = "raw",
 ) -> None:
     data.land_rows(total_scores=[TOTAL])
     connection = data.master.connection
@@ -29,9 +36,9 @@ def prepare(
         connection.execute("insert into state.coverage values (?, ?, ?)", [kind, start, end])
     run = data.master.start_refresh(since=None, until=NOW, kinds=["raw"], at=NOW - refreshed)
     data.master.finish_refresh(run, status="complete", requests=1, quarantined=0, error=None, at=NOW - refreshed)
-    later = data.master.start_refresh(since=None, until=NOW, kinds=["raw"], at=NOW)
+    later = data.master.start_refresh(since=None, until=NOW, kinds=["raw", begun_with], at=NOW)
     if begun is not None:
-        data.master.remember_starts({"raw": NOW - begun})
+        data.master.remember_starts({begun_with: NOW - begun})
     data.master.finish_refresh(later, status="partial", requests=1, quarantined=0, error="x", at=NOW)
     data.master.publish()
     data.master.close()
@@ -53,6 +60,8 @@ def prepare(
             {"refreshed": timedelta(), "covered": timedelta(), "begun": timedelta(days=9), "kind": "audit"},
             ["raw lacks"],
         ),
+        # no run with the audit log was ever complete: the token may not read it
+        ({"refreshed": timedelta(), "covered": timedelta(), "begun": timedelta(days=9), "begun_with": "audit"}, []),
     ],
 )
 def test_old_data_and_gaps_end_with_6(data, state, stale):
