@@ -12,7 +12,6 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from threading import Event
 
@@ -177,7 +176,6 @@ def remember(master: Master, transport: Transport, settings: Settings) -> None:
     )
 
 
-@lru_cache(maxsize=1)  # a refresh asks twice
 def _hash(token: str, salt: str) -> str:
     return hashlib.pbkdf2_hmac("sha256", token.encode(), salt.encode(), _ROUNDS).hex()
 
