@@ -38,10 +38,10 @@ def disk(tmp_path, monkeypatch):
 def test_a_refresh_on_a_full_disk_says_so_and_is_finished_once_there_is_space(disk, tmp_path, kib):
     folder, resize = disk
     resize(kib, "remount")
-    with centre() as sandbox:
+    with centre(days=20) as sandbox:
         settings = settings_for(sandbox, tmp_path, data=folder / "data")
 
-        failed = bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=41))
+        failed = bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=21))
 
         assert [(type(error), exit_code(error)) for error in failed.errors] == [(DiskFault, 3)]
         assert "the disk is" in str(failed.errors[0])
@@ -49,6 +49,6 @@ def test_a_refresh_on_a_full_disk_says_so_and_is_finished_once_there_is_space(di
         assert (failed.status == "partial") == (sum(failed.tables.values()) > 0) == (kib > 300)
 
         resize(100_000, "remount")
-        done = bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=41))
+        done = bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=21))
         assert done.status == "complete", done.errors
         assert_holds_the_truth(settings, sandbox)

@@ -64,7 +64,7 @@ FAULTS = [
     "truncated-download",
     "expired-url",
     "errored",
-    "errored-above=20",
+    "errored-above=10",
     "unknown-member",
     "unsafe-member",
     "changing-pages",
@@ -74,9 +74,9 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_changes_nothing_of_what_lands(tmp_path, fault):
-    with centre(agents=3, days=21, largest_page=5, faults=[fault]) as sandbox:
+    with centre(agents=3, days=14, largest_page=5, faults=[fault]) as sandbox:
         settings = settings_for(sandbox, tmp_path)
-        report = bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=22))
+        report = bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=15))
         assert report.status == "complete", report.errors
         assert_holds_the_truth(settings, sandbox)
         assert sandbox.received.violations == []
