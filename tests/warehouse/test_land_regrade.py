@@ -48,10 +48,11 @@ def test_a_regrade_without_annotations_removes_the_earlier_ones(data):
     assert data.rows("from annotations") == []
 
 
-def test_a_grade_that_only_one_other_file_names_is_replaced_everywhere(data):
+def test_a_grade_that_only_one_other_file_names_is_replaced_everywhere_and_the_run_says_so(data):
     """No total score came, but an answer did: the earlier total score is of the earlier version, and goes."""
-    data.land_rows(**whole_grade())
-    data.land_rows(individual_answers=[ANSWER | {"answer_label": "No"}])
+    assert data.land_rows(**whole_grade()).warnings == []
+    (warning,) = data.land_rows(individual_answers=[ANSWER | {"answer_label": "No"}]).warnings
+    assert "rows of 1 grades that its total_scores lack" in warning
 
     assert data.column("select answer_label from individual_answers") == ["No"]
     assert [data.rows(f"from {name}") for name in ("total_scores", "section_scores", "annotations")] == [[], [], []]

@@ -35,6 +35,7 @@ from maestro_analytics.warehouse.landing.accounting import (
 from maestro_analytics.warehouse.landing.exports import check_grades, check_order
 from maestro_analytics.warehouse.landing.grades import (
     classify_grades,
+    grades_without_total,
     name_grades,
     replace_grades,
     replaces_grades,
@@ -117,6 +118,12 @@ def land(
         if len(arrived) == 1:
             find_sources(connection, deliveries[0])
         name_grades(connection, deliveries, [each.source for each, _ in read])
+        for each, delivery in read:
+            if unscored := grades_without_total(connection, delivery):
+                each.landed.warnings.append(
+                    f"{delivery.path.name} has rows of {unscored:,} grades that its {TOTAL_SCORES.name} lack: they "
+                    "have no score until an export brings it (`refresh --again` asks for the period anew)"
+                )
         classify_grades(connection)
         if len(arrived) > 1:
             check_grades(connection, deliveries)

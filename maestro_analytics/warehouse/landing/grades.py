@@ -55,6 +55,7 @@ from (
             when bool_or(is_total and what = 'flagged') then false
             else bool_or(what <> 'flagged')
         end as is_live,
+        bool_or(is_total) as has_total,
         coalesce(max(date_graded) filter (is_total), max(date_graded)) as date_graded
     from named_rows
     group by grade_key, _delivery
@@ -149,6 +150,16 @@ def name_grades(
                     f"and grade_key in (select grade_key from {scan(staged_table.files)})",
                     {"name": table.name},
                 )
+
+
+def grades_without_total(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> int:
+    """Of how many live grades a delivery has rows, but none in its total scores. Call it after `name_grades`."""
+    if TOTAL_SCORES.name not in delivery.tables:
+        return 0
+    condition = "is_live and not has_total and _delivery = $number"
+    return int(
+        scalar(connection, f"select count(*) from delivered_grades where {condition}", {"number": delivery.number})
+    )
 
 
 def classify_grades(connection: duckdb.DuckDBPyConnection, turn: int = 1) -> None:
