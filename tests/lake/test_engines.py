@@ -104,9 +104,8 @@ def test_a_query_with_its_variables_gives_the_same_rows_on_every_engine(on_duckd
     same(on_duckdb.query(name, **given_to(name)), on_spark.query(name, **given_to(name)))
 
 
-@pytest.mark.parametrize("name", ["agent_scores", "points_lost", "todo_completion"])
-def test_an_answer_of_the_analysis_is_the_same_on_every_engine(on_duckdb, on_spark, name):
-    """The functions take a lake as they take the published database."""
-    answer = getattr(analysis, name)
+def test_an_answer_of_the_analysis_is_the_same_on_every_engine(on_duckdb, on_spark):
+    """The functions take a lake as they take the published database; agent_scores asks several queries."""
+    answer = analysis.agent_scores
     same(answer(on_duckdb, team="Team 0"), answer(on_spark, team="Team 0"))
     assert answer(on_duckdb, team="Team 0").height > 0
