@@ -1,7 +1,7 @@
 """Read a kept export file into a `Delivery` of checked rows. Memory is bounded by batches, however large the file.
 
-Zip to landed table, 2 million answers on 2 cores: 1.07 times the seconds of DuckDB's `read_csv` with casts, which
-checks nothing; peak 703 MiB, and 941 MiB at 16 million. See tests/benchmarks/landing.py.
+Zip to landed table, 2 million answers on 2 cores: 1.07 to 1.14 times the seconds of DuckDB's `read_csv` with casts,
+which checks nothing; peak 709 MiB, and 936 MiB at 16 million. See tests/benchmarks/landing.py.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@
     python -m tests.benchmarks.landing --rounds 3             in turn, and the median of each
     python -m tests.benchmarks.landing --redelivery 20000000  grades delivered again onto so many answers; publishing
 
-Measured on 2 quiet cores: 2 million answers in 1.07 times the floor's seconds and 1.11 times its processor time (1.10
-and 1.16 in another sitting of the same code), 703 MiB instead of 861. 16 million answers, one run of each in three
-sittings: 55 s and the floor 58 s (0.95 times, of processor time 1.07), 63 and 60 s (1.04 and 1.21), 66 and 81 s (0.82
-and 0.95). 941 to 948 MiB instead of 1,433 to 1,611.
+Measured on 2 quiet cores: 2 million answers in 1.14 times the floor's seconds and 1.17 times its processor time (1.07
+and 1.11, 1.10 and 1.16 in two other sittings of the same code), 709 MiB instead of 895. 16 million answers, one run of
+each in four sittings: 52 s and the floor 50 s (1.06 times, of processor time 1.15), 55 and 58 s (0.95 and 1.07), 63 and
+60 s (1.04 and 1.21), 66 and 81 s (0.82 and 0.95). 936 to 948 MiB instead of 1,433 to 1,611.
 
 Processor time of 2 million answers, each step by itself: parsing 2.2 s, texts to values 1.6 s (2.0 s before guarded
 moments were cut out without looking for null words first), keys 0.3 s, checks 0.3 s, staged Parquet 1.5 s, the insert
