@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -61,6 +62,7 @@ from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
 from maestro_analytics.warehouse.landing.exports import land_export
 from maestro_analytics.warehouse.ledger import delayed_windows, keep_once, refused_from
+from maestro_analytics.warehouse.results import frame
 
 WAIT_SECONDS = 1.0
 """How often a run that waits for another one checks whether that has ended."""
@@ -353,7 +355,7 @@ class _Run:
         """Fetch and land everything of the period."""
         wanted = period.wanted(
             {kind: self.master.coverage(kind) for kind in WINDOWED},
-            refused_from={kind: refused_from(self.master.connection, kind) for kind in WINDOWED},
+            refused_from=refused_from(partial(frame, self.master.connection)),
         )
         if not period.again:
             for kind, window, text in delayed_windows(self.master.connection, self.transport.clock.utc()):
@@ -452,6 +454,7 @@ def plan(
     """What a run would request, from the coverage of the published file. Requests and writes nothing."""
     covered: dict[str, list[Window]] = {}
     first_since: dict[str, datetime] = {}
+    refused: dict[str, set[datetime]] = {}
     if settings.database.exists():
         with open_published(settings.database) as qa:
             tables = set(qa.sql("select table_name from duckdb_tables() where schema_name = 'state'")["table_name"])
@@ -459,6 +462,7 @@ def plan(
                 first_since = dict(qa.sql("select kind, since from state.starts").iter_rows())
             for row in qa.sql("select kind, window_start, window_end from state.coverage").iter_rows(named=True):
                 covered.setdefault(row["kind"], []).append(Window(row["window_start"], row["window_end"]))
+            refused = refused_from(qa.sql)
     period = period_of(
         since=since,
         until=until,
@@ -468,4 +472,4 @@ def plan(
         now=(clock or Clock()).utc(),
         overlap=timedelta(minutes=settings.overlap_minutes),
     )
-    return plan_windows(period.wanted(covered), requests_per_minute=settings.requests_per_minute)
+    return plan_windows(period.wanted(covered, refused_from=refused), requests_per_minute=settings.requests_per_minute)

@@ -7,7 +7,7 @@ vendor packs a zip anew for each export, with other time stamps, so that the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
+import polars as pl
 
 from maestro_analytics.exports import ExportRecord, Window
 from maestro_analytics.exports.windows import EARLIEST_SINCE, joined, without
@@ -372,13 +373,13 @@ def uncover(connection: duckdb.DuckDBPyConnection, kind: str, window: Window) ->
     _write_coverage(connection, kind, without(coverage(connection, kind), [window]))
 
 
-def refused_from(connection: duckdb.DuckDBPyConnection, kind: str) -> set[datetime]:
-    """Where windows began of which a file was refused."""
-    starts = (
-        "select distinct window_start from state.exports where kind = ? and window_start is not null "
+def refused_from(sql: Callable[[str], pl.DataFrame]) -> dict[str, set[datetime]]:
+    """Kind -> where windows began of which a file was refused; `sql` asks a master or a published file."""
+    starts = sql(
+        "select distinct kind, window_start from state.exports where window_start is not null "
         "and status in ('partial', 'repeated')"
     )
-    return set(frame(connection, starts, [kind]).to_series())
+    return {kind: set(starts.filter(kind=kind)["window_start"]) for kind in starts["kind"].unique()}
 
 
 def _write_coverage(connection: duckdb.DuckDBPyConnection, kind: str, after: Sequence[Window]) -> None:

@@ -1,10 +1,14 @@
 """One file of an export is refused; the others land, and the export does not count as complete."""
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 
 from maestro_analytics.errors import SchemaMismatch, UnreadableFile
 from maestro_analytics.exports import Window
+from maestro_analytics.pipeline import plan
+from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse.landing.exports import land_export
 from maestro_analytics.warehouse.replay import retry_quarantine
 from tests.warehouse.data_folder import (
@@ -116,6 +120,18 @@ def test_a_covered_window_is_asked_for_again_where_a_newer_export_replaces_grade
 
     data.land_rows(**new)
     assert data.master.coverage("raw") == [Window(*WEEK)]
+
+
+def test_a_plan_begins_where_a_refused_window_began(data):
+    """Not an hour before, as after other covered time: each refusal would ask for an hour more."""
+    data.land_rows(**whole_grade())
+    data.land_rows(week=1, **whole_grade())
+    data.land(zipped({"total_scores.csv": csv_text("total_scores", [TOTAL])}), week=1)
+    data.master.publish()
+
+    settings = Settings(data=data.folder, _env_file=None)
+    planned = plan(settings, since=START, until=START + timedelta(days=14), kinds=("raw",))
+    assert planned.windows["raw"] == [Window(START + timedelta(days=7), START + timedelta(days=14))]
 
 
 def test_missing_annotations_and_surveys_are_complete_where_there_were_none(data):
