@@ -120,7 +120,12 @@ def changes(
 def two_periods(
     store: Store, choice: Choice, against: datetime | date | str | None
 ) -> tuple[Choice, Choice | None, date | None]:
-    """The newer period, the older one, and the day of the newest grade; None where there are no dated grades."""
+    """The two periods that are compared.
+
+    Returns:
+        The filters of the newer period, those of the older one, and the day of the newest grade. Without a dated grade
+        the filters as given, and None for the other two.
+    """
     newest = scored_cells(store, choice)["day"].max()
     if not isinstance(newest, date):
         return choice, None, None

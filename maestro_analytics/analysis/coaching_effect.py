@@ -164,7 +164,7 @@ def _gathered(
             continue
         scored = parts[key]
         failed = scored.clear()
-        if by is None:
+        if by is None:  # whole grades, of which those of 0 percent are a panel of their own
             failed = scored.filter(pl.col("zeros") > 0).with_columns(n="zeros", total=pl.col("zeros") * pl.col("moved"))
         found.append(
             Coached(
@@ -288,7 +288,7 @@ def _checked(
     """Further rows, which row to recommend, and why: by auto-fails, newcomers and standing before the session."""
     seen = selection(made, data.panel, data.zeros, before=window.before, confidence=confidence)
     plain, without_zeros = made, replace(matched, method=NO_ZEROS)
-    if data.zeros is not None:  # else the effect is the same
+    if data.zeros is not None:  # without grades of 0 percent, leaving them out changes nothing
         plain, _ = data.without_zeros.trials(window, min_n=min_n, seed=seed)
         without_zeros = matched_effect(plain, NO_ZEROS, confidence=confidence)
     new = newcomers(plain, data.panel)

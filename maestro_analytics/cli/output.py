@@ -153,8 +153,8 @@ def write(frame: pl.DataFrame, form: Format, *, output: Path | None = None, for_
     """Write `frame` to standard output, or to the file `output`."""
     if form is Format.TABLE:
         first = frame.head(MOST_ROWS + 1).rows()
-        rows = [[None if value is None else text_of(value) for value in row] for row in first]
-        write_table(frame.columns, rows, [dtype.is_numeric() for dtype in frame.schema.values()], output=output)
+        texts = [[None if value is None else text_of(value) for value in row] for row in first]
+        write_table(frame.columns, texts, [dtype.is_numeric() for dtype in frame.schema.values()], output=output)
     else:
         write_content(_content(frame, form, for_spreadsheets=for_spreadsheets), output)
 
@@ -168,15 +168,17 @@ def write_table(
 ) -> None:
     """Write the first `MOST_ROWS` of `rows` as a table to standard output, or to the file `output`.
 
-    On a terminal cells wrap where the table is wider than that, or each row becomes a list. Elsewhere a row is a line,
-    and long texts are cut.
+    On a terminal, a table that is too wide has its cells wrapped, or each row written as a list. In a pipe or a file
+    each row is one line, and texts longer than `LONGEST_CELL` are cut.
 
     Args:
-        are_numbers: of each column, whether its cells are numbers, which stand to the right.
+        rows: their cells as text; None is written as `null`.
+        are_numbers: of each column, whether its cells are numbers, which are aligned to the right.
     """
-    on_terminal = output is None and sys.stdout.isatty()
-    longest, width = (sys.maxsize, get_terminal_size().columns) if on_terminal else (LONGEST_CELL, sys.maxsize)
-    shown = [["null" if cell is None else shortened(cell, longest) for cell in row] for row in rows[:MOST_ROWS]]
+    longest, width = LONGEST_CELL, sys.maxsize
+    if output is None and sys.stdout.isatty():
+        longest, width = sys.maxsize, get_terminal_size().columns
+    shown = [[shortened("null" if cell is None else cell, longest) for cell in row] for row in rows[:MOST_ROWS]]
     # Text of the vendor must not steer the terminal: neither cells nor column names.
     names = [one_line(name) for name in headings]
     lines = table_lines(names, shown, width=width, to_the_right=are_numbers) if names else []

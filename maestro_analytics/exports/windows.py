@@ -132,7 +132,8 @@ class Period:
         """The windows to ask for, by kind; None for a snapshot.
 
         Args:
-            refused_from: where windows began of which a file was refused. Coverage that ends there was longer before.
+            refused_from: kind -> starts of windows whose export had a refused file. Coverage ends at such a start
+                because that window was taken out of it.
         """
         cuts = refused_from or {}
         wanted: dict[str, list[Window] | None] = {
@@ -144,9 +145,10 @@ class Period:
         return wanted | {kind: None for kind in self.kinds if kind in EXPORT_KINDS and kind not in WINDOWED}
 
     def _missing(self, start: datetime, covered: Sequence[Window], cuts: Collection[datetime]) -> list[Window]:
-        """What is not covered; what follows the end of coverage starts `overlap` earlier, for late updates.
+        """The windows that are not covered. The last one begins `overlap` before the end of coverage, for late updates.
 
-        At a cut it does not: each run that is refused would ask for an overlap more than the one before.
+        It begins at the end of coverage where that is in `cuts`, the start of a window with a refused file: if every
+        run were refused, each would otherwise request one overlap more than the run before.
         """
         missing = without([Window(start, self.until)], covered)
         if not missing or not covered:

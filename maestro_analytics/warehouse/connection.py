@@ -149,7 +149,7 @@ def text_rows(
         The columns' names, the rows, and of each column whether its values are numbers.
     """
     relation = connection.sql(query)
-    if relation is None:  # a statement that returns no rows, such as SET
+    if relation is None:  # SET and other statements without a result
         return [], [], []
     # By position, because two columns may have one name.
     as_text = ", ".join(f"#{at}::varchar" for at, _ in enumerate(relation.columns, 1))

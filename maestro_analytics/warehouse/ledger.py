@@ -374,7 +374,11 @@ def uncover(connection: duckdb.DuckDBPyConnection, kind: str, window: Window) ->
 
 
 def refused_from(sql: Callable[[str], pl.DataFrame]) -> dict[str, set[datetime]]:
-    """Kind -> where windows began of which a file was refused; `sql` asks a master or a published file."""
+    """Kind -> the starts of all windows whose export had a refused file.
+
+    Args:
+        sql: runs a query on the master or on the published file.
+    """
     starts = sql(
         "select distinct kind, window_start from state.exports where window_start is not null "
         "and status in ('partial', 'repeated')"

@@ -52,7 +52,7 @@ def test_a_grade_that_only_one_other_file_names_is_replaced_everywhere_and_the_r
     """No total score came, but an answer did: the earlier total score is of the earlier version, and goes."""
     assert data.land_rows(**whole_grade()).warnings == []
     (warning,) = data.land_rows(individual_answers=[ANSWER | {"answer_label": "No"}]).warnings
-    assert "rows of 1 grades that its total_scores lack" in warning
+    assert "grades with rows in other files but none in total_scores: 1." in warning
 
     assert data.column("select answer_label from individual_answers") == ["No"]
     assert [data.rows(f"from {name}") for name in ("total_scores", "section_scores", "annotations")] == [[], [], []]

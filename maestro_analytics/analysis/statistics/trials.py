@@ -182,8 +182,8 @@ class Coached:
 
     Attributes:
         panel: the scores.
-        zeros: the grades of 0 percent alone (auto-fails, as far as the files say); None where there are none, and for
-            questions.
+        zeros: the scores of grades of 0 percent, which are auto-fails as far as the files tell. None for questions, and
+            where no grade is of 0 percent.
         person, day, wanted: one entry per session: who, when, and whether the period and filters choose it.
     """
 

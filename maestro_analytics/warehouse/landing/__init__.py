@@ -119,10 +119,10 @@ def land(
             find_sources(connection, deliveries[0])
         name_grades(connection, deliveries, [each.source for each, _ in read])
         for each, delivery in read:
-            if unscored := grades_without_total(connection, delivery):
+            if count := grades_without_total(connection, delivery):
                 each.landed.warnings.append(
-                    f"{delivery.path.name} has rows of {unscored:,} grades that its {TOTAL_SCORES.name} lack: they "
-                    "have no score until an export brings it (`refresh --again` asks for the period anew)"
+                    f"{delivery.path.name}: grades with rows in other files but none in {TOTAL_SCORES.name}: {count:,}"
+                    ". They land without a score. `refresh --again` requests the period again."
                 )
         classify_grades(connection)
         if len(arrived) > 1:
@@ -167,7 +167,7 @@ def land(
         covered = [each.export.covers for each in arrived if each.export.covers and each.landed.is_covered]
         cover(connection, kind, covered)
         if export.covers and landed.refused and TOTAL_SCORES.name in tables and replaces_grades(connection):
-            # Grades of a window that was complete have now rows of two exports: it is to be asked for again.
+            # Replaced grades keep rows of an earlier export in the table of the missing file: request the window again.
             uncover(connection, kind, export.covers)
         mark_landed(connection, [_status(each) for each in arrived])
         if is_snapshot:

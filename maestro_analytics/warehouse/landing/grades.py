@@ -153,7 +153,7 @@ def name_grades(
 
 
 def grades_without_total(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> int:
-    """Of how many live grades a delivery has rows, but none in its total scores. Call it after `name_grades`."""
+    """Number of live grades with rows in other files of a delivery and none in total_scores; after `name_grades`."""
     if TOTAL_SCORES.name not in delivery.tables:
         return 0
     condition = "is_live and not has_total and _delivery = $number"
@@ -234,7 +234,8 @@ def _replace_turn(
 
 
 def replaces_grades(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the deliveries have versions of grades that stand. Call it after `classify_grades`."""
+    """Whether any grade of the deliveries lands or is deleted, because no newer version is there; after
+    `classify_grades`."""
     return bool(scalar(connection, "select count(*) from grade_outcome where not is_stale"))
 
 
