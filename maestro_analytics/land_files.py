@@ -31,7 +31,7 @@ from maestro_analytics.tables.archive import is_not_ours
 from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.tables.reader import kind_of, tables_in
 from maestro_analytics.warehouse import Landed, Master
-from maestro_analytics.warehouse.landing.exports import land_export
+from maestro_analytics.warehouse.kept_files import land_export
 
 SUFFIXES = (".zip", ".csv")
 """Which files of a folder are landed; a file that is named itself may have any name."""

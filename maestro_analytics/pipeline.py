@@ -60,7 +60,7 @@ from maestro_analytics.push.ledger import PUBLISHING
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
-from maestro_analytics.warehouse.landing.exports import land_export
+from maestro_analytics.warehouse.kept_files import land_export
 from maestro_analytics.warehouse.ledger import delayed_windows, keep_once, refused_from
 from maestro_analytics.warehouse.results import frame
 

@@ -22,7 +22,7 @@ from maestro_analytics.exports.lifecycle import check_clock
 from maestro_analytics.kinds import RAW
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Master
-from maestro_analytics.warehouse.landing.exports import land_export
+from maestro_analytics.warehouse.kept_files import land_export
 from maestro_analytics.warehouse.reconcile import LISTED, GradeComparison, remove_ghosts
 
 LISTS = ("ghosts", "missing", "stale")

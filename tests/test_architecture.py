@@ -82,11 +82,10 @@ def test_a_room_imports_only_what_it_stands_on(source):
     assert forbidden == set()
 
 
-def imports_when_loaded(name: str, source: Path, known: set[str]) -> set[str]:
-    """The modules of ours that a module imports when it is loaded, with the packages that they lie in."""
-    body = ast.parse(source.read_text(encoding="utf-8")).body
+def imports_of(name: str, source: Path, known: set[str]) -> set[str]:
+    """The modules of ours that a module imports, also in its functions, with the packages that they lie in."""
     found: set[str] = set()
-    for node in body:
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
         elif isinstance(node, ast.Import):
@@ -98,7 +97,7 @@ def imports_when_loaded(name: str, source: Path, known: set[str]) -> set[str]:
 def test_no_module_imports_itself_by_way_of_others():
     names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in SOURCES}
     modules = {name.removesuffix(".__init__"): path for name, path in names.items()}
-    graph = {name: imports_when_loaded(name, path, set(modules)) for name, path in modules.items()}
+    graph = {name: imports_of(name, path, set(modules)) for name, path in modules.items()}
 
     assert len(list(TopologicalSorter(graph).static_order())) == len(modules)
 

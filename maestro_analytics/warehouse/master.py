@@ -157,7 +157,7 @@ class Master:
         """Land several exports of a kind in one transaction, in this order, with the result of one by one.
 
         Args:
-            arrived: exports with what `read_exports` read of them, each plain (`landing.exports.is_plain`) and all
+            arrived: exports with what `read_exports` read of them, each plain (`landing.together.is_plain`) and all
                 with the same tables and columns.
 
         Raises:

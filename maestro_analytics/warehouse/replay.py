@@ -17,9 +17,9 @@ from maestro_analytics.tables.delivery import BUDGET
 from maestro_analytics.tables.schemas import COACHING_TABLES
 from maestro_analytics.warehouse import ledger
 from maestro_analytics.warehouse.connection import scalar
+from maestro_analytics.warehouse.kept_files import land_export, land_exports
 from maestro_analytics.warehouse.landing import land_coaching
 from maestro_analytics.warehouse.landing.accounting import Landed
-from maestro_analytics.warehouse.landing.exports import land_export, land_exports
 from maestro_analytics.warehouse.landing.lists import KeptList, kept_name
 from maestro_analytics.warehouse.landing.staged import add_columns
 from maestro_analytics.warehouse.ledger import Source

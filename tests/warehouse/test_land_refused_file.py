@@ -9,7 +9,7 @@ from maestro_analytics.errors import SchemaMismatch, UnreadableFile
 from maestro_analytics.exports import Window
 from maestro_analytics.pipeline import plan
 from maestro_analytics.settings import Settings
-from maestro_analytics.warehouse.landing.exports import land_export
+from maestro_analytics.warehouse.kept_files import land_export
 from maestro_analytics.warehouse.replay import retry_quarantine
 from tests.warehouse.data_folder import (
     ANSWER,
@@ -193,7 +193,7 @@ def test_an_export_that_leads_to_any_error_is_refused_and_kept_and_stops_nothing
         if place == "master":
             patched.setattr("maestro_analytics.warehouse.landing.replace_grades", fail)
         else:
-            patched.setattr("maestro_analytics.warehouse.landing.exports.read_export", fail)
+            patched.setattr("maestro_analytics.warehouse.kept_files.read_export", fail)
         landed = land_export(data.master, export)
 
     assert "could not be read" in str(landed.unreadable)

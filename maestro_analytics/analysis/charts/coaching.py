@@ -8,10 +8,6 @@ import altair as alt
 import polars as pl
 
 from maestro_analytics.analysis.charts.theme import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
     PHONE,
     WIDTH,
     coloured,
@@ -27,6 +23,7 @@ from maestro_analytics.analysis.charts.theme import (
     with_n,
 )
 from maestro_analytics.analysis.coaching_effect import METHOD_WORDS, NAIVE
+from maestro_analytics.analysis.colours import BLUE, GREEN, GREY, ORANGE
 
 MOST_STEPS = 2_000
 """Of 100,000 low grades each may have a step of its own: more than a picture shows."""

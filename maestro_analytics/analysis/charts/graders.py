@@ -8,11 +8,6 @@ import altair as alt
 import polars as pl
 
 from maestro_analytics.analysis.charts.theme import (
-    BLUE,
-    FAINT,
-    GREY,
-    INK,
-    ORANGE,
     PHONE,
     WIDTH,
     coloured,
@@ -32,6 +27,7 @@ from maestro_analytics.analysis.charts.theme import (
     within,
     without_domain,
 )
+from maestro_analytics.analysis.colours import BLUE, FAINT, GREY, INK, ORANGE
 
 UNSETTLED = "not settled"
 VERDICTS = {"strict": ORANGE, "lenient": BLUE, UNSETTLED: GREY}

@@ -9,12 +9,6 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.charts.theme import (
-    BLUE,
-    FAINT,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
     PHONE,
     WIDTH,
     coloured,
@@ -31,6 +25,7 @@ from maestro_analytics.analysis.charts.theme import (
     with_n,
     without_domain,
 )
+from maestro_analytics.analysis.colours import BLUE, FAINT, GREEN, GREY, INK, ORANGE
 from maestro_analytics.analysis.planning import SOURCE_WORDS
 
 MOST_DOTS = 2_000

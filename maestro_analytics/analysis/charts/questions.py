@@ -10,10 +10,6 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.charts.theme import (
-    BLUE,
-    GREY,
-    INK,
-    ORANGE,
     PHONE,
     WIDTH,
     coloured,
@@ -31,6 +27,7 @@ from maestro_analytics.analysis.charts.theme import (
     with_n,
     within,
 )
+from maestro_analytics.analysis.colours import BLUE, GREY, INK, ORANGE
 
 
 def pareto(lost: pl.DataFrame, *, show: int = 12, width: int = WIDTH) -> Any:

@@ -10,10 +10,6 @@ import polars as pl
 
 from maestro_analytics.analysis.changes import changed_words, is_of_graders
 from maestro_analytics.analysis.charts.theme import (
-    BLUE,
-    FAINT,
-    GREY,
-    ORANGE,
     PHONE,
     WIDTH,
     coloured,
@@ -34,6 +30,7 @@ from maestro_analytics.analysis.charts.theme import (
     within,
     without_domain,
 )
+from maestro_analytics.analysis.colours import BLUE, FAINT, GREY, ORANGE
 
 UNFINISHED = "Hollow and dashed: a week or month that may not have ended."
 STANDING_WORDS = {"below": "below the average", "above": "above the average", "": "not settled"}

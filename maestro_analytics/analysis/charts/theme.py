@@ -16,27 +16,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from maestro_analytics.analysis.colours import FAINT, GRID, INK, PAPER, in_page_colours
 from maestro_analytics.text import EMOJI, SIGN
-
-INK = "#1b1f24"
-FAINT = "#6b7280"
-GRID = "#e2e5e9"
-PAPER = "#ffffff"
-BLUE = "#0072b2"
-ORANGE = "#d55e00"
-GREEN = "#009e73"
-GREY = "#8a929c"
-PALETTE = {
-    "ink": INK,
-    "faint": FAINT,
-    "grid": GRID,
-    "blue": BLUE,
-    "orange": ORANGE,
-    "green": GREEN,
-    "grey": GREY,
-    "card": PAPER,
-}
-"""What the report turns into custom properties of its page, so that the same picture can be seen in light and dark."""
 
 NO_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{FFFE}\x{FFFF}]"
 
@@ -404,8 +385,6 @@ def follow_theme() -> None:
 def _rendered(spec: dict[str, Any], **options: Any) -> dict[str, str]:
     """The picture for JupyterLab, and as plain SVG for those who show no HTML."""
     import vl_convert
-
-    from maestro_analytics.analysis.report.html import in_page_colours
 
     plain = str(vl_convert.vegalite_to_svg(spec))
     clear = str(vl_convert.vegalite_to_svg(spec | {"config": spec.get("config", {}) | {"background": None}}))

@@ -7,7 +7,6 @@ A page is one file: style, pictures and script are inside, and nothing is fetche
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
@@ -16,6 +15,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from maestro_analytics.analysis.colours import in_page_colours
 from maestro_analytics.text import clean, one_line, without_emoji
 
 WIDE, NARROW = 780, 330
@@ -157,23 +157,6 @@ def _drawn(chart: Any, mark: str) -> tuple[str, str]:
     spec["config"]["font"] = "sans-serif"
     svg = str(vl_convert.vegalite_to_svg(spec)).replace(' font-family="sans-serif"', "")
     return in_page_colours(svg, mark), " ".join(words.get("subtitle", []))
-
-
-def in_page_colours(svg: str, mark: str) -> str:
-    """Replace colours by CSS variables of the page, and make ids unique among its pictures."""
-    from maestro_analytics.analysis.charts.theme import PALETTE
-
-    svg = re.sub(r'<text [^>]*\bopacity="0"[^>]*>[^<]*</text>', "", svg)  # labels that found no room
-    for name, colour in PALETTE.items():
-        svg = re.sub(rf'="{colour}"', f'="var(--{name})"', svg, flags=re.IGNORECASE)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{mark}-\1"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{mark}-\1)", svg)
-    svg = re.sub(r'href="#([^"]+)"', rf'href="#{mark}-\1"', svg)
-    width, height = (re.search(rf'<svg [^>]*?\b{side}="([\d.]+)"', svg) for side in ("width", "height"))
-    if width and height:
-        svg = re.sub(r'(<svg [^>]*?)width="[\d.]+" height="[\d.]+"', r"\1", svg, count=1)
-        svg = svg.replace("<svg ", f'<svg style="max-width:{width[1]}px" aria-hidden="true" ', 1)
-    return svg
 
 
 CLASSES = {"text": "", "number": "n", "note": "note", "day": "day"}

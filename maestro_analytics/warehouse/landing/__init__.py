@@ -32,7 +32,6 @@ from maestro_analytics.warehouse.landing.accounting import (
     drop_superseded,
     quarantine,
 )
-from maestro_analytics.warehouse.landing.exports import check_grades, check_order
 from maestro_analytics.warehouse.landing.grades import (
     classify_grades,
     grades_without_total,
@@ -61,6 +60,7 @@ from maestro_analytics.warehouse.landing.other_tables import (
 )
 from maestro_analytics.warehouse.landing.sources import find_sources
 from maestro_analytics.warehouse.landing.staged import add_columns
+from maestro_analytics.warehouse.landing.together import check_grades, check_order
 from maestro_analytics.warehouse.ledger import (
     Source,
     add,
