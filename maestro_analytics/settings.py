@@ -77,6 +77,16 @@ class Settings(DataFolder):
         default_factory=dict, description="address of a ticket by source, in lower case"
     )
 
+    @field_validator("data", "cache")
+    @classmethod
+    def _folder(cls, value: Path) -> Path:
+        """A folder that exists, or that can be made below one."""
+        with suppress(PermissionError):  # what reads or writes there will say it
+            for path in (value.absolute(), *value.absolute().parents):
+                if path.exists() and not path.is_dir():
+                    raise ValueError(f"is {value}, and {path} is a file: name a folder")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _https_beyond_loopback(cls, value: str) -> str:

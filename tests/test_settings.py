@@ -98,6 +98,17 @@ def test_an_option_wins_over_the_environment(monkeypatch, tmp_path):
     assert Settings.from_environment(data=tmp_path / "there").database == tmp_path / "there" / "maestro.duckdb"
 
 
+@pytest.mark.parametrize("below", ["", "sandbox"])
+@pytest.mark.parametrize("name", ["DATA", "CACHE"])
+def test_a_file_in_the_place_of_a_folder_is_named(monkeypatch, tmp_path, name, below):
+    file = tmp_path / "export.zip"
+    file.touch()
+    monkeypatch.setenv(f"MAESTRO_{name}", f"{file / below}")
+
+    with pytest.raises(SettingsError, match=f"^MAESTRO_{name} is {file / below}, and {file} is a file: name a folder"):
+        Settings.from_environment()
+
+
 @pytest.mark.parametrize(
     "url", ["http://example.com/api/v1", "ftp://example.com", "example.com", "https://u:p@example.com"]
 )

@@ -223,12 +223,15 @@ def _rows_of_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def check_reads_only(query: str) -> None:
-    """Check that no statement of `query` writes: neither tables nor files.
+    """Check that `query` has a statement, and none that writes: neither tables nor files.
 
     Raises:
-        InvalidArgument: one does, or the text is not SQL.
+        InvalidArgument: it has none, one of them writes, or the text is not SQL.
     """
-    for kind in _kinds(query):
+    kinds = _kinds(query)
+    if not kinds:
+        raise InvalidArgument("there is no SQL statement in this text: the query is empty.")
+    for kind in kinds:
         if kind not in QUERIES | SESSION:
             raise InvalidArgument(_refusal(kind))
 
@@ -394,16 +397,16 @@ def open(path: Path | str | None = None, *, is_restricted: bool = False) -> Stor
     """Open the published database read-only.
 
     Args:
-        path: the database file. Default: that of the data folder in the settings. If only the sandbox has been
-            refreshed there, the sandbox's database is opened, and a warning is logged.
+        path: the database file, or a data folder. Default: the data folder in the settings. If only the sandbox has
+            been refreshed in it, the sandbox's database is opened, and a warning is logged.
         is_restricted: see `Store`.
 
     Raises:
         EmptyStore: nothing has been refreshed yet.
     """
-    if path is not None:
+    if path is not None and not Path(path).is_dir():
         return Store(Path(path), is_restricted=is_restricted)
-    settings = Settings.from_environment()
+    settings = Settings.from_environment(data=path)
     if not settings.database.exists() and settings.sandbox_database.exists():
         log.warning("%s does not exist: using the sandbox's data in %s", settings.database, settings.sandbox_database)
         return Store(settings.sandbox_database, is_restricted=is_restricted)

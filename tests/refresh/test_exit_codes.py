@@ -43,6 +43,7 @@ def test_a_complete_run_is_0_and_prints_one_object(sandbox, tmp_path):
         ("refresh", "--since", "2999-01-01"),
         ("refresh", "--no-such-option"),
         ("sql", "selec 1"),
+        ("sql", "-- no statement"),
     ],
     ids=" ".join,
 )
@@ -113,7 +114,7 @@ def test_a_data_folder_that_cannot_be_made_is_3_in_one_line(sandbox, tmp_path):
     (tmp_path / "a-file").write_text("", encoding="utf-8")
     done = run(tmp_path, "refresh", "--since", SHORT, sandbox=sandbox, MAESTRO_DATA=str(tmp_path / "a-file" / "data"))
     assert done.returncode == 3
-    assert "cannot be written" in done.stderr
+    assert f"{tmp_path / 'a-file'} is a file: name a folder" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""Where only the sandbox has been refreshed, its database is opened, and one line says so."""
+"""Which database is opened: that of the data folder; the sandbox's, with a warning, where only that was refreshed."""
 
 import pytest
 
@@ -33,6 +33,13 @@ def test_the_account_is_opened_where_both_were_refreshed(data, caplog):
     with ma.open() as qa:
         assert qa.path == data / "maestro.duckdb"
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("name", ["", "maestro.duckdb"])
+def test_a_data_folder_can_be_named_as_well_as_its_file(tmp_path, name):
+    publish(tmp_path)
+    with ma.open(tmp_path / name) as qa:
+        assert qa.path == tmp_path / "maestro.duckdb"
 
 
 def test_nothing_refreshed_is_an_error_that_names_the_command(data):
