@@ -61,7 +61,7 @@ from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
 from maestro_analytics.warehouse.kept_files import land_export
-from maestro_analytics.warehouse.ledger import delayed_windows, keep_once, refused_from
+from maestro_analytics.warehouse.ledger import delayed_windows, keep_once, refused_from, same_file
 from maestro_analytics.warehouse.results import frame
 
 WAIT_SECONDS = 1.0
@@ -427,7 +427,13 @@ class _Run:
         for file in landed.refused:
             self.error(file.error)
         if landed.export is not None:
-            keep_once(self.master.connection, landed.export, self.master.folder)
+            export, connection, folder = landed.export, self.master.connection, self.master.folder
+            keep_once(connection, export, folder)
+            if any(landed.rows.values()) and (other := same_file(connection, export, folder)):
+                self.warn(
+                    f"the file of the {export} has the same bytes as that of the {other}, of another period. If that "
+                    "cannot be, ask for it again: `maestro-analytics refresh --again --since T --until T`."
+                )
         for line in landed.warnings:
             self.warn(line)
         # An export like the others has the same extra files: each name is told once a run.

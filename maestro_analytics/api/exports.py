@@ -32,6 +32,10 @@ class ExportState:
         return f"ExportState(status={self.status!r}, data_url={'...' if self.data_url else ''!r})"
 
 
+class AnotherExport(TryAgain):
+    """The vendor answered with another export than the one that was asked about."""
+
+
 POLL_FORMS = (endpoints.GET_EXPORT_DATA, endpoints.EXPORT_DATA_BY_ID, endpoints.GET_EXPORT_DATA_BY_QUERY)
 
 
@@ -69,6 +73,7 @@ class ExportRequests:
 
         Raises:
             RequestRefused: status 404: the vendor does not know the id.
+            AnotherExport: the answer names another id.
             ExportFailed: its `dataUrl` is neither text nor null.
         """
         if self._poll_form is not None:
@@ -101,6 +106,13 @@ class ExportRequests:
         if not isinstance(answer, dict):
             raise TryAgain(
                 f"{self._transport.host} described the export in an unknown form. Try again later.", endpoint=form.path
+            )
+        named = str(answer.get("exportId") or export_id)
+        if named != export_id:
+            raise AnotherExport(
+                f"{self._transport.host} was asked about export {redact(export_id)} and answered about {redact(named)}"
+                ". Run it again later; if it repeats, ask the vendor.",
+                endpoint=form.path,
             )
         status = str(answer.get("status") or "")
         data_url = answer.get("dataUrl")

@@ -88,6 +88,10 @@ class Ledger(Protocol):
         """Record that it ended `errored`, `timed_out` or `failed`."""
         ...
 
+    def with_id(self, export_id: str) -> list[ExportRecord]:
+        """Records to which the vendor gave this id, oldest first."""
+        ...
+
     def unfinished(self) -> list[ExportRecord]:
         """Records that are planned, requested, received or empty, and have not landed, oldest first."""
         ...
@@ -135,13 +139,15 @@ class FileLedger:
     def failed(self, seq: int, *, status: str, error: str) -> None:
         self._change(seq, status=status, error=error)
 
+    def with_id(self, export_id: str) -> list[ExportRecord]:
+        return [record for record in self._sorted() if record.export_id == export_id]
+
     def unfinished(self) -> list[ExportRecord]:
+        return [record for record in self._sorted() if record.status in ("planned", "requested", "received", "empty")]
+
+    def _sorted(self) -> list[ExportRecord]:
         with self._lock:
-            return [
-                self._records[seq]
-                for seq in sorted(self._records)
-                if self._records[seq].status in ("planned", "requested", "received", "empty")
-            ]
+            return [self._records[seq] for seq in sorted(self._records)]
 
     def _change(self, seq: int, **facts: Any) -> None:
         with self._lock:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from maestro_analytics.api.clock import Clock
-from maestro_analytics.api.exports import ExportRequests
+from maestro_analytics.api.endpoints import REQUEST_EXPORT
+from maestro_analytics.api.exports import AnotherExport, ExportRequests
 from maestro_analytics.api.redaction import redact
 from maestro_analytics.api.transfer import PresignedTransfer, UrlExpired
 from maestro_analytics.api.transport import Transport
@@ -142,17 +143,36 @@ class ExportRunner:
                 chosen = EXPORT_KINDS[kind].parameters if self.parameters is None else self.parameters[kind]
                 parameters = {**chosen, **(window.parameters() if window else {})}
                 export_id = self.requests.request(kind, parameters, stop=self.halt)
+                same = self._same_request(record, export_id)
             except Cancelled:
                 raise
             except MaestroError as error:
                 self.fail(record, status="failed", error=str(error))
                 raise
+            # The content of an export is of its first request.
+            asked_at = min([self._asked_at(record), *(known.asked_at for known in same if known.asked_at)])
             # Even if halted meanwhile: with the id, the next run need not request the export again.
-            asked_at = self._asked_at(record)
             self.ledger.asked(record.seq, export_id, asked_at)
         record = replace(record, export_id=export_id, status="requested", asked_at=asked_at)
         self.emit(Requested(record))
         return record
+
+    def _same_request(self, record: ExportRecord, export_id: str) -> list[ExportRecord]:
+        """The earlier exports with this id, which the vendor may give again to the same request.
+
+        Raises:
+            AnotherExport: the id is that of another window or kind. Its file would count as the whole of this window.
+        """
+        known = self.ledger.with_id(export_id)
+        for other in known:
+            # A ledger that was rebuilt from the names of kept files knows no windows.
+            if other.kind != record.kind or other.window not in (None, record.window):
+                raise AnotherExport(
+                    f"{self.transport.host} answered the request for the {record} with the id of another export, the "
+                    f"{other}, whose file does not belong to it. Run it again later; if it repeats, ask the vendor.",
+                    endpoint=REQUEST_EXPORT[record.kind].path,
+                )
+        return known
 
     def _asked_at(self, record: ExportRecord) -> datetime:
         """The moment of the request by the earlier of this machine's clock and the vendor's."""
@@ -173,12 +193,14 @@ class ExportRunner:
             UnknownExport: the vendor does not know it.
             DownloadFailed: its file could not be downloaded.
         """
+        earlier = [known for known in self.ledger.with_id(record.export_id or "") if known.seq != record.seq]
+        is_new = is_new and all(known.sha256 is None and known.status in ("empty", "landed") for known in earlier)
         data_url = self._wait_for_url(record, is_new=is_new)
         completed_at = self.transport.clock.utc()
         if not data_url and not is_new:
-            # Its file may have expired at the vendor, so only a new export counts as empty.
+            # Its file may have expired at the vendor, so only an export that is new or was empty counts as empty.
             raise UnknownExport(
-                f"the {record} of an earlier run is complete but has no file any more",
+                f"the {record}, which was requested before, is complete but has no file any more",
                 export_id=record.export_id,
                 window=record.window,
             )
@@ -223,7 +245,9 @@ class ExportRunner:
                 state = self.requests.state(record.export_id or "", stop=self.halt)
             except Unreachable:
                 raise
-            except TryAgain:
+            except TryAgain as error:
+                if isinstance(error, AnotherExport) and polls >= POLLS_BEFORE_KNOWN:
+                    raise
                 continue
             except RequestRefused as refused:
                 if refused.status != 404:

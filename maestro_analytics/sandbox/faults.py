@@ -25,6 +25,7 @@ FAULTS: dict[str, tuple[int, str]] = {
     "failed": (1, "the first N exports end with the status word `failed`, which the reference lacks"),
     "unknown-status": (2, "a finished export is `queued`, a word that the reference lacks, for its first N polls"),
     "empty-url": (1, "the first N exports with data end complete with an empty dataUrl"),
+    "earlier-id": (1, "N requests for an export are answered with the id of the first export of their kind"),
     "empty-groups": (1, "the first N groups exports have a header and no rows"),
     "late-updates": (15, "raw and audit-log exports show what happened N minutes late"),
     "never-ends": (1, "the first N exports stay in progress for ever"),

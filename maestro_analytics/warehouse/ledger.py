@@ -149,6 +149,10 @@ class DuckLedger:
         """Record that it ended `errored`, `timed_out` or `failed`."""
         self._change(seq, "status = ?, error = ?", status, error)
 
+    def with_id(self, export_id: str) -> list[ExportRecord]:
+        """Those to which the vendor gave this id, in the order asked."""
+        return self.records("export_id = ?", [export_id])
+
     def unfinished(self) -> list[ExportRecord]:
         """Those that are planned, requested or received, or empty and not yet entered as landed, in the order asked."""
         return self.records(
@@ -354,6 +358,15 @@ def keep_once(connection: duckdb.DuckDBPyConnection, export: ExportRecord, data_
             connection.execute("update state.exports set file = ? where seq = ?", [newest, seq])
         if file != newest:
             (data_folder / file).unlink(missing_ok=True)
+
+
+def same_file(connection: duckdb.DuckDBPyConnection, export: ExportRecord, data_folder: Path) -> ExportRecord | None:
+    """An export that has landed with the same bytes, although its window shares no time with that of this one."""
+    if export.window is None:
+        return None
+    same = "landing is not null and kind = ? and sha256 = ? and (window_end <= ? or window_start >= ?)"
+    params = [export.kind, export.sha256, export.window.start, export.window.end]
+    return next(read(connection, data_folder, same, params), None)
 
 
 def coverage(connection: duckdb.DuckDBPyConnection, kind: str) -> list[Window]:

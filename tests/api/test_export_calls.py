@@ -95,6 +95,15 @@ def test_after_a_poll_endpoint_is_detected_a_404_is_about_the_export(exports, tr
     assert 2 == transport.requests_made
 
 
+def test_an_answer_about_another_export_is_not_taken_for_this_one(exports, host, reply):
+    host.on(BODY_FORM, reply(body=COMPLETE | {"exportId": "id/2"}), reply(body=COMPLETE | {"exportId": "id/1"}))
+
+    with pytest.raises(errors.TryAgain, match=r"asked about export id/1 and answered about id/2"):
+        exports.state("id/1")
+
+    assert "complete" == exports.state("id/1").status
+
+
 @pytest.mark.parametrize(("answer", "export_id"), [({"exportId": "e1"}, "e1"), ({"exportId": 17}, "17")])
 def test_a_request_returns_the_export_id(exports, host, reply, answer, export_id):
     host.on("POST /api/v1/request-audit-log-export", reply(body=answer))

@@ -9,7 +9,7 @@ from werkzeug import Response
 
 from maestro_analytics import errors
 from maestro_analytics.api import Transport
-from maestro_analytics.exports import MissedWindow
+from maestro_analytics.exports import FileLedger, MissedWindow
 from maestro_analytics.exports.progress import Noticed
 from maestro_analytics.settings import Settings
 
@@ -125,6 +125,34 @@ def test_an_id_that_the_vendor_does_not_know_yet_is_waited_for(vendor, run, http
 
     assert "received" == export.status
     assert 1 == len(asked)
+
+
+def test_a_poll_that_answers_about_another_export_is_repeated_and_then_not_believed(vendor, run, httpserver):
+    transport, says, asked = vendor
+    serve(httpserver, CSV)
+    told = ["e7", "e1", "e8"]
+    says(*({**complete(httpserver), "exportId": export_id} for export_id in told))
+
+    (export,) = run(transport, {"groups": None})
+    assert ("received", 1) == (export.status, len(asked))
+
+    (missed,) = run(transport, {"groups": None}, book=FileLedger(export.file.with_name("another")))
+    assert isinstance(missed, MissedWindow)
+    assert "answered about e8" in missed.reason
+
+
+def test_a_complete_export_whose_id_was_given_before_is_not_taken_for_nothing_once_its_file_is_gone(
+    vendor, run, ledger, clock
+):
+    transport, says, _ = vendor
+    before = ledger.plan("groups", None, clock.utc())
+    ledger.asked(before.seq, "e1")
+    ledger.failed(before.seq, status="failed", error="its file could not be downloaded")
+    says({"status": "complete", "dataUrl": ""})
+
+    (missed,) = run(transport, {"groups": None})
+
+    assert "no file any more" in missed.reason
 
 
 def test_polls_that_fail_for_a_while_do_not_end_the_export(vendor, run, httpserver):

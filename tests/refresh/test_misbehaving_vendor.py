@@ -1,21 +1,26 @@
 """Each fault of the vendor: the run tells it or absorbs it, and once it is repaired the next run holds the truth."""
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import pytest
+from werkzeug import Response
 
 import maestro_analytics as ma
 from maestro_analytics.cli.exit_codes import exit_code
 from maestro_analytics.errors import ExportFailed, KindRefused, SchemaMismatch, SettingsError, UnreadableFile
 from maestro_analytics.exports import PollPace
 from maestro_analytics.exports.progress import Noticed, Requested
+from maestro_analytics.reconcile import reconcile
 from maestro_analytics.warehouse import Master
 from maestro_analytics.warehouse.replay import replay
 from tests.refresh.conftest import (
     NOW,
+    QUICK,
     TRUE_TABLES,
+    Impatient,
     assert_holds_the_truth,
     bring_up_to_date,
     centre,
@@ -219,6 +224,88 @@ def test_an_export_that_is_empty_when_it_is_picked_up_again_is_asked_for_again(v
     assert (report.status, report.errors) == ("complete", [])
     assert len(sandbox.exports) > asked
     assert_holds_the_truth(settings, sandbox, RAW_TABLES)
+
+
+def test_an_export_is_asked_for_again_where_the_vendor_gave_the_id_of_another_one(vendor):
+    sandbox, settings = vendor
+    sandbox.faults.switch_on("earlier-id=2")
+    report = bring_up_to_date(settings, sandbox, since=SINCE)
+    assert (report.status, report.errors, report.warnings) == ("complete", [], [])
+    assert_holds_the_truth(settings, sandbox)
+
+
+def test_a_window_does_not_count_as_covered_by_the_file_of_another_one(vendor):
+    sandbox, settings = vendor
+    assert bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw", "audit")).status == "complete"
+    covered = table(settings, "from state.coverage")
+    before = sandbox.now
+    sandbox.advance(days=1)
+    sandbox.faults.switch_on("earlier-id=99")
+
+    report = bring_up_to_date(settings, sandbox, kinds=("raw", "audit"))
+
+    assert [exit_code(error) for error in report.errors] == [6, 6]
+    assert all("with the id of another export" in str(error) for error in report.errors)
+    assert {(gap["window_start"], gap["window_end"]) for gap in report.gaps} == {
+        (before.isoformat(), sandbox.now.isoformat())
+    }
+    assert table(settings, "from state.coverage").equals(covered)
+    assert not sum(report.tables.values())
+
+    sandbox.faults.switch_off()
+    assert bring_up_to_date(settings, sandbox, kinds=("raw", "audit")).status == "complete"
+    assert_holds_the_truth(settings, sandbox, (*RAW_TABLES, "audit_logs"))
+
+
+def test_grades_are_not_ghosts_where_the_vendor_gave_the_file_of_another_window(vendor):
+    sandbox, settings = vendor
+    assert bring_up_to_date(settings, sandbox, since=SINCE, kinds=("raw",)).status == "complete"
+    sandbox.faults.switch_on("earlier-id=99")
+
+    report = reconcile(
+        settings, since=NOW - timedelta(days=3), until=sandbox.now, remove=True, pace=QUICK, clock=Impatient()
+    )
+
+    assert (report.ghosts.height, {exit_code(error) for error in report.errors}) == (0, {6})
+    assert_holds_the_truth(settings, sandbox, RAW_TABLES)
+
+
+def test_the_same_request_may_be_answered_with_the_same_export(vendor):
+    sandbox, settings = vendor
+    period = {"since": NOW - timedelta(days=5), "until": NOW - timedelta(days=1), "kinds": ("raw", "groups")}
+    assert bring_up_to_date(settings, sandbox, **period).status == "complete"
+    first = table(settings, "select kind, export_id, asked_at from state.exports order by seq")
+    sandbox.faults.switch_on("earlier-id=99")
+
+    report = bring_up_to_date(settings, sandbox, again=True, **period)
+
+    assert (report.status, report.errors, report.warnings) == ("complete", [], [])
+    assert len(sandbox.exports) == 2
+    second = table(settings, "select kind, export_id, asked_at from state.exports order by seq offset 2")
+    assert sorted(second.rows()) == sorted(first.rows())
+
+
+def test_the_same_file_for_another_period_is_told(vendor, httpserver):
+    """Each export has an id of its own here, and all have one file."""
+    sandbox, settings = vendor
+    asked = itertools.count(1)
+    httpserver.expect_request("/api/v1/request-audit-log-export", method="POST").respond_with_handler(
+        lambda request: Response(json.dumps({"exportId": f"e{next(asked)}"}))
+    )
+    httpserver.expect_request("/api/v1/get-export-data").respond_with_json(
+        {"status": "complete", "dataUrl": httpserver.url_for("/file")}
+    )
+    httpserver.expect_request("/file").respond_with_data(
+        "activity_id,time_stamp,user_email,item_type,action_type,description,ip_address\n"
+        "a1,2026-03-10T09:30:00Z,jo@example.com,rubric,update,changed,\n"
+    )
+    settings = settings.model_copy(update={"base_url": httpserver.url_for("/api/v1")})
+
+    report = bring_up_to_date(settings, sandbox, since=SINCE, kinds=("audit",))
+
+    assert report.status == "complete", report.errors
+    (warning,) = report.warnings
+    assert "has the same bytes as that of the audit export 2026-03-09T09:30:00Z" in warning
 
 
 def test_a_window_that_is_refused_with_the_same_bytes_is_asked_for_less_often(vendor):

@@ -370,6 +370,13 @@ def test_the_vendor_does_not_know_an_agent(faulty):
     assert talk.post("/agent-metrics-batch", batch=[metric(talk, 1)]).status_code == 201
 
 
+def test_an_export_has_the_id_of_the_first_one_of_its_kind(faulty):
+    talk = faulty("earlier-id=2")
+    groups, first = talk.ask("/request-groups-export"), talk.ask()
+    assert [talk.ask(), talk.ask("/request-groups-export")] == [first, groups]
+    assert talk.ask() not in (first, groups)
+
+
 def test_faults_can_be_switched_while_it_runs(faulty):
     talk = faulty("server-errors=1")
     assert tries(talk, 1) == [500]
