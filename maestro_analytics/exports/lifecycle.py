@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -143,36 +143,43 @@ class ExportRunner:
                 chosen = EXPORT_KINDS[kind].parameters if self.parameters is None else self.parameters[kind]
                 parameters = {**chosen, **(window.parameters() if window else {})}
                 export_id = self.requests.request(kind, parameters, stop=self.halt)
-                same = self._same_request(record, export_id)
             except Cancelled:
                 raise
             except MaestroError as error:
                 self.fail(record, status="failed", error=str(error))
                 raise
-            # The content of an export is of its first request.
+            record = replace(record, export_id=export_id, status="requested")
+            # The vendor may answer the same request with the same export, whose content is of the first request.
+            same, _ = self._others_with_its_id(record)
             asked_at = min([self._asked_at(record), *(known.asked_at for known in same if known.asked_at)])
             # Even if halted meanwhile: with the id, the next run need not request the export again.
             self.ledger.asked(record.seq, export_id, asked_at)
-        record = replace(record, export_id=export_id, status="requested", asked_at=asked_at)
+        record = replace(record, asked_at=asked_at)
         self.emit(Requested(record))
         return record
 
-    def _same_request(self, record: ExportRecord, export_id: str) -> list[ExportRecord]:
-        """The earlier exports with this id, which the vendor may give again to the same request.
+    def _others_with_its_id(self, record: ExportRecord) -> tuple[list[ExportRecord], list[ExportRecord]]:
+        """Earlier exports to which the vendor gave the id of `record`: those of the same request, and the others."""
+        earlier = [known for known in self.ledger.with_id(record.export_id or "") if known.seq < record.seq]
+        # A ledger that was rebuilt from the names of kept files knows no windows.
+        same = [known for known in earlier if known.kind == record.kind and known.window in (None, record.window)]
+        return same, [known for known in earlier if known not in same]
+
+    def _check_is_its_own(self, record: ExportRecord, others: Sequence[ExportRecord], sha256: str) -> None:
+        """Check that a downloaded file is not that of another window or kind: it would count as the whole of this one.
+
+        The id alone says nothing: a vendor that counts its exports anew after a restart gives ids twice.
 
         Raises:
-            AnotherExport: the id is that of another window or kind. Its file would count as the whole of this window.
+            AnotherExport: it is, or its id is that of an export that has not ended.
         """
-        known = self.ledger.with_id(export_id)
-        for other in known:
-            # A ledger that was rebuilt from the names of kept files knows no windows.
-            if other.kind != record.kind or other.window not in (None, record.window):
+        for other in others:
+            if other.sha256 == sha256 or other.status in ("requested", "timed_out"):
                 raise AnotherExport(
                     f"{self.transport.host} answered the request for the {record} with the id of another export, the "
-                    f"{other}, whose file does not belong to it. Run it again later; if it repeats, ask the vendor.",
+                    f"{other}, and with its file. Run it again later; if it repeats, ask the vendor.",
                     endpoint=REQUEST_EXPORT[record.kind].path,
                 )
-        return known
 
     def _asked_at(self, record: ExportRecord) -> datetime:
         """The moment of the request by the earlier of this machine's clock and the vendor's."""
@@ -192,12 +199,13 @@ class ExportRunner:
             ExportEnded: `errored`, or not in time.
             UnknownExport: the vendor does not know it.
             DownloadFailed: its file could not be downloaded.
+            AnotherExport: its file is that of another window or kind.
         """
-        earlier = [known for known in self.ledger.with_id(record.export_id or "") if known.seq != record.seq]
-        is_new = is_new and all(known.sha256 is None and known.status in ("empty", "landed") for known in earlier)
+        same, others = self._others_with_its_id(record)
         data_url = self._wait_for_url(record, is_new=is_new)
         completed_at = self.transport.clock.utc()
-        if not data_url and not is_new:
+        was_empty = all(known.sha256 is None and known.status in ("empty", "landed") for known in same)
+        if not data_url and not (is_new and was_empty):
             # Its file may have expired at the vendor, so only an export that is new or was empty counts as empty.
             raise UnknownExport(
                 f"the {record}, which was requested before, is complete but has no file any more",
@@ -211,6 +219,11 @@ class ExportRunner:
         else:
             path, sha256, size = self._download(record, data_url)
             self._check()
+            try:
+                self._check_is_its_own(record, others, sha256)
+            except AnotherExport:
+                path.unlink()
+                raise
             self.ledger.received(record.seq, file=path, sha256=sha256, bytes=size, completed_at=completed_at)
             record = replace(record, status="received", file=path, sha256=sha256, bytes=size)
         return record

@@ -164,13 +164,11 @@ class Exports:
             if earlier is not None and self._faults.first_n("earlier-id"):
                 return json_reply(200, {"exportId": earlier.export_id})
             number = len(self.jobs) + 1
-            asked = self._clock.now()
+            # Started again, the sandbox counts from 1 and gives ids twice, as a vendor may.
+            export_id = "id_" + identifier(draws(self._centre.seed, FILE, number, 99))
             parameters = {name: value for name, value in call.parameters.items() if name != "apiToken"}
-            # A sandbox that is started again counts from 1, and a vendor gives no id to two exports.
-            what = crc32(f"{kind} {asked} {sorted(parameters.items())}".encode())
-            export_id = "id_" + identifier(draws(self._centre.seed, FILE, number, what))
             name = parameters.get("name") or f"export-{export_id}"
-            job = ExportJob(export_id, number, kind, name, parameters, asked, scores=scores)
+            job = ExportJob(export_id, number, kind, name, parameters, self._clock.now(), scores=scores)
             self.jobs.append(job)
         path = self._folder / f"{export_id}.{suffix}"
         self._makers.submit(self._make, job, path, make)

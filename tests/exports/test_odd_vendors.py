@@ -3,15 +3,17 @@
 import io
 import json
 import zipfile
+from datetime import timedelta
 
 import pytest
 from werkzeug import Response
 
 from maestro_analytics import errors
 from maestro_analytics.api import Transport
-from maestro_analytics.exports import FileLedger, MissedWindow
+from maestro_analytics.exports import FileLedger, MissedWindow, Window
 from maestro_analytics.exports.progress import Noticed
 from maestro_analytics.settings import Settings
+from tests.exports.conftest import NOW
 
 CSV = b"group_name,group_id,agent_name,agent_email,agent_ids,available\nBilling,g1,Ann,ann@example.com,1,True\n"
 
@@ -153,6 +155,46 @@ def test_a_complete_export_whose_id_was_given_before_is_not_taken_for_nothing_on
     (missed,) = run(transport, {"groups": None})
 
     assert "no file any more" in missed.reason
+
+
+@pytest.fixture
+def same_id(httpserver):
+    """A vendor that gives each audit-log export the same id."""
+    httpserver.expect_request("/api/v1/request-audit-log-export", method="POST").respond_with_json({"exportId": "e1"})
+
+
+@pytest.mark.parametrize(
+    ("second_file", "statuses"),
+    [(CSV * 2, ["received", "received"]), (CSV, ["received", "failed", "failed", "failed"])],
+    ids=["another file", "the same file"],
+)
+def test_an_id_may_come_twice_but_not_with_the_file_of_another_window(
+    vendor, same_id, run, ledger, httpserver, second_file, statuses
+):
+    """A vendor that counts its exports anew after a restart gives ids twice."""
+    transport, says, _ = vendor
+    says(complete(httpserver))
+    serve(httpserver, CSV, second_file)
+    first, second = (Window(NOW - timedelta(days=days), NOW - timedelta(days=days - 1)) for days in (3, 1))
+
+    run(transport, {"audit": [first]})
+    found = {each.window: each for each in run(transport, {"audit": [second]})}
+
+    assert statuses == [known.status for known in ledger.with_id("e1")]
+    assert isinstance(found[second], MissedWindow) == (second_file == CSV)
+    assert statuses.count("received") == len(list(found[first].file.parent.iterdir()))
+
+
+def test_of_two_windows_that_get_one_id_in_a_run_the_second_is_missed(vendor, same_id, run, httpserver):
+    transport, says, _ = vendor
+    says({"status": "in_progress"}, {"status": "in_progress"}, complete(httpserver))
+    serve(httpserver, CSV)
+    day = timedelta(days=1)
+
+    found = run(transport, {"audit": [Window(NOW - 5 * day, NOW - 4 * day), Window(NOW - 2 * day, NOW - day)]})
+
+    assert [False, True] == sorted(isinstance(each, MissedWindow) for each in found)
+    assert "with the id of another export" in next(each.reason for each in found if isinstance(each, MissedWindow))
 
 
 def test_polls_that_fail_for_a_while_do_not_end_the_export(vendor, run, httpserver):
