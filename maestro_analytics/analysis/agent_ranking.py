@@ -30,11 +30,11 @@ def agent_ranking(
 ) -> Answer:
     """Who is ahead, and which gaps are larger than noise?
 
-    One row per person, best first within each component. Few grades make extreme means, and a strict grader makes low
-    ones, so agents are compared by a mixed model of agent, grader, rubric and month: each mean is estimated under an
-    average grader and drawn towards the mean of all by as much as its own noise demands. The spread between agents is
-    not known and is integrated over. Agents whom no common grader, rubric or month connects are in different
-    components and are not compared: `rank`, `stands_out` and `ahead_of_next` hold within a component.
+    One row per person with a score, best first within each component. Few grades make extreme means, and a strict
+    grader makes low ones, so agents are compared by a mixed model of agent, grader, rubric and month: each mean is
+    estimated under an average grader and drawn towards the mean of all by as much as its own noise demands. The spread
+    between agents is not known and is integrated over. Agents whom no common grader, rubric or month connects are in
+    different components and are not compared: `rank`, `stands_out` and `ahead_of_next` hold within a component.
 
     Args:
         simultaneous: rank intervals that hold for all agents together; by default each holds for its agent alone.
@@ -58,9 +58,9 @@ def agent_ranking(
     """
     choice = Choice.of(store, filters)
     # No threshold is needed here: with that of the other scores, a report asks once for all.
-    frame = rubric_adjusted(store.query("agent_scores", **choice.variables, threshold=80.0)).filter(pl.col("n") > 0)
-    labels = ["agent_name", "highest"]
-    table = with_mean(summed(frame, ["person_id"], first=labels), min_n=min_n, confidence=confidence)
+    frame = rubric_adjusted(store.query("agent_scores", **choice.variables, threshold=80.0))
+    table = summed(frame, ["person_id"], first=["agent_name", "highest"]).filter(pl.col("n") > 0)
+    table = with_mean(table, min_n=min_n, confidence=confidence)
     draws = max(FEWEST_DRAWS, min(1000, MOST_DRAWN // max(table.height, 1)))
     cells = ordered(scored_cells(store, choice))
     compared = compare_agents(

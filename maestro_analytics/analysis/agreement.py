@@ -67,7 +67,7 @@ def grader_agreement(
             resamples=resamples,
             seed=seed,
         )
-        apart = _pairs(scored)["apart"].abs()
+        apart = _pairs(scored)["apart"].abs().round(9)
         block = _complete_block(scored)
         rows.append(
             {

@@ -11,7 +11,7 @@ from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import day_effects, process
 from maestro_analytics.analysis.statistics.day_effects import day_correlation
-from maestro_analytics.analysis.summaries import sums_of, widened_by_agents, with_mean
+from maestro_analytics.analysis.summaries import label, sums_of, widened_by_agents, with_mean
 from maestro_analytics.analysis.trends import Every, charted_rows, without_unfinished
 
 CALIBRATION = "calibration"
@@ -83,8 +83,8 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
         .group_by(grader="judged")
         .agg(
             **sums_of(apart),
-            within_5=100 * (apart.abs() <= 5).mean(),
-            within_10=100 * (apart.abs() <= 10).mean(),
+            within_5=100 * (apart.abs().round(9) <= 5).mean(),
+            within_10=100 * (apart.abs().round(9) <= 10).mean(),
             alignment=pl.col("alignment").mean(),
             alignment_score=pl.col("alignment_score").mean(),
             largest_gap=pl.col("gap").abs().max(),
@@ -158,7 +158,6 @@ SESSIONS = (
     *("n", "n_na", "with_final", "bias", "lo", "hi", "mad", "within_5"),
     *HOW_SURE,
 )
-TICKET = ("source", "gradable_id", "rubric_id", "person_id", "question_id")
 
 
 def calibration_sessions(
@@ -192,15 +191,13 @@ def calibration_sessions(
     scores = store.query(
         "calibration_scores", **choice.variables, week_zone=choice.week_zone, with_questions=by != "grader"
     )
-    score, reviews = pl.col("score_percent"), pl.col("score_percent").count().over(TICKET)
-    others = pl.when(reviews > 1).then((score.sum().over(TICKET) - score) / (reviews - 1))
-    scores = scores.with_columns(agreed=pl.coalesce("final_percent", others)).with_columns(
-        apart=score - pl.col("agreed")
-    )
+    scores = scores.with_columns(apart=pl.col("score_percent") - pl.coalesce("final_percent", "others_percent"))
     if by == "grader":
         scores = scores.with_columns(group="grader", rubric_name=pl.lit(None, pl.String))
     else:
-        scores = scores.filter(pl.col("question_id").is_not_null()).with_columns(group="question")
+        scores = scores.filter(pl.col("question_id").is_not_null()).with_columns(
+            group=label("question_id", "question", within=["rubric_id"]), rubric_name=label("rubric_id", "rubric_name")
+        )
     apart = pl.col("apart")
     table = (
         scores.filter(pl.col("group").is_not_null())
@@ -208,7 +205,7 @@ def calibration_sessions(
         .agg(
             **sums_of(apart),
             with_final=(apart.is_not_null() & pl.col("final_percent").is_not_null()).sum().cast(pl.Int64),
-            within_5=100 * (apart.abs() <= 5).mean(),
+            within_5=100 * (apart.abs().round(9) <= 5).mean(),
         )
     )
     table = with_mean(table, min_n=min_n, confidence=confidence, what="reviews")

@@ -11,7 +11,7 @@ from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import survival
 from maestro_analytics.analysis.statistics.arrays import Floats
-from maestro_analytics.analysis.summaries import agent_label, nullable, with_clustered_share, with_share
+from maestro_analytics.analysis.summaries import label, nullable, with_clustered_share, with_share
 
 CENSORED = "Those still waiting count as waiting: the mean of the finished ones alone would be too short."
 RECORD_AXIS = "created_at"
@@ -33,7 +33,7 @@ def time_to_coach(
     Kaplan-Meier, so grades that have not been coached yet count as waiting.
 
     Columns
-        group               String   "all", or the rubric's or team's name
+        group               String   "all", or the rubric's or team's name (with the id where several share it)
         n, n_na             Int64    low grades (below `threshold` percent), and how many are still waiting
         median_days         Float64  when half have been coached; null while fewer than half have
         lo, hi              Float64  its interval (Brookmeyer and Crowley); null where it is open
@@ -195,7 +195,7 @@ def todo_completion(
     """
     choice = Choice.of(store, filters)
     frame = store.query("todo_ages", **choice.variables_of("since", "until", "team", "agent"))
-    group = {"all": pl.lit("all"), "coach": pl.col("creator_id"), "agent": agent_label(frame)}[by]
+    group = {"all": pl.lit("all"), "coach": pl.col("creator_id"), "agent": label("person_id", "agent_name")}[by]
     frame = frame.with_columns(group=group.fill_null("unknown"))
     late = ~pl.col("done") & (pl.col("days") > overdue_days)
     table = frame.group_by("group").agg(
@@ -241,13 +241,17 @@ def open_todos(store: Store, **filters: Unpack[Filters]) -> Answer:
 
 
 def _low_grades(store: Store, choice: Choice, *, by: str, threshold: float) -> pl.DataFrame:
-    needed = ("person_id", "agent_name", "rubric_name", "coach_id", "coached", "days", "days_observed")
-    frame = store.query("low_grades", **choice.variables, threshold=threshold).select(needed)
+    names = {
+        "agent": ("person_id", "agent_name"),
+        "rubric": ("rubric_id", "rubric_name"),
+        "team": ("group_id", "group_name"),
+    }
+    frame = store.query("low_grades", **choice.variables, threshold=threshold)
     if by == "team":
         frame = frame.join(store.query("team_members", **choice.variables_of("team")), on="person_id")
-    named = {"all": pl.lit("all"), "rubric": pl.col("rubric_name"), "team": pl.col("group_name")}
-    group = agent_label(frame) if by == "agent" else named[by]
-    return frame.with_columns(group=group.fill_null("unknown"))
+    group = label(*names[by]) if by in names else pl.lit("all")
+    needed = ("person_id", "coach_id", "coached", "days", "days_observed")
+    return frame.select(*needed, group=group.fill_null("unknown"))
 
 
 def _with_clusters(frame: pl.DataFrame) -> pl.DataFrame:
@@ -374,6 +378,6 @@ def _moments(n: Floats, total: pl.Series, squares: pl.Series) -> tuple[Floats, F
 def _blended(n: Floats, variance: Floats, typical: float) -> Floats:
     """Squared error of a mean, of few grades with the spread that is typical."""
     freedom = np.clip(n - 1, 0, None)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         spread = (freedom * np.nan_to_num(variance) + TYPICAL_GRADES * typical) / (freedom + TYPICAL_GRADES)
         return np.asarray(spread / n, dtype=float)

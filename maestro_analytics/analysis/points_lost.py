@@ -64,9 +64,10 @@ def points_lost_by_team(
     """Which questions cost which team the most?
 
     One row per team, rubric and question. Columns as in `points_lost`, with `team`, `team_id`, and `gap`: failure rate
-    of the team minus that of everyone who is graded on the question, in percent points, and `stands_out`: "above" or
-    "below" that of everyone, else ""; only reliable rows; at most 5 % of those named are expected to be wrong
-    (Benjamini-Hochberg). No team is named that has most of its grades (60 %) from one of several graders.
+    of the team minus that of everyone who is graded on the question, also of people whom `team` and `agent` leave out,
+    in percent points, and `stands_out`: "above" or "below" that of everyone, else ""; only reliable rows; at most 5 %
+    of those named are expected to be wrong (Benjamini-Hochberg). No team is named that has most of its grades (60 %)
+    from one of several graders.
 
     Source: sql/queries/question_scores.sql, team_members.sql, grader_cells.sql. Errors: see `Filters`.
     """
@@ -84,7 +85,7 @@ def points_lost_by_team(
     )
     table = _with_failures(table, teams, ["team_id"], min_n=min_n, confidence=confidence)
     with_one = mostly_of_one_grader(store, choice, members.rename({"group_id": "team_id"}), "team_id")
-    table = _against_everyone(table, frame, with_one, confidence=confidence)
+    table = _against_everyone(table, _of_everyone(store, choice, frame), with_one, confidence=confidence)
     return Answer.of(
         table.select("team", "team_id", *COLUMNS[:-3], "gap", "stands_out", *COLUMNS[-3:]),
         choice,
@@ -100,10 +101,11 @@ def points_lost_by_agent(
     """Which questions cost which agent the most, and on which is an agent better than others?
 
     One row per person, rubric and question, the costliest of each person first. Columns as in `points_lost`, with
-    `person_id`, `agent_name`, `everyone` (failure rate of everyone who is graded on the question, percent), `gap`
-    (failure rate of the agent minus that, percent points) and `stands_out`: "above" or "below" that of everyone, else
-    ""; only reliable rows; at most 5 % of those named are expected to be wrong (Benjamini-Hochberg). Nobody is named
-    who has most of the grades (60 %) from one of several graders: a gap may be what the grader makes of the question.
+    `person_id`, `agent_name`, `everyone` (failure rate of everyone who is graded on the question, also of people whom
+    `team` and `agent` leave out, percent), `gap` (failure rate of the agent minus that, percent points) and
+    `stands_out`: "above" or "below" that of everyone, else ""; only reliable rows; at most 5 % of those named are
+    expected to be wrong (Benjamini-Hochberg). Nobody is named who has most of the grades (60 %) from one of several
+    graders: a gap may be what the grader makes of the question.
 
     Source: sql/queries/question_scores.sql, people.sql, grader_cells.sql. Errors: see `Filters`.
     """
@@ -118,7 +120,8 @@ def points_lost_by_agent(
     )
     table = with_share(table, "short", names=("failure_rate", "lo", "hi"), confidence=confidence)
     with_one = mostly_of_one_grader(store, choice, people, "person_id")
-    table = _against_everyone(_judged(table, "Wilson", min_n=min_n), answers, with_one, confidence=confidence)
+    everyone = _of_everyone(store, choice, answers)
+    table = _against_everyone(_judged(table, "Wilson", min_n=min_n), everyone, with_one, confidence=confidence)
     return Answer.of(
         table.select("person_id", "agent_name", *COLUMNS[:-3], "everyone", "gap", "stands_out", *COLUMNS[-3:]),
         choice,
@@ -136,6 +139,12 @@ def _unnamed(number: int, everyone: int, what: str) -> str:
         f" {number} of {everyone} {what} have most of their grades from one grader, whose view of a question cannot be "
         "told from theirs: none of those stands out."
     )
+
+
+def _of_everyone(store: Store, choice: Choice, answers: pl.DataFrame) -> pl.DataFrame:
+    """The answers (of the people chosen) with those of everyone: a team of its own is not compared with itself."""
+    others = {name: value for name, value in choice.variables.items() if name not in ("team", "agent")}
+    return answers if others == choice.variables else store.query("question_scores", **others)
 
 
 def _against_everyone(

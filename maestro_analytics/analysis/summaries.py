@@ -44,16 +44,11 @@ def on_scale(mean: str, lo: str, hi: str) -> dict[str, pl.Expr]:
     }
 
 
-def agent_label(frame: pl.DataFrame) -> pl.Expr:
-    """The agent's name, with the person's id where two share it; the id where there is no name."""
-    people = frame.select("person_id", "agent_name").unique()
-    shared = people.filter(pl.len().over("agent_name") > 1)["agent_name"].drop_nulls().unique()
-    name = pl.col("agent_name").fill_null(pl.col("person_id"))
-    return (
-        pl.when(pl.col("agent_name").is_in(shared.implode()))
-        .then(pl.format("{} ({})", name, "person_id"))
-        .otherwise(name)
-    )
+def label(id: str, name: str, *, within: Sequence[str] = ()) -> pl.Expr:
+    """The name, with the id where several ids share it (`within` the same values); the id where there is no name."""
+    named = pl.col(name).max().over(id)
+    shared = named.is_not_null() & (pl.col(id).n_unique().over(named, *within) > 1)
+    return pl.coalesce(pl.when(shared).then(pl.format("{} ({})", named, id)), named, id)
 
 
 def summed(frame: pl.DataFrame, keys: Sequence[str], *extra: str, first: Iterable[str] = ()) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from maestro_analytics.analysis.answer import HOW_SURE, Answer
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import process
 from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats
-from maestro_analytics.analysis.summaries import agent_label, by_cluster, nullable, summed
+from maestro_analytics.analysis.summaries import by_cluster, label, nullable, summed
 
 Every = Literal["week", "month"]
 Group = Literal["all", "team", "agent", "rubric"]
@@ -36,7 +36,7 @@ def score_trend(
 
     Columns
         period           Date     first day of the week or month
-        group            String   the rubric's, team's or agent's name (with the id where agents share it), or "all"
+        group            String   the rubric's, team's or agent's name (with the id where several share it), or "all"
         group_id         String   of the rubric, team or person; null for "all"
         agents           Int64    agents with a scored grade
         n, n_na, mean, lo, hi, sd, method, reliable, reason   as in `team_scores`; percent
@@ -90,7 +90,7 @@ def control_chart(
     """
     choice = Choice.of(store, filters)
     frame = _grouped(store, choice, every=every, by=by)
-    table = summed(frame, ["group", "period"]).filter(pl.col("n") > 0).sort("group", "period")
+    table = summed(frame, ["group", "period"], first=["group_id"]).filter(pl.col("n") > 0).sort("group", "period")
     counts, scores = _score_counts(store, choice, table, by=by)
     chart = process.sampled(
         table["total"],
@@ -181,15 +181,14 @@ def _score_counts(store: Store, choice: Choice, table: pl.DataFrame, *, by: Grou
     """How often each group of the (sorted) table has each score, and the scores."""
     counts = store.query("score_counts", **choice.variables)
     if by == "rubric":
-        names = _asked(store, "score_trend", choice, every="month").select("rubric_id", "rubric_name").unique()
-        counts = _by_rubric(counts.join(names.unique("rubric_id"), on="rubric_id", how="left", nulls_equal=True))
+        counts = counts.with_columns(group_id=pl.col("rubric_id"))
     else:
         n, score = pl.col("n"), pl.col("score")
         mean = (n * score).sum() / n.sum()
         moved = mean - (n * score).sum().over("rubric_id") / n.sum().over("rubric_id")
         counts = _placed(store, choice, counts.with_columns(score=2 * ((score + moved) / 2).round()), by=by)
-    groups = table.select("group").unique(maintain_order=True).with_row_index("at")
-    counts = counts.join(groups, on="group")
+    groups = table.select("group_id").unique(maintain_order=True).with_row_index("at")
+    counts = counts.join(groups, on="group_id", nulls_equal=True)
     if not counts.height:
         return np.zeros((groups.height, 1)), np.zeros(1)
     place = ((counts["score"] - counts["score"].min()) / 2).cast(pl.Int64).to_numpy()
@@ -283,16 +282,15 @@ def _asked(store: Store, query: str, choice: Choice, **variables: Any) -> pl.Dat
 
 
 def _by_rubric(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(group=pl.col("rubric_name").fill_null(pl.col("rubric_id")), group_id=pl.col("rubric_id"))
+    return frame.with_columns(group=label("rubric_id", "rubric_name"), group_id=pl.col("rubric_id"))
 
 
 def _placed(store: Store, choice: Choice, frame: pl.DataFrame, *, by: Group) -> pl.DataFrame:
     """The rows of persons, each in their group or groups."""
     if by == "team":
         members = store.query("team_members", **choice.variables_of("team"))
-        return frame.join(members, on="person_id").with_columns(
-            group=pl.col("group_name").fill_null(pl.col("group_id"))
-        )
+        members = members.with_columns(group=label("group_id", "group_name"))
+        return frame.join(members, on="person_id")
     if by == "agent":
-        return frame.with_columns(group=agent_label(frame), group_id=pl.col("person_id"))
+        return frame.with_columns(group=label("person_id", "agent_name"), group_id=pl.col("person_id"))
     return frame.with_columns(group=pl.lit("all"), group_id=pl.lit(None, pl.String))

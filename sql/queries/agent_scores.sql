@@ -7,12 +7,12 @@ with chosen as (
 zero_but_earned as (
     select distinct grade_key
     from section_scores
-    where section_score > 0 and grade_key in (select grade_key from chosen where rubric_score = 0)
+    where section_score > 0 and grade_key in (select grade_key from chosen where score_percent = 0)
 ),
 autofails as (
     select person_id, rubric_id, count(*) as autofails_inferred
     from chosen
-    where rubric_score = 0 and grade_key in (select grade_key from zero_but_earned)
+    where score_percent = 0 and grade_key in (select grade_key from zero_but_earned)
     group by person_id, rubric_id
 ),
 per_person as (

@@ -1,17 +1,21 @@
 -- One row per calibration review and question, and one for its total score (question_id is null): the score in percent
--- beside that of the final of the same ticket, rubric and person, which is null where there is none yet.
+-- beside that of the final of the same ticket, rubric and person, which is null where there is none yet, and the mean of
+-- the other reviews of it (others_percent). Those may lie outside of the period.
 -- Filters: the variables of the view filtered_grades_of_any_type.
 -- week_zone       varchar  optional, default: UTC; the time zone in which weeks, months and days begin
 -- with_questions  boolean  optional, default: true; whether questions have rows beside the total scores
-with chosen as not materialized (
-    select * from filtered_grades_of_any_type
+with chosen as (
+    select grade_key from filtered_grades_of_any_type where grade_type like 'calibration%'
 ),
 reviews as (
-    select * from chosen where grade_type like 'calibration%' and grade_type <> 'calibration_final'
+    select scored.*, chosen.grade_key is not null as is_chosen
+    from scored_grades as scored
+    left join chosen on chosen.grade_key = scored.grade_key
+    where scored.grade_type like 'calibration%' and scored.grade_type <> 'calibration_final'
 ),
 finals as (
     select source, gradable_id, rubric_id, person_id, max(grade_key) as final_key, max(score_percent) as final_percent
-    from chosen
+    from scored_grades
     where grade_type = 'calibration_final'
     group by source, gradable_id, rubric_id, person_id
 ),
@@ -33,6 +37,7 @@ matched as (
         reviews.person_id,
         reviews.score_percent,
         finals.final_percent,
+        reviews.is_chosen,
         cast(
             date_trunc('month', reviews.date_reported_as at time zone coalesce(getvariable('week_zone'), 'UTC')) as date
         ) as month
@@ -68,19 +73,42 @@ scores as (
 placed as (
     select
         matched.grade_key,
+        scores.number,
         scores.question_id,
         scores.question,
         scores.score_percent,
         scores.final_percent,
+        sum(scores.score_percent) over (
+            partition by matched.source, matched.gradable_id, matched.rubric_id, matched.person_id, scores.question_id
+        ) as total,
+        count(scores.score_percent) over (
+            partition by matched.source, matched.gradable_id, matched.rubric_id, matched.person_id, scores.question_id
+        ) as reviews,
         matched.grader,
         matched.source,
         matched.gradable_id,
         matched.rubric_id,
         matched.rubric_name,
         matched.person_id,
-        matched.month
+        matched.month,
+        matched.is_chosen
     from scores
     join matched on matched.number = scores.number
-    order by scores.number, scores.question_id
 )
-select * from placed
+select
+    grade_key,
+    question_id,
+    question,
+    score_percent,
+    final_percent,
+    (total - score_percent) / nullif(reviews - 1, 0) as others_percent,
+    grader,
+    source,
+    gradable_id,
+    rubric_id,
+    rubric_name,
+    person_id,
+    month
+from placed
+where is_chosen
+order by number, question_id

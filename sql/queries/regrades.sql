@@ -7,7 +7,7 @@ with chosen as (
 versions as (
     select
         grade_key,
-        100 * rubric_score / nullif(max_rubric_score, 0) as score_percent,
+        round(100 * rubric_score / nullif(max_rubric_score, 0), 10) as score_percent,
         date_graded,
         row_number() over (partition by grade_key order by replaced_at, date_graded) as version
     from grade_history

@@ -6,7 +6,8 @@
 select
     scores.*,
     ids.person_id,
-    100 * scores.rubric_score / nullif(scores.max_rubric_score, 0) as score_percent,
+    -- 18.4 of 23 points are 80 %, but 79.99999999999999 in floating point: below a threshold that they reach.
+    round(100 * scores.rubric_score / nullif(scores.max_rubric_score, 0), 10) as score_percent,
     case
         when (select count(*) from covered_time) > 0 and coalesce(scores.date_reported_as, scores.date_graded) is not null
             then covered.window_start is not null

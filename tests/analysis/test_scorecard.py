@@ -168,6 +168,17 @@ def test_coaching_is_told_with_the_scores_before_and_after_it(holding):
     assert found[:1].equals(analysis.coaching_history(store, since="2026-02-01"))
 
 
+def test_a_session_after_equal_scores_and_before_none_has_no_interval(holding):
+    grades = grade_rows(
+        gradable_id=[f"t{number}" for number in range(6)],
+        agent_id=["1"] * 6,
+        rubric_score=[70.0] * 6,
+        date_reported_as=[START + timedelta(days=day) for day in range(6)],
+    )
+    found = analysis.coaching_history(holding(grades, coaching_sessions=pl.DataFrame([session("s", 20)])))
+    assert [(6, 0, 70.0, None, None)] == found.select("n_before", "n", "before", "change", "lo").rows()
+
+
 def test_two_sessions_within_four_weeks_cannot_be_told_apart(holding):
     grades = grade_rows(
         gradable_id=[f"t{number}" for number in range(60)],

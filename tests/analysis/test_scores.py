@@ -96,6 +96,28 @@ def test_79_9_does_not_pass_and_80_does(holding):
     assert 100.0 == analysis.agent_scores(store, threshold=70)["pass_rate"].item()
 
 
+@pytest.mark.parametrize(
+    ("score", "most", "threshold"), [(18.4, 23.0, 80.0), (9.2, 11.5, 80.0), (5.1, 6.0, 85.0), (18.9, 21.0, 90.0)]
+)
+def test_a_score_that_reaches_the_threshold_passes_whatever_its_maximum(holding, score, most, threshold):
+    """In floating point 18.4 of 23 points are 79.99999999999999 %."""
+    store = holding(grades([score], max_rubric_score=[most]))
+    assert threshold == analysis.grades(store)["score_percent"].item()
+    assert 100.0 == analysis.agent_scores(store, threshold=threshold)["pass_rate"].item()
+    assert 0 == analysis.time_to_coach(store, threshold=threshold).height
+
+
+def test_a_zero_without_a_maximum_is_no_score_and_no_autofail(holding):
+    scored = grades([0.0, 0.0, 90.0], max_rubric_score=[None, 0.0, 100.0])
+    sections = scored.drop("rubric_score", "max_rubric_score").with_columns(
+        section_id=pl.lit("s1"), section_score=pl.lit(40.0), max_section_score=pl.lit(50.0)
+    )
+    row = analysis.agent_scores(holding(scored, section_scores=sections)).row(0, named=True)
+    assert (1, 2, 0, 0.0, 90.0) == tuple(
+        row[name] for name in ("n", "n_na", "autofails_inferred", "autofail_rate", "mean_without_autofails")
+    )
+
+
 def test_a_zero_although_a_section_earned_points_is_taken_for_an_autofail(holding):
     scored = grades([0.0, 0.0, 90.0])
     shared = scored.drop("rubric_score", "max_rubric_score")
@@ -119,6 +141,52 @@ def test_rubrics_are_apart_unless_asked_for(holding):
     merged = analysis.agent_scores(store, by="all").row(0, named=True)
     assert 85.0 == merged["mean"]
     assert "across 2 rubrics" in merged["reason"]
+
+
+def test_a_ranking_counts_the_grades_without_a_score_of_every_rubric(holding):
+    store = holding(grades([80.0, 90.0, None], rubric_id=["r1", "r1", "r2"]))
+    assert [(2, 1)] == analysis.agent_ranking(store).select("n", "n_na").rows()
+    assert [(2, 1)] == analysis.agent_scores(store, by="all").select("n", "n_na").rows()
+
+
+def test_rubrics_of_one_name_are_apart_wherever_the_rubric_is_the_group(holding):
+    low = grades([70.0] * 3 + [50.0], rubric_id=["r1"] * 3 + ["r2"], rubric_name=["Support"] * 4)
+    store = holding(low)
+    both = [("Support (r1)", 3), ("Support (r2)", 1)]
+    assert both == analysis.score_trend(store, by="rubric").select("group", "n").rows()
+    assert ["r1", "r2"] == analysis.score_trend(store, by="rubric")["group_id"].to_list()
+    assert both == analysis.control_chart(store, by="rubric").select("group", "n").rows()
+    assert both == analysis.pass_rate_chart(store, by="rubric").select("group", "n").rows()
+    assert both == analysis.time_to_coach(store, by="rubric").select("group", "n").rows()
+    assert both == analysis.time_to_coach_curve(store, by="rubric").select("group", "n").unique().sort("group").rows()
+    assert {name for name, _ in both} == set(analysis.coaching_coverage(store, by="rubric")["group"])
+
+
+def test_a_rubric_that_was_renamed_is_one_group(holding):
+    store = holding(
+        grades([70.0, 50.0], rubric_name=["Old", "Support"], date_reported_as=[START, START + timedelta(days=7)])
+    )
+    assert ["Support"] * 2 == analysis.score_trend(store, by="rubric")["group"].to_list()
+
+
+def test_teams_of_one_name_are_apart_and_count_nobody_twice(holding):
+    groups = pl.DataFrame(
+        {"group_name": ["Billing"] * 2, "group_id": ["g1", "g2"], "agent_ids": [["1"]] * 2, "available": [True] * 2}
+    )
+    store = holding(grades([70.0, 60.0]), agent_groups=groups)
+    both = [("Billing (g1)", 2), ("Billing (g2)", 2)]
+    for answer in (analysis.score_trend, analysis.control_chart, analysis.pass_rate_chart, analysis.time_to_coach):
+        assert both == answer(store, by="team").select("group", "n").rows()
+
+
+def test_a_chart_has_limits_where_another_agent_of_that_name_has_no_score(holding):
+    scores = [80.0, 90.0, 85.0, 95.0] * 12
+    dates = [START + timedelta(days=7 * (number % 14)) for number in range(48)]
+    one = grades(scores, date_reported_as=dates, agent_name=["Sam"] * 48)
+    other = grades([None], gradable_id=["x"], agent_id=["2"], agent_name=["Sam"])
+    found = analysis.control_chart(holding(pl.concat([one, other], how="diagonal_relaxed")), by="agent")
+    assert {"Sam (1)"} == set(found["group"])
+    assert 0 == found["lo"].null_count()
 
 
 def test_a_person_in_two_teams_counts_in_both_and_one_in_none_in_no_team(holding):
@@ -149,6 +217,18 @@ def test_a_multi_select_loses_its_points_once(holding):
     assert [("q1", 1, 6.0), ("q2", 1, 1.0)] == found.select("question_id", "n", "points_lost").rows()
     assert [85.7, 100.0] == found["cumulative_share"].round(1).to_list()
     assert [100.0, 100.0] == found["failure_rate"].to_list()
+
+
+def test_a_team_or_agent_that_was_asked_for_is_held_against_everyone_and_not_against_itself(holding):
+    three = grades([50.0] * 3, agent_id=["1", "2", "3"])
+    scores = (4.0, 10.0, 10.0)
+    rows = pl.concat([answers(three[at : at + 1], ("q1", "A", score, 10.0)) for at, score in enumerate(scores)])
+    store = holding(three, teams={"Billing": ["1", "2"]}, individual_answers=rows)
+    third = 100 / 3
+    assert [pytest.approx(50 - third)] == analysis.points_lost_by_team(store, team="Billing")["gap"].to_list()
+    alone = analysis.points_lost_by_agent(store, agent="1").select("everyone", "gap").rows()
+    assert [pytest.approx((third, 100 - third))] == alone
+    assert [pytest.approx(third)] * 2 == analysis.points_lost_by_agent(store, team="Billing")["everyone"].to_list()
 
 
 def test_a_rubric_of_more_questions_than_a_number_has_bits_is_counted_as_well(holding):
