@@ -325,8 +325,7 @@ class CoachingLists:
         Raises:
             RequestRefused: status 404: no record has this id.
         """
-        answer = self._transport.send(LISTS[name].one, id=id)
-        return answer if isinstance(answer, dict) else {}
+        return dict(self._transport.send(LISTS[name].one, id=id))
 
     def read_all(
         self,

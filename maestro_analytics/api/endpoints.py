@@ -32,6 +32,7 @@ class Endpoint:
         parameters: where parameters are sent: "query", "body" or "none".
         retry: when a failed request may be sent again.
         replies: whether a successful answer must be JSON.
+        answer: the Python type of that JSON; `object` where the caller checks it.
         reference: heading in the vendor's reference.
     """
 
@@ -42,6 +43,7 @@ class Endpoint:
     retry: Retry
     reference: str
     replies: bool = True
+    answer: type = object
 
     def filled(self, **path_parameters: str) -> str:
         """The path with its parameters.
@@ -83,22 +85,28 @@ EXPORT_DATA_BY_ID = Endpoint(
     "newer documentation, in place of get-export-data",
 )
 
-CREATE_TICKET = Endpoint("create a ticket", "POST", "/tickets", "body", Retry.IF_NOT_SENT, "Create a Ticket")
-UPDATE_TICKET = Endpoint("update a ticket", "PATCH", "/tickets/{ticket_id}", "body", Retry.ALWAYS, "Update a Ticket")
+CREATE_TICKET = Endpoint(
+    "create a ticket", "POST", "/tickets", "body", Retry.IF_NOT_SENT, "Create a Ticket", answer=dict
+)
+UPDATE_TICKET = Endpoint(
+    "update a ticket", "PATCH", "/tickets/{ticket_id}", "body", Retry.ALWAYS, "Update a Ticket", answer=dict
+)
 DELETE_TICKET = Endpoint(
     "delete a ticket", "DELETE", "/tickets/{ticket_id}", "none", Retry.ALWAYS, "Delete a Ticket", replies=False
 )
-GET_TICKET = Endpoint("get a ticket", "GET", "/tickets/{ticket_id}", "none", Retry.ALWAYS, "Get a Ticket")
-GET_TICKETS = Endpoint("get tickets", "GET", "/tickets", "query", Retry.ALWAYS, "Get Many Tickets")
-CREATE_COMMENT = Endpoint("create a comment", "POST", "/comments", "body", Retry.IF_NOT_SENT, "Create a Ticket Comment")
+GET_TICKET = Endpoint("get a ticket", "GET", "/tickets/{ticket_id}", "none", Retry.ALWAYS, "Get a Ticket", answer=dict)
+GET_TICKETS = Endpoint("get tickets", "GET", "/tickets", "query", Retry.ALWAYS, "Get Many Tickets", answer=list)
+CREATE_COMMENT = Endpoint(
+    "create a comment", "POST", "/comments", "body", Retry.IF_NOT_SENT, "Create a Ticket Comment", answer=dict
+)
 CREATE_COMMENTS = Endpoint(
-    "create comments", "POST", "/comments-batch", "body", Retry.IF_NOT_SENT, "Create Many Ticket Comments"
+    "create comments", "POST", "/comments-batch", "body", Retry.IF_NOT_SENT, "Create Many Ticket Comments", answer=dict
 )
 CREATE_ATTACHMENT = Endpoint(
-    "create an attachment", "POST", "/attachments", "body", Retry.IF_NOT_SENT, "Create an Attachment"
+    "create an attachment", "POST", "/attachments", "body", Retry.IF_NOT_SENT, "Create an Attachment", answer=dict
 )
 
-CREATE_AGENT = Endpoint("create an agent", "POST", "/agents", "body", Retry.IF_NOT_SENT, "Create an Agent")
+CREATE_AGENT = Endpoint("create an agent", "POST", "/agents", "body", Retry.IF_NOT_SENT, "Create an Agent", answer=dict)
 ADD_ID_TO_AGENT = Endpoint(
     "add an id to an agent",
     "POST",
@@ -118,10 +126,16 @@ UPDATE_AGENT_AVAILABILITY = Endpoint(
     replies=False,
 )
 
-GET_TODO = Endpoint("get a to-do", "GET", "/todos/{id}", "none", Retry.ALWAYS, "Retrieve a Single To-do")
+GET_TODO = Endpoint("get a to-do", "GET", "/todos/{id}", "none", Retry.ALWAYS, "Retrieve a Single To-do", answer=dict)
 GET_TODOS = Endpoint("list to-dos", "GET", "/todos", "query", Retry.ALWAYS, "Retrieve Many To-dos")
 GET_COACHING_POINT = Endpoint(
-    "get a coaching point", "GET", "/coaching-points/{id}", "none", Retry.ALWAYS, "Retrieve a Single Coaching Point"
+    "get a coaching point",
+    "GET",
+    "/coaching-points/{id}",
+    "none",
+    Retry.ALWAYS,
+    "Retrieve a Single Coaching Point",
+    answer=dict,
 )
 GET_COACHING_POINTS = Endpoint(
     "list coaching points", "GET", "/coaching-points", "query", Retry.ALWAYS, "Retrieve Many Coaching Points"
@@ -133,6 +147,7 @@ GET_COACHING_SESSION = Endpoint(
     "none",
     Retry.ALWAYS,
     "Retrieve a Single Coaching Session",
+    answer=dict,
 )
 GET_COACHING_SESSIONS = Endpoint(
     "list coaching sessions", "GET", "/coaching-sessions", "query", Retry.ALWAYS, "Retrieve Many Coaching Sessions"

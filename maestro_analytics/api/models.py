@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 def _none_if_invalid(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     try:
         return handler(value)
-    except ValidationError:
+    except (ValidationError, OverflowError):  # the year 0 or 10000 in UTC
         return None
 
 
@@ -37,20 +37,21 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+def _as_texts(value: Any) -> list[Any]:
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if isinstance(each, str | int | float) and not isinstance(each, bool)]
 
 
 Text = Annotated[str | None, WrapValidator(_none_if_invalid)]
 Number = Annotated[float | None, WrapValidator(_none_if_invalid)]
 Flag = Annotated[bool | None, WrapValidator(_none_if_invalid)]
 Moment = Annotated[datetime | None, AfterValidator(_utc), BeforeValidator(_iso_text), WrapValidator(_none_if_invalid)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
 Attributes = Annotated[Mapping[str, Any], BeforeValidator(lambda value: value if isinstance(value, dict) else {})]
 
 
 class Record(BaseModel):
-    """What all records share: a value of another type than the reference says is None."""
+    """What all records share: a value of another type than the reference says is None, or left out of a list."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,

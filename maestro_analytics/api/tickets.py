@@ -9,14 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 from maestro_analytics.api import endpoints
 from maestro_analytics.api.models import Attachment, Comment, Ticket
 from maestro_analytics.api.transfer import OnBytes, PresignedTransfer
 from maestro_analytics.api.transport import Transport
 from maestro_analytics.arguments import choice, iso_or_none, number, optional_text, required_text
-from maestro_analytics.errors import InvalidArgument, MaestroError, TryAgain
+from maestro_analytics.errors import InvalidArgument, MaestroError, OutcomeUnknown, TryAgain
 
 LARGEST_BATCH = 500
 IDS_PER_CALL = 100
@@ -200,11 +200,17 @@ class Tickets:
                 answer = self._transport.send(
                     endpoints.CREATE_COMMENTS, {"batch": entries[start : start + LARGEST_BATCH]}
                 )
+                results = answer.get("results")
+                if not isinstance(results, list):
+                    raise OutcomeUnknown(
+                        f"{self._transport.host} took the comments but listed none of them. Check before you send them "
+                        "again.",
+                        endpoint=endpoints.CREATE_COMMENTS.path,
+                    )
             except MaestroError as error:
                 error.add_note(f"The first {start} of {len(entries)} comments were created before that.")
                 raise
-            results = answer.get("results") if isinstance(answer, dict) else None
-            created += [Comment.from_json(result) for result in results or []]
+            created += [Comment.from_json(result) for result in results]
         return created
 
     def attach_file(
@@ -271,7 +277,7 @@ class Tickets:
 
         Source: "Create an Attachment", accessible URL.
         """
-        if urlsplit(url).scheme not in ("https", "http"):
+        if not url.lower().startswith(("https://", "http://")):
             raise InvalidArgument("url must be an address that the vendor can fetch: https://...")
         answer = self._create_attachment(ticket_id, content_type, url, id, author_id, public, timestamp)
         return Attachment(id=str(answer.get("id") or id or ""), ticket_id=ticket_id)
@@ -286,19 +292,20 @@ class Tickets:
         public: bool | None,
         timestamp: datetime | None,
     ) -> dict[str, Any]:
-        answer = self._transport.send(
-            endpoints.CREATE_ATTACHMENT,
-            {
-                "ticket_id": required_text(ticket_id, name="ticket_id"),
-                "content_type": required_text(content_type, name="content_type"),
-                "url": url,
-                "id": optional_text(id, name="id"),
-                "author_id": optional_text(author_id, name="author_id"),
-                "public": public,
-                "timestamp": iso_or_none(timestamp, name="timestamp"),
-            },
+        return dict(
+            self._transport.send(
+                endpoints.CREATE_ATTACHMENT,
+                {
+                    "ticket_id": required_text(ticket_id, name="ticket_id"),
+                    "content_type": required_text(content_type, name="content_type"),
+                    "url": url,
+                    "id": optional_text(id, name="id"),
+                    "author_id": optional_text(author_id, name="author_id"),
+                    "public": public,
+                    "timestamp": iso_or_none(timestamp, name="timestamp"),
+                },
+            )
         )
-        return answer if isinstance(answer, dict) else {}
 
 
 def _ticket_fields(
@@ -329,7 +336,7 @@ def _in_calls(ticket_ids: Iterable[str]) -> Iterator[list[str]]:
     for ticket_id in dict.fromkeys(ticket_ids):
         if "," in required_text(ticket_id, name="a ticket id"):
             raise InvalidArgument(f"{ticket_id!r} holds a comma, which separates ids: get it with ticket()")
-        if ids and (len(ids) == IDS_PER_CALL or sum(map(len, ids)) + len(ticket_id) > CHARACTERS_PER_CALL):
+        if ids and (len(ids) == IDS_PER_CALL or len(quote(",".join([*ids, ticket_id]))) > CHARACTERS_PER_CALL):
             yield ids
             ids = []
         ids.append(ticket_id)

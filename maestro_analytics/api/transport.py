@@ -52,8 +52,11 @@ def parse_json(content: bytes) -> Any:
     Raises:
         ValueError: `content` is not JSON.
     """
-    value = json.loads(content)
-    return _without_surrogates(value) if re.search(rb"\\u[dD][89a-fA-F]", content) else value
+    try:
+        value = json.loads(content)
+        return _without_surrogates(value) if re.search(rb"\\u[dD][89a-fA-F]", content) else value
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _without_surrogates(value: Any) -> Any:
@@ -306,6 +309,8 @@ class Transport:
             if answer is not None:
                 self._health.is_api = True
             is_web_page = answer is None and content.lstrip()[:1] == b"<"
+            if not isinstance(answer, endpoint.answer):
+                answer = None
             if answer is not None or not (endpoint.replies or is_web_page):
                 self._health.responded()
                 return answer

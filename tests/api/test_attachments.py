@@ -112,6 +112,7 @@ def test_invalid_arguments_are_rejected_before_anything_is_sent(client, tmp_path
         "ticket_id": lambda: client.attach_file(song, ticket_id=""),
         "time zone": lambda: client.attach_file(song, ticket_id="t1", timestamp=datetime(2026, 1, 1)),
         "https": lambda: client.attach_url("t1", "C:/x.png", content_type="image/png"),
+        "must be an address": lambda: client.attach_url("t1", "//[x", content_type="image/png"),
     }
     for word, call in refused.items():
         with pytest.raises(errors.InvalidArgument, match=word):

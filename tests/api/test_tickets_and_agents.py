@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -222,3 +223,65 @@ def test_unknown_fields_are_kept_and_values_of_another_type_are_none():
     assert Comment.from_json("no object") == Comment.from_json({})
     moment = Ticket.from_json({"createdAt": "2023-06-28T16:03:21.089"}).created_at
     assert datetime(2023, 6, 28, 16, 3, 21, 89_000, UTC) == moment
+
+
+def get_ticket(client):
+    return client.ticket("t")
+
+
+def get_tickets(client):
+    return client.get_tickets(["t"])
+
+
+def create_ticket(client):
+    return new_ticket(client, "a1", "t")
+
+
+def create_comment(client):
+    return client.create_comment(NewComment(ticket_id="t", body="x"))
+
+
+def create_comments(client):
+    return client.create_comments([NewComment(ticket_id="t", body="x")])
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "error"),
+    [
+        (get_ticket, [{"ticket_id": "t"}], errors.TryAgain),
+        (get_ticket, b"[" * 100_000, errors.TryAgain),
+        (get_tickets, {"error": "too many ids"}, errors.TryAgain),
+        (get_tickets, 3, errors.TryAgain),
+        (lambda client: client.todo("d1"), [], errors.TryAgain),
+        (create_ticket, [{"ticket_id": "t"}], errors.OutcomeUnknown),
+        (create_comment, "created", errors.OutcomeUnknown),
+        (create_comments, [{"id": "c"}], errors.OutcomeUnknown),
+        (create_comments, {"created": 1}, errors.OutcomeUnknown),
+    ],
+)
+def test_an_answer_of_another_shape_is_an_error_and_no_empty_record(client, host, reply, call, body, error):
+    host.on("GET /api/v1/*", reply(body=body))
+    host.on("POST /api/v1/*", reply(body=body))
+
+    with pytest.raises(error) as caught:
+        call(client)
+
+    assert error is type(caught.value)
+
+
+def test_a_field_of_another_type_is_left_out_and_the_rest_of_the_ticket_stays(client, host, reply):
+    ticket = {"ticket_id": 7, "agents": ["a1", None, {"id": 2}, 3], "first_seen": "0001-01-01T00:00:00+14:00"}
+    host.on("GET /api/v1/tickets/7", reply(body=ticket))
+
+    found = client.ticket("7")
+
+    assert ("7", ("a1", "3"), None) == (found.ticket_id, found.agents, found.first_seen)
+
+
+def test_ids_in_other_scripts_fit_a_url_too(client, host, reply):
+    host.on("GET /api/v1/tickets", reply(body=[]))
+
+    client.get_tickets([f"{'チケット' * 10}{number}" for number in range(30)])
+
+    assert 3 == len(host.seen)
+    assert max(len(quote(seen.query["ticket_ids"])) for seen in host.seen) <= 4_000
