@@ -18,7 +18,7 @@ import typer
 from maestro_analytics.errors import InvalidArgument
 from maestro_analytics.extras import require
 from maestro_analytics.files import write_whole
-from maestro_analytics.text import one_line, rows_of, shortened, table_lines, text_of
+from maestro_analytics.text import harmless, one_line, rows_of, shortened, table_lines, text_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +30,8 @@ SCHEMA_VERSION = 1
 
 MOST_ROWS = 200
 """How many rows of a table people are shown."""
+EXPLAIN = ["explain_key", "explain_value"]
+"""The columns of DuckDB's `explain`."""
 LONGEST_CELL = 60
 """How many letters of a cell are written where no terminal wraps it."""
 
@@ -181,7 +183,10 @@ def write_table(
     shown = [[shortened("null" if cell is None else cell, longest) for cell in row] for row in rows[:MOST_ROWS]]
     # Text of the vendor must not steer the terminal: neither cells nor column names.
     names = [one_line(name) for name in headings]
-    lines = table_lines(names, shown, width=width, to_the_right=are_numbers) if names else []
+    if names == EXPLAIN:  # a drawing of several lines
+        lines = [line for _, plan in rows for line in harmless(plan or "").splitlines()]
+    else:
+        lines = table_lines(names, shown, width=width, to_the_right=are_numbers) if names else []
     write_content("".join(f"{line}\n" for line in lines), output)
     if len(rows) > MOST_ROWS:
         print(f"the first {MOST_ROWS} rows; --format csv writes all", file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maestro_analytics.cli.commands import command_group
-from maestro_analytics.cli.output import AsJson, Format, emit_json, write, write_content
+from maestro_analytics.cli.output import MOST_ROWS, AsJson, Format, check_destination, emit_json, write, write_content
 from maestro_analytics.extras import require
 
 if TYPE_CHECKING:
@@ -134,10 +134,13 @@ def sql(
 
     from maestro_analytics.errors import InvalidArgument
     from maestro_analytics.lake import open_lake
+    from maestro_analytics.warehouse.store import check_reads_only
 
+    check_destination(form, None)
+    check_reads_only(query)
     with open_lake(at, account=account, spark=spark) as lake:
         try:
-            frame = lake.sql(query)
+            frame = lake.sql(query, limit=MOST_ROWS + 1 if form is Format.TABLE else None)
         except duckdb.Error as error:
             raise InvalidArgument(f"the query cannot be run: {error}") from None
     write(frame, form)

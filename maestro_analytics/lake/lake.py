@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -25,7 +28,7 @@ from maestro_analytics.lake.spark_sql import Params, Variables, to_spark
 from maestro_analytics.tables.columns import DUCKDB_TYPES
 from maestro_analytics.tables.schemas import MULTI_SELECT_QUESTIONS, TABLES
 from maestro_analytics.warehouse import multi_select, sql_files
-from maestro_analytics.warehouse.connection import configure_session, quoted, quoted_all, text_literal
+from maestro_analytics.warehouse.connection import configure_session, quoted, quoted_all, scan
 from maestro_analytics.warehouse.results import frame
 
 if TYPE_CHECKING:
@@ -61,11 +64,10 @@ class DuckEngine:
                 name, pyarrow.dataset.dataset(paths, filesystem=filesystem, format="parquet", schema=schema)
             )
         else:
-            listed = ", ".join(text_literal(path) for path in paths)
             self.create_view(
                 name,
                 f"select {quoted_all(list(files.columns))} from ({_no_rows(files.columns)} union all by name "
-                f"select * from read_parquet([{listed}], hive_partitioning = false, union_by_name = true))",
+                f"select * from {scan(paths)})",
             )
 
     def register_empty(self, name: str, columns: Mapping[str, str]) -> None:
@@ -76,9 +78,11 @@ class DuckEngine:
         """Create a view."""
         self._connection.execute(f"create or replace temp view {quoted(name)} as {select}")
 
-    def query(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
-        """The rows of a query; `variables` are those that it reads with `getvariable`."""
-        return frame(self._connection, query, params, variables=variables)
+    def query(
+        self, query: str, *, params: Params = None, variables: Variables | None = None, limit: int | None = None
+    ) -> pl.DataFrame:
+        """The rows of a query, or the first `limit`; `variables` are those that it reads with `getvariable`."""
+        return frame(self._connection, query, params, variables=variables, limit=limit)
 
     def close(self) -> None:
         self._connection.close()
@@ -92,10 +96,17 @@ def local_session() -> SparkSession:
     """
     try:
         from pyspark.errors import PySparkRuntimeError
+        from pyspark.logger import PySparkLogger
         from pyspark.sql import SparkSession
     except ImportError:
         raise EngineMissing("PySpark is not installed: pip install 'maestro-analytics[spark]'.") from None
+    # PySpark writes a page of JSON to standard error for each query that Spark refuses; the error says it in one line
+    PySparkLogger.getLogger("SQLQueryContextLogger").setLevel("CRITICAL")
+    # otherwise Spark makes an empty folder `spark-warehouse` in the current one
+    warehouse = tempfile.mkdtemp(prefix="maestro-analytics-spark-")
+    atexit.register(shutil.rmtree, warehouse, ignore_errors=True)
     settings: dict[str, Any] = {
+        "spark.sql.warehouse.dir": warehouse,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # the defaults are those of a cluster's driver: 1 GB, and 200 tasks after each exchange
@@ -176,8 +187,10 @@ class SparkEngine:
         self._views[name] = select
         self._shape.create_view(name, select)
 
-    def query(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
-        """The rows of a query in DuckDB's SQL, with the names and types that DuckDB gives its columns."""
+    def query(
+        self, query: str, *, params: Params = None, variables: Variables | None = None, limit: int | None = None
+    ) -> pl.DataFrame:
+        """The rows of a query in DuckDB's SQL, or the first `limit`, with the names and types of DuckDB."""
         expected = self._shape.query(query, params=params, variables=variables).schema
         *steps, last = to_spark(query, variables=variables, params=params, views=self._views, rows=self._rows)
         kept: list[DataFrame] = []
@@ -196,7 +209,8 @@ class SparkEngine:
                     elif rows <= BROADCAST_ROWS:
                         made = made.hint("broadcast")
                 made.createOrReplaceTempView(step.name)
-            answer = pl.DataFrame(self._session.sql(last.sql).toArrow())
+            found = self._session.sql(last.sql)
+            answer = pl.DataFrame((found if limit is None else found.limit(limit)).toArrow())
         except self._refused as error:
             raise InvalidArgument(f"Spark cannot be asked this: {str(error).splitlines()[0]}") from None
         finally:
@@ -283,13 +297,13 @@ class Lake:
     def account(self) -> str:
         return self._folder.root.rpartition("/")[2]
 
-    def sql(self, query: str, params: Params = None) -> pl.DataFrame:
-        """The rows of a query in DuckDB's SQL; on Spark it is translated first.
+    def sql(self, query: str, params: Params = None, *, limit: int | None = None) -> pl.DataFrame:
+        """The rows of a query in DuckDB's SQL, or the first `limit` of them; on Spark it is translated first.
 
         Args:
             params: values of `?` or `$1` in order, or of `$name` by name.
         """
-        return self._answered(query, params=params)
+        return self._answered(query, params=params, limit=limit)
 
     def query(self, name: str, /, **variables: Any) -> pl.DataFrame:
         """The rows of `sql/queries/NAME.sql`, with the variables that its first lines list; None leaves one unset.
@@ -300,10 +314,10 @@ class Lake:
         text, wanted = sql_files.query_with_variables(name, variables)
         return self._answered(text, variables=wanted)
 
-    def _answered(self, query: str, *, params: Params = None, variables: Variables | None = None) -> pl.DataFrame:
+    def _answered(self, query: str, **options: Any) -> pl.DataFrame:
         with self._turn:
             try:
-                return self._engine.query(query, params=params, variables=variables)
+                return self._engine.query(query, **options)
             except self._engine.lost_files:
                 if _published(self._folder) == [share.publication for share in self.shares]:
                     raise

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -46,10 +47,8 @@ def write_file(
     count = 0
     nulls: Counter[str] = Counter()
     collected: list[pq.FileMetaData] = []
-    with (
-        filesystem.open_output_stream(f"{root}/{path}") as sink,
-        ThreadPoolExecutor(1) as pool,
-        pq.ParquetWriter(
+    with filesystem.open_output_stream(f"{root}/{path}") as sink:
+        writer = pq.ParquetWriter(
             sink,
             rows.schema,
             compression="zstd",
@@ -59,19 +58,25 @@ def write_file(
             ],
             store_schema=False,  # it would tell readers of Arrow the time zone of this session
             metadata_collector=collected,
-        ) as writer,
-    ):
-        writing: Future[None] | None = None
-        for batch in rows:
-            count += batch.num_rows
-            nulls.update({name: batch[name].null_count for name in batch.schema.names})
-            if writing:
-                writing.result()
-            # while the next one is read
-            writing = pool.submit(writer.write_batch, batch)
-        if writing:
-            writing.result()
-        writer.close()
+        )
+        try:
+            with ThreadPoolExecutor(1) as pool:
+                writing: Future[None] | None = None
+                for batch in rows:
+                    count += batch.num_rows
+                    nulls.update({name: batch[name].null_count for name in batch.schema.names})
+                    if writing:
+                        writing.result()
+                    # while the next one is read
+                    writing = pool.submit(writer.write_batch, batch)
+                if writing:
+                    writing.result()
+            writer.close()
+        except BaseException:
+            # pyarrow raises another error here, as the file has no footer, which would hide that the disk is full
+            with suppress(Exception):
+                writer.close()
+            raise
         size = sink.tell()
     values = _least_and_greatest(collected[0])
     stats = {

@@ -20,9 +20,10 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from maestro_analytics.errors import InvalidArgument, LakeError
+from maestro_analytics.text import one_line
 
-NOT_IN_A_PATH = "[]^|\\"
-"""deltalake 1.6 ends with a panic on these."""
+NOT_IN_A_PATH = re.compile(r"[][^|\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+"""deltalake 1.6 ends with a panic on these, refuses them, or reads `%20` as a space and looks for another folder."""
 STORAGE_OPTIONS = {"allow_http": "true"}
 """For deltalake: the endpoint of a bucket may be one on this machine, without TLS."""
 
@@ -99,8 +100,8 @@ def place_of(location: str | os.PathLike[str]) -> Place:
     text = os.fspath(location)
     if "://" not in text:
         path = str(Path(text).expanduser().absolute())
-        if set(NOT_IN_A_PATH) & set(path):
-            raise InvalidArgument(f"{path}: the path of a lake can have none of {' '.join(NOT_IN_A_PATH)} in it.")
+        if found := NOT_IN_A_PATH.search(path):
+            raise InvalidArgument(f"{one_line(path)}: the path of a lake cannot have {found[0]!r} in it.")
         return Place(path, in_bucket=False)
     parts = urlsplit(text)
     if parts.scheme not in ("s3", "s3a"):

@@ -63,7 +63,7 @@ def read_metrics_file(path: Path) -> tuple[pl.DataFrame, list[dict[str, str | No
         with path.open("rb") as file:
             magic = file.read(len(PARQUET_MAGIC))
         if magic == PARQUET_MAGIC:
-            return pl.read_parquet(path, hive_partitioning=False), []
+            return pl.read_parquet(path, glob=False, hive_partitioning=False), []
         return _read_csv(path)
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be read: {error.strerror or error}") from None

@@ -18,8 +18,7 @@ from maestro_analytics.exports import ExportRecord, Window, joined, without
 from maestro_analytics.kinds import AUDIT, RAW
 from maestro_analytics.tables.reader import read_export
 from maestro_analytics.tables.schemas import AUDIT_LOGS, CSAT
-from maestro_analytics.warehouse.connection import quoted_all
-from maestro_analytics.warehouse.landing.staged import scan
+from maestro_analytics.warehouse.connection import quoted_all, scan
 from maestro_analytics.warehouse.master import Master
 from maestro_analytics.warehouse.replay import Reread, discard, rebuild
 from maestro_analytics.warehouse.results import frame

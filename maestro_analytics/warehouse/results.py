@@ -141,7 +141,7 @@ def _held_type(kind: Any, also_text: AbstractSet[str]) -> str:
     """The SQL name of the nearest type that polars holds; lists, arrays, structures and maps stay what they are."""
     if kind.id == "timestamp_s":  # polars would lose the moment `infinity`
         return "TIMESTAMP_MS"
-    if kind.id not in NESTED:
+    if kind.id not in NESTED or (kind.id == "struct" and not kind.children):  # `{}` has no name of its type in SQL
         return "VARCHAR" if kind.id not in HELD or kind.id in also_text else str(kind)
     also_text = also_text | TEXT_IN_NESTED
     if kind.id == "array":

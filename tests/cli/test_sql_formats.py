@@ -74,6 +74,12 @@ def test_a_table_has_the_first_rows_and_says_so_and_one_line_a_row_where_no_term
     assert (len(lines), printed.err) == (202, "the first 200 rows; --format csv writes all\n")
 
 
+def test_a_plan_is_printed_in_its_lines_and_none_is_cut(capsys):
+    plan = "┌─────┐\n│ x\x1b[31m │\n" + "─" * 100 + "\n"
+    write(pl.DataFrame({"explain_key": ["physical_plan"], "explain_value": [plan]}), Format.TABLE)
+    assert capsys.readouterr().out == plan.replace("\x1b", "\ufffd")
+
+
 def test_parquet_is_the_frame_itself(capfdbinary, monkeypatch):
     buffer = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer))

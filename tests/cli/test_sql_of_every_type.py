@@ -97,6 +97,7 @@ ODD = {
     "map with an infinite key": ("map {date 'infinity': 1}", {"infinity": 1}, '{"infinity": 1}'),
     "empty list": ("[]", [], "[]"),
     "no list": ("null::integer[]", None, None),
+    "a structure without fields": ("{'a': {}}", {"a": "{}"}, '{"a": "{}"}'),
     "nanoseconds in a list": ("['09:30:00.123456789'::time_ns]", ["09:30:00.123456789"], '["09:30:00.123456789"]'),
 }  # fmt: skip
 

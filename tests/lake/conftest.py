@@ -343,7 +343,7 @@ def _database(*, tickets: int) -> duckdb.DuckDBPyConnection:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real Spark with two cores, on the loopback address; one for all tests."""
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ and "CI" not in os.environ:
         pytest.skip("Spark needs Java, and this machine has none (Debian: apt-get install openjdk-17-jre-headless)")
@@ -355,6 +355,7 @@ def spark() -> Iterator[Any]:
             SparkSession.builder.master("local[2]")
             .appName("maestro-analytics tests")
             .config("spark.ui.enabled", "false")
+            .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("spark-warehouse")))
             .config("spark.sql.shuffle.partitions", "2")
             .config("spark.default.parallelism", "2")
             .config("spark.driver.bindAddress", "127.0.0.1")

@@ -113,6 +113,44 @@ def test_a_query_that_cannot_be_run_is_a_mistake_not_a_bug(run, data_folder, tmp
     assert "the query cannot be run" in done.stderr
 
 
+def test_sql_that_writes_is_refused_as_on_the_database(run, data_folder, tmp_path):
+    run(data_folder, "lake", "write", "--to", "lake")
+    done = run(data_folder, "lake", "sql", "copy (select 1) to 'x.csv'", "--at", "lake")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert "COPY statements are refused" in done.stderr
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_of_a_printed_table_only_the_rows_that_are_shown_are_fetched(run, data_folder):
+    run(data_folder, "lake", "write", "--to", "lake")
+    many = "select if(i < 4000000, i, error('fetched')) as i from range(5000000) as numbers(i)"
+    done = run(data_folder, "lake", "sql", many, "--at", "lake")
+    assert (done.returncode, done.stderr) == (0, "the first 200 rows; --format csv writes all\n")
+    assert done.stdout.split()[-1] == "199"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+def test_a_full_disk_is_one_line_and_what_was_published_stays(run, data_folder, tmp_path):
+    """A limit on the size of a file gives the same error as a full disk, in the middle of a file."""
+    import resource
+
+    run(data_folder, "lake", "write", "--to", "lake")
+    with Master.open(data_folder, host="qa.example.com", command="test") as master:
+        todo = {"id": "d2", "title": "".join(map(chr, range(20_000, 50_000))), "coachingSessionIds": []}
+        master.land_coaching("todos", [todo], taken_at=datetime(2026, 5, 2, tzinfo=UTC))
+        master.publish()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))
+    try:
+        done = run(data_folder, "lake", "write", "--to", "lake")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (done.returncode, len(done.stderr.splitlines())) == (6, 1)
+    assert "cannot be used: [Errno 27]" in done.stderr
+    done = run(data_folder, "lake", "sql", "select id from todos", "--at", "lake", "--format", "csv")
+    assert done.stdout == "id\nd1\n"
+
+
 def test_nothing_refreshed_yet_is_said(run, tmp_path):
     done = run(tmp_path / "empty", "lake", "write", "--to", "lake")
     assert done.returncode == 3

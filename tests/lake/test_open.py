@@ -48,8 +48,10 @@ def test_a_path_that_is_no_lake_is_one_line(tmp_path):
         with pytest.raises(LakeError, match=r"is not a lake: no Delta table|cannot be used") as refusal:
             open_lake(tmp_path / place)
         assert "\n" not in str(refusal.value)
-    with pytest.raises(InvalidArgument, match=r"the path of a lake can have none of \[ \] \^ \| \\"):
-        open_lake(tmp_path / "odd [name]")
+    for name in ("odd [name]", "a%20b", "two\nlines"):
+        with pytest.raises(InvalidArgument, match=r"the path of a lake cannot have '(\[|%20|\\n)' in it") as refusal:
+            open_lake(tmp_path / name)
+        assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("manifest", ["acme/manifest.json", "acme/shares/2025/manifest.json"])
@@ -150,6 +152,13 @@ def test_a_folder_of_any_name_can_hold_a_lake(source, tmp_path, engine):
     folder = tmp_path / "it's (odd) {x} 100% *new? grün"
     write_lake(source, folder, account="acme")
     with open_lake(folder, spark=engine) as lake:
+        assert lake.sql(COUNT).item() == source.connection.sql(COUNT).fetchall()[0][0]
+
+
+def test_a_path_is_no_pattern_that_a_copy_beside_it_fits(source, tmp_path, engine):
+    write_lake(source, tmp_path / "lake*", account="acme")
+    shutil.copytree(tmp_path / "lake*", tmp_path / "lake of yesterday")
+    with open_lake(tmp_path / "lake*", spark=engine) as lake:
         assert lake.sql(COUNT).item() == source.connection.sql(COUNT).fetchall()[0][0]
 
 

@@ -39,6 +39,13 @@ def test_parquet_is_known_by_its_first_bytes_and_keeps_its_types(tmp_path):
     assert read_metrics_file(tmp_path / "metrics.csv")[0].equals(frame)
 
 
+def test_a_file_name_is_no_pattern_for_others(tmp_path):
+    frame = pl.DataFrame({"agent_id": ["1"]})
+    frame.write_parquet(tmp_path / "metrics*.parquet")
+    frame.write_parquet(tmp_path / "metrics of june.parquet")
+    assert read_metrics_file(tmp_path / "metrics*.parquet")[0].equals(frame)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

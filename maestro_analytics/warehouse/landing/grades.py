@@ -28,14 +28,13 @@ from maestro_analytics.tables.grade_key import GRADE_PARTS
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import ANNOTATIONS, CSAT, GRADE_TABLES, INDIVIDUAL_ANSWERS, TOTAL_SCORES
 from maestro_analytics.warehouse import steps
-from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar
+from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar, scan
 from maestro_analytics.warehouse.landing.accounting import RowCounts, counted
 from maestro_analytics.warehouse.landing.staged import (
     counts_of,
     files_of,
     flagged_files_of,
     insert_list,
-    scan,
     turn_of,
     turns_of,
 )

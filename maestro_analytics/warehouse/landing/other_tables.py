@@ -10,9 +10,9 @@ import duckdb
 from maestro_analytics.kinds import EXPORT_KINDS
 from maestro_analytics.tables.columns import Role
 from maestro_analytics.tables.delivery import StagedTable
-from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar
+from maestro_analytics.warehouse.connection import quoted, quoted_all, rowcount, scalar, scan
 from maestro_analytics.warehouse.landing.accounting import RowCounts, counted
-from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, scan, turn_of, turns_of
+from maestro_analytics.warehouse.landing.staged import counts_of, files_of, insert_list, turn_of, turns_of
 from maestro_analytics.warehouse.ledger import Source
 
 

@@ -20,8 +20,8 @@ import polars as pl
 from maestro_analytics.tables.delivery import Delivery, StagedTable
 from maestro_analytics.tables.headers import folded
 from maestro_analytics.tables.schemas import CSAT, GRADE_TABLES, TOTAL_SCORES
-from maestro_analytics.warehouse.connection import scalar
-from maestro_analytics.warehouse.landing.staged import files_of, scan
+from maestro_analytics.warehouse.connection import scalar, scan
+from maestro_analytics.warehouse.landing.staged import files_of
 from maestro_analytics.warehouse.results import frame
 
 NO_SOURCE = "\\N|"

@@ -9,20 +9,10 @@ import duckdb
 
 from maestro_analytics.tables.delivery import StagedTable
 from maestro_analytics.tables.headers import folded
-from maestro_analytics.warehouse.connection import quoted, scalar, text_literal, transaction
+from maestro_analytics.warehouse.connection import quoted, scalar, transaction
 from maestro_analytics.warehouse.landing.accounting import RowCounts, quarantine
 from maestro_analytics.warehouse.ledger import Source
 from maestro_analytics.warehouse.state import columns_of
-
-
-def scan(files: Iterable[Path]) -> str:
-    """Staged Parquet files as a table expression. The path is text: it is neither a pattern nor holds partitions."""
-    listed = ", ".join(text_literal(_literal_path(file)) for file in files)
-    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-
-
-def _literal_path(file: Path) -> str:
-    return "".join(f"[{char}]" if char in "*?[" else char for char in str(file))
 
 
 def files_of(staged: Iterable[StagedTable]) -> list[Path]:
