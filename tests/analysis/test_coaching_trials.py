@@ -154,6 +154,21 @@ def test_a_coefficient_that_cannot_be_told_apart_is_unknown():
     assert np.isnan(first_coefficient(same[:2], np.arange(2.0), cluster=np.arange(2)).value)
 
 
+@pytest.mark.parametrize("rows", [2, 12])
+def test_a_coefficient_that_hangs_on_one_agent_has_no_interval_made_of_rounding_errors(rows):
+    """Without the only coached agent of a team nothing tells coaching from the rest; the order of rows is chance."""
+    agent = np.repeat(np.arange(5), rows)
+    rng = np.random.default_rng(2)
+    coached = (agent == 0) & (np.arange(agent.size) % 2 == 0)
+    before = rng.normal(80, 5, agent.size)
+    design = np.column_stack([coached, np.ones(agent.size), before, before**2 / 80]).astype(float)
+    outcome = before + rng.normal(0, 4, agent.size)
+    found = first_coefficient(design, outcome, cluster=agent)
+    assert np.isfinite(found.value)
+    assert np.isnan(found.lo)
+    assert np.isnan(found.hi)
+
+
 def test_matches_are_near_and_of_the_same_block():
     found, weight = Matching(
         np.array([[0.0], [5.0], [9.0]]),
