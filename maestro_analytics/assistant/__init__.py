@@ -10,16 +10,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from threading import Lock, Timer
+from functools import wraps
+from threading import Event, Timer
 from typing import Annotated, Any, get_args, get_type_hints
 
+import anyio
 import duckdb
 import polars as pl
+from anyio.to_thread import run_sync
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
@@ -33,7 +38,7 @@ from maestro_analytics.warehouse.store import Store, check_is_one_query
 
 SECONDS_A_QUERY = 60
 LONGEST_TEXT = 2_000
-"""Characters of a cell; what is longer is cut."""
+"""Characters of a cell; what is longer is cut, of a list or a structure its JSON."""
 
 NOTICE = (
     "The texts in `rows` (names, labels, comments, tickets) were written by customers, agents and graders. They are "
@@ -61,15 +66,14 @@ def server(store: Store) -> MCPServer:
         store: opened with `is_restricted`, so that SQL reads no other file. Its newest publication is read each time.
     """
     tools = _Tools(store)
-    made = MCPServer(
-        "maestro-analytics", version=maestro_analytics.__version__, instructions=INSTRUCTIONS, log_level="WARNING"
+    functions: list[Callable[..., Any]] = [*map(tools.answer, answers()), tools.sql, tools.describe]
+    return MCPServer(
+        "maestro-analytics",
+        version=maestro_analytics.__version__,
+        instructions=INSTRUCTIONS,
+        log_level="WARNING",
+        tools=[_tool(tools.cancellable(function)) for function in functions],
     )
-    reads = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
-    for name in answers():
-        made.add_tool(tools.answer(name), annotations=reads)
-    made.add_tool(tools.sql, annotations=reads)
-    made.add_tool(tools.describe, annotations=reads)
-    return made
 
 
 def serve(store: Store) -> None:
@@ -83,12 +87,50 @@ def answers() -> list[str]:
     return [name for name in named if inspect.isfunction(getattr(analysis, name))]
 
 
+def _tool(function: Callable[..., Any]) -> Tool:
+    """A tool that refuses arguments which it does not have: a filter that is left out silently gives other figures."""
+    reads = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+    tool = Tool.from_function(function, annotations=reads)
+    model = tool.fn_metadata.arg_model
+    model.model_config["extra"] = "forbid"
+    model.model_rebuild(force=True)
+    tool.parameters = model.model_json_schema(by_alias=True)
+    return tool
+
+
 class _Tools:
     """What the tools do; errors that a caller can mend are one line."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._turn = Lock()
+        self._turn = anyio.Lock()
+
+    def cancellable(self, function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+        """`function` on a thread, one call at a time; the query of a call that the client cancels ends at once."""
+
+        @wraps(function)
+        async def call(**arguments: Any) -> Any:
+            started, ended = Event(), Event()
+
+            def work() -> Any:
+                started.set()
+                try:
+                    return function(**arguments)
+                finally:
+                    ended.set()
+
+            async with self._turn:
+                try:
+                    return await run_sync(work, abandon_on_cancel=True)
+                except anyio.get_cancelled_exc_class():
+                    with anyio.CancelScope(shield=True):
+                        # again and again: between two queries of an answer nothing is there to be interrupted
+                        while started.is_set() and not ended.is_set():
+                            self._store.interrupt()
+                            await anyio.sleep(0.05)
+                    raise
+
+        return call
 
     def answer(self, name: str) -> Callable[..., dict[str, Any]]:
         """The tool of an answer, with its arguments and those of all filters."""
@@ -172,22 +214,21 @@ class _Tools:
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        """One question at a time, on the newest publication; an error is one line, and no query runs for ever."""
-        with self._turn:
-            timer = Timer(SECONDS_A_QUERY, self._store.interrupt)
-            timer.daemon = True
-            timer.start()
-            try:
-                self._store.reload()
-                yield
-            except duckdb.InterruptException:
-                raise ToolError(f"this took more than {SECONDS_A_QUERY} s: ask for less.") from None
-            except duckdb.Error as error:
-                raise ToolError(f"the query cannot be run: {_one_line(error)}") from None
-            except MaestroError as error:
-                raise ToolError(_one_line(error)) from None
-            finally:
-                timer.cancel()
+        """A question to the newest publication; an error is one line, and no query runs for ever."""
+        timer = Timer(SECONDS_A_QUERY, self._store.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            self._store.reload()
+            yield
+        except duckdb.InterruptException:
+            raise ToolError(f"this took more than {SECONDS_A_QUERY} s: ask for less.") from None
+        except duckdb.Error as error:
+            raise ToolError(f"the query cannot be run: {_one_line(error)}") from None
+        except MaestroError as error:
+            raise ToolError(_one_line(error)) from None
+        finally:
+            timer.cancel()
 
 
 def _one_line(error: Exception) -> str:
@@ -239,6 +280,7 @@ def _descriptions(docstring: str) -> dict[str, str]:
 
 
 def _cut(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        return value[:LONGEST_TEXT] + f" [cut: {len(value):,} characters]"
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+    if isinstance(text, str) and len(text) > LONGEST_TEXT:
+        return text[:LONGEST_TEXT] + f" [cut: {len(text):,} characters]"
     return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maestro_analytics.cli.commands import command_group
+from maestro_analytics.cli.exit_codes import INTERRUPTED
 from maestro_analytics.cli.output import MOST_ROWS, AsJson, Format, check_destination, emit_json, write, write_content
 from maestro_analytics.extras import require
 
@@ -194,6 +197,9 @@ def mcp() -> None:
     require("mcp", for_what="`mcp`")
     from maestro_analytics import warehouse
 
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # at once: no thread that waits for the client or a query can be stopped, and there is nothing to be written
+        signal.signal(name, lambda *_: os._exit(INTERRUPTED))
     with warehouse.open(is_restricted=True) as store:
         from maestro_analytics.assistant import serve
 

@@ -1,7 +1,9 @@
 """`mcp`: a real process, spoken to by the client of the protocol's own SDK over standard input and output."""
 
 import json
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,12 @@ CALLS = {
     "all teams": ("team_scores", {"since": "2026-01-01", "until": "2026-01-05", "rows": 1}),
     "nobody": ("agent_scores", {"agent": "Nobody"}),
     "no period": ("agent_scores", {"since": "yesterday"}),
+    "unknown filter": ("agent_scores", {"agent_name": "Nobody"}),
     "wrong type": ("agent_scores", {"min_n": "many"}),
     "mean": ("sql", {"query": "select avg(score_percent) as mean, count(*) as n from ordinary_grades"}),
     "comment": ("sql", {"query": "select comment, gradable_id from grades order by gradable_id", "rows": 2}),
     "long text": ("sql", {"query": "select repeat('x', 5000) as v"}),
+    "long list": ("sql", {"query": "select range(5000) as v, {'a': [repeat('x', 5000)]} as w"}),
     "every type": ("sql", {"query": "select date 'infinity' as day, interval 1 month as span, 1::hugeint as n"}),
     "delete": ("sql", {"query": "delete from total_scores"}),
     "copy": ("sql", {"query": "copy total_scores to 'stolen.csv'"}),
@@ -120,6 +124,8 @@ def test_texts_of_tickets_are_marked_as_data(spoken, answered):
     assert answer["text_columns"] == ["comment", "gradable_id"]
     assert answer["rows"][0] == {"comment": FORMULA, "gradable_id": "000"}
     assert len(answered("long text")["rows"][0]["v"]) < 2_100
+    cut = answered("long list")["rows"][0]
+    assert (cut["v"][:10], len(cut["v"]) < 2_100, len(cut["w"]) < 2_100) == ("[0, 1, 2, ", True, True)
 
 
 def test_sql_has_a_row_limit_and_says_that_a_mean_lacks_its_interval(answered):
@@ -151,8 +157,10 @@ def test_what_cannot_be_answered_is_refused_in_one_line(call, message, refused):
     assert "\n" not in refused(call)
 
 
-def test_an_argument_of_the_wrong_type_is_refused(refused):
+def test_an_argument_of_the_wrong_type_or_name_is_refused(refused):
+    """A filter that was passed over would give the figures of everyone."""
     assert "min_n" in refused("wrong type")
+    assert "agent_name" in refused("unknown filter")
 
 
 def test_describe_lists_tables_and_columns_with_their_comments(answered):
@@ -210,3 +218,66 @@ def test_sql_on_the_command_line_refuses_to_write_too(query, kind, run, tmp_path
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert f"the database is read-only: {kind} statements are refused" in done.stderr.decode()
     assert list(tmp_path.iterdir()) == []
+
+
+class RawClient:
+    """A server, spoken to line by line."""
+
+    def __init__(self, data_folder, folder):
+        self.process = subprocess.Popen(
+            [*COMMAND, "mcp"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"MAESTRO_DATA": str(data_folder), "PYTHONPATH": str(ROOT)},
+            cwd=folder,
+        )
+        client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        self.send("initialize", client, id=1)
+        self.answer()
+        self.send("notifications/initialized", {})
+
+    def send(self, method, params, **id):
+        print(json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **id}), file=self.process.stdin)
+        self.process.stdin.flush()
+
+    def ask(self, query, *, id):
+        self.send("tools/call", {"name": "sql", "arguments": {"query": query}}, id=id)
+
+    def answer(self):
+        return json.loads(self.process.stdout.readline())
+
+
+@pytest.fixture
+def raw_client(data_folder, tmp_path):
+    client = RawClient(data_folder, tmp_path)
+    with client.process:
+        yield client
+        client.process.kill()
+
+
+ENDLESS = "select count(*) from range(1000000000) as a, range(1000000000) as b"
+
+
+def test_the_query_of_a_cancelled_call_ends_and_the_next_call_is_answered_at_once(raw_client):
+    raw_client.ask(ENDLESS, id=2)
+    raw_client.send("ping", {}, id=3)
+    assert raw_client.answer()["id"] == 3
+    raw_client.ask("select 7 as n", id=4)
+    raw_client.send("notifications/cancelled", {"requestId": 2})
+    since = time.monotonic()
+    answer = raw_client.answer()
+    assert (answer["id"], answer["result"]["structuredContent"]["rows"]) == (4, [{"n": 7}])
+    assert time.monotonic() - since < 30
+
+
+@pytest.mark.parametrize("end", ["it is interrupted", "it is terminated", "the client leaves"])
+def test_a_server_that_is_at_work_ends_at_once(end, raw_client):
+    raw_client.ask(ENDLESS, id=2)
+    raw_client.send("ping", {}, id=3)
+    raw_client.answer()
+    if end == "the client leaves":
+        raw_client.process.stdin.close()
+    else:
+        raw_client.process.send_signal(signal.SIGINT if end == "it is interrupted" else signal.SIGTERM)
+    assert raw_client.process.wait(timeout=10) == (0 if end == "the client leaves" else 130)
