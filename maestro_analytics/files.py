@@ -82,6 +82,7 @@ DISK_FAULTS = {
     "read-only file system": "the file system is read-only",
     "disk i/o error": "the disk reports an error",
     "disk quota exceeded": "the disk quota is used up",
+    "file too large": "the file is larger than the file system or a limit of this process (`ulimit -f`) allows",
     # polars has no other words for a Parquet file that could not be written
     "invalid thrift: transport error": "the disk is probably full",
 }
@@ -100,7 +101,8 @@ def disk_fault(error: BaseException, *, folder: Path | None = None) -> DiskFault
     reason = next((reason for words, reason in DISK_FAULTS.items() if words in text), None)
     if reason is None:
         return None
-    named = error.filename if isinstance(error, OSError) else None
+    # Of a copy, the second one is the file that is written.
+    named = (error.filename2 or error.filename) if isinstance(error, OSError) else None
     return DiskFault(path=Path(os.fsdecode(named)) if named else folder, reason=reason)
 
 

@@ -24,7 +24,7 @@ from maestro_analytics.exports import ExportRecord, OnEvent, Window
 from maestro_analytics.exports.ledger import file_ending, file_stem
 from maestro_analytics.exports.progress import Noticed
 from maestro_analytics.exports.windows import MARGIN
-from maestro_analytics.files import is_zip, replace_durably, sha256_of
+from maestro_analytics.files import disk_fault, is_zip, replace_durably, sha256_of
 from maestro_analytics.kinds import EXPORT_KINDS, RAW, WINDOWED
 from maestro_analytics.settings import Settings
 from maestro_analytics.tables.archive import is_not_ours
@@ -155,7 +155,8 @@ def land(
                 if on_event is not None:
                     on_event(Noticed(f"{number} of {len(exports)}: {text}"))
         finally:
-            if master.has_landed() and any(file.result != "unchanged" for file in report.files):
+            is_new = any(file.result != "unchanged" for file in report.files)
+            if master.has_landed() and (is_new or not master.is_published()):
                 push.publish(master)
     report.finished_at = datetime.now(UTC)
     return report
@@ -289,38 +290,42 @@ def _keep(
 ) -> tuple[ExportRecord, bool]:
     """The kept copy of a file and its record, and whether they are new: the same bytes are kept once."""
     part = master.exports_folder / ".landing.part"
-    if len(paths) == 1:
-        shutil.copyfile(paths[0], part)
-    else:
-        pack(paths, part)
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    sha256 = sha256_of(part)
-    known = [
-        export
-        for export in master.ledger.records("kind = ? and sha256 = ?", [kind, sha256])
-        if export.file is not None and export.file.exists()
-    ]
-    if known:
-        part.unlink()
-        return max(known, key=lambda export: (export.status == "landed", export.seq)), False
-    export = ExportRecord(
-        seq=master.ledger.next_seq(),
-        kind=kind,
-        window=window,
-        export_id=f"file-{sha256[:16]}",
-        status="received",
-        sha256=sha256,
-        bytes=part.stat().st_size,
-        requested_at=asked_at,
-        asked_at=asked_at,
-        landed_from=str(paths[0].absolute()),
-    )
-    kept = master.exports_folder / (file_stem(export) + file_ending(part))
-    replace_durably(part, kept)
-    export = replace(export, file=kept)
-    master.ledger.enter(export)
-    return export, True
+    try:
+        if len(paths) == 1:
+            shutil.copyfile(paths[0], part)
+        else:
+            pack(paths, part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        sha256 = sha256_of(part)
+        known = [
+            export
+            for export in master.ledger.records("kind = ? and sha256 = ?", [kind, sha256])
+            if export.file is not None and export.file.exists()
+        ]
+        if known:
+            return max(known, key=lambda export: (export.status == "landed", export.seq)), False
+        export = ExportRecord(
+            seq=master.ledger.next_seq(),
+            kind=kind,
+            window=window,
+            export_id=f"file-{sha256[:16]}",
+            status="received",
+            sha256=sha256,
+            bytes=part.stat().st_size,
+            requested_at=asked_at,
+            asked_at=asked_at,
+            landed_from=str(paths[0].absolute()),
+        )
+        kept = master.exports_folder / (file_stem(export) + file_ending(part))
+        replace_durably(part, kept)
+        export = replace(export, file=kept)
+        master.ledger.enter(export)
+        return export, True
+    except OSError as error:
+        raise disk_fault(error, folder=master.exports_folder) or error from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def pack(paths: Sequence[Path], target: Path) -> None:

@@ -115,18 +115,17 @@ class RateLimiter:
         self.path = folder.absolute() / f"pacing-{name}.sqlite"
         self._clock = clock or Clock()
         self._lock = threading.Lock()
-        try:
+        with self._locked():
             folder.mkdir(parents=True, exist_ok=True)
-            self._bucket = self._open(rates)
-        except sqlite3.OperationalError as error:
-            raise SettingsError(_unusable(folder, error)) from None
-        except sqlite3.DatabaseError:
-            # The file is not a database (a full disk, a failed copy): start a new one with a full budget.
-            for ending in ("", "-wal", "-shm"):
-                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
-            self._bucket = self._open(rates)
-        except OSError as error:
-            raise SettingsError(_unusable(folder, error)) from None
+            try:
+                self._bucket = self._open(rates)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                # The file is not a database (a full disk, a failed copy): start a new one with a full budget.
+                for ending in ("", "-wal", "-shm"):
+                    self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+                self._bucket = self._open(rates)
         self._bucket.clock = self._clock
         self._close = weakref.finalize(self, self._bucket.close)
 
@@ -145,6 +144,7 @@ class RateLimiter:
 
         Raises:
             Cancelled: `stop` was set while waiting.
+            SettingsError: the folder cannot be written any more.
         """
         name = f"{os.getpid()}-{next(_numbers)}-{self._bucket.now()}"
         while (milliseconds := self._try(name)) > 0:
@@ -152,12 +152,12 @@ class RateLimiter:
         try:
             yield
         finally:
-            with self._lock:
+            with self._locked():
                 self._bucket.answered(name)
 
     def pause(self, seconds: float) -> None:
         """Stop every process that shares the token from sending for `seconds`, at most 120."""
-        with self._lock:
+        with self._locked():
             self._bucket.pause(min(int(seconds * 1000), LONGEST_PAUSE_MS))
 
     def close(self) -> None:
@@ -166,16 +166,24 @@ class RateLimiter:
 
     def _try(self, name: str) -> int:
         """0 if the request may be sent, else the milliseconds to wait."""
-        # The file lock serialises processes, by polling; this lock serialises the threads of one process.
-        with self._lock:
+        with self._locked():
             item = RateItem(name, self._bucket.now())
             return 0 if self._bucket.put(item) else self._bucket.milliseconds_to_wait(item)
 
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Use the database in one thread at a time, and name its folder in an error of SQLite or of the disk.
 
-def _unusable(folder: Path, error: Exception) -> str:
-    return (
-        f"the pacing database in {folder} cannot be used ({error}): set MAESTRO_CACHE to a folder that can be written"
-    )
+        The file lock serialises processes, by polling; this lock serialises the threads of one process.
+        """
+        try:
+            with self._lock:
+                yield
+        except (sqlite3.OperationalError, OSError) as error:
+            raise SettingsError(
+                f"the pacing database in {self.path.parent} cannot be used ({error}): free space there, or set "
+                "MAESTRO_CACHE to a folder that can be written. What had landed stays."
+            ) from None
 
 
 def _distinct_rates(per_second: int, per_minute: int) -> list[Rate]:

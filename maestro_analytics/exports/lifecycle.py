@@ -18,6 +18,7 @@ from maestro_analytics.api.transfer import PresignedTransfer, UrlExpired
 from maestro_analytics.api.transport import Transport
 from maestro_analytics.errors import (
     Cancelled,
+    DiskFault,
     DownloadFailed,
     ExportFailed,
     MaestroError,
@@ -328,6 +329,10 @@ class ExportRunner:
             except UrlExpired as expired:
                 why = str(expired)
                 continue
+            except DiskFault:
+                # On a full disk the next run could not even start.
+                part.unlink(missing_ok=True)
+                raise
             why = file_damage(part)
             if not why:
                 path = part.with_suffix(file_ending(part))

@@ -335,8 +335,9 @@ def _turn_to_push(data_folder: Path, kind: Kind) -> Iterator[None]:
     """One push at a time for each data folder. The turn ends with the process, however that ends."""
     inner = make_private_folder(make_private_folder(data_folder) / "pushing")
     lock = FolderLock(data_folder, inner)
-    lock.acquire(f"push of {kind} metrics")
+    lock.acquire()
     try:
+        lock.name_holder(f"push of {kind} metrics")
         yield
     finally:
         lock.release()

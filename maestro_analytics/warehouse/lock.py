@@ -16,7 +16,7 @@ from maestro_analytics.errors import AnotherRefresh
 
 
 class FolderLock:
-    """The right to write to a data folder, held from `acquire` to `release`.
+    """The right to write to a data folder, held from `acquire` to `release`. Call `name_holder` as soon as it is held.
 
     Args:
         folder: the data folder, for the message.
@@ -29,7 +29,7 @@ class FolderLock:
         # Not local to a thread: it may be released by another thread than the one that took it.
         self._lock = FileLock(inner / "refresh.lock", mode=0o600, thread_local=False)
 
-    def acquire(self, command: str | None) -> None:
+    def acquire(self) -> None:
         """Take the lock, or raise an error that names its holder.
 
         Raises:
@@ -40,11 +40,16 @@ class FolderLock:
         except Timeout:
             pid, its_command = self.read_holder()
             raise AnotherRefresh(folder=self._folder, pid=pid, command=its_command) from None
+
+    def name_holder(self, command: str | None) -> None:
+        """Write down this process and its command, for others that find the folder in use."""
         self._holder.write_text(json.dumps({"pid": os.getpid(), "command": command}), encoding="utf-8")
 
     def release(self) -> None:
-        self._holder.unlink(missing_ok=True)
-        self._lock.release()
+        """Release the lock, if this holds it."""
+        if self._lock.is_locked:
+            self._holder.unlink(missing_ok=True)
+            self._lock.release()
 
     def is_free(self) -> bool:
         """Whether no running process holds the lock. Does not acquire it where the system tells of processes."""

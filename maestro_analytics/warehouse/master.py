@@ -24,6 +24,7 @@ from maestro_analytics.warehouse.connection import (
     has_published_storage,
     open_master_file,
     scalar,
+    text_literal,
 )
 from maestro_analytics.warehouse.landing.accounting import Landed
 from maestro_analytics.warehouse.landing.lists import kept_name, slices_of
@@ -90,13 +91,17 @@ class Master:
         try:
             for needed in (folder, inner, folder / KEPT):
                 make_private_folder(needed)
-            lock.acquire(command)
+            lock.acquire()
+            # Before anything is written: the files of a killed process may fill the disk.
+            clean_up(folder)
+            lock.name_holder(command)
         except OSError as error:
+            lock.release()
             raise SettingsError(
-                f"the data folder {folder} cannot be written ({error.strerror or error}): set MAESTRO_DATA to another."
+                f"the data folder {folder} cannot be written ({error.strerror or error}): free space or correct the "
+                "permissions, or set MAESTRO_DATA to another."
             ) from None
         try:
-            clean_up(folder)
             path = inner / PUBLISHED
             if not path.exists() and (folder / PUBLISHED).exists():
                 # The master was lost: start from the published copy.
@@ -248,6 +253,18 @@ class Master:
             )
         )
 
+    def is_published(self) -> bool:
+        """Whether the published file has every export that has landed: not where an earlier run failed to publish."""
+        try:
+            self.connection.execute(f"attach {text_literal(str(self.folder / PUBLISHED))} as published (read_only)")
+        except duckdb.Error:
+            return False
+        try:
+            newest = "(select max(landing) from state.exports) = (select max(landing) from published.state.exports)"
+            return bool(scalar(self.connection, f"select {newest}"))
+        finally:
+            self.connection.execute("detach published")
+
     def coverage(self, kind: str) -> list[Window]:
         """The covered periods of `kind`, in order; neighbours are joined."""
         with self._working:
@@ -395,7 +412,11 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
 def clean_up(folder: Path) -> None:
     """Remove the unfinished files of a killed process."""
     beside_published = (folder / PUBLISHED).resolve().parent
-    for left_over in (*beside_published.glob(".maestro-*.part*"), *(folder / "master").glob("*.new*")):
+    for left_over in (
+        *beside_published.glob(".maestro-*.part*"),
+        *(folder / "master").glob("*.new*"),
+        *(folder / KEPT).glob(".*.part"),
+    ):
         left_over.unlink(missing_ok=True)
     for left_folder in ("staging", "spill"):
         shutil.rmtree(folder / "master" / left_folder, ignore_errors=True)

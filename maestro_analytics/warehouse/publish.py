@@ -222,16 +222,19 @@ def compact(path: Path) -> None:
     """Rewrite a database without the space of deleted rows, with `STORAGE_VERSION`, and replace the old file."""
     new = path.with_name(f"{path.stem}.new.duckdb")
     new.unlink(missing_ok=True)
-    connection = open_master_file(new, spill=path.parent / "spill")
     try:
-        target = connection.execute("select current_database()").fetchall()[0][0]
-        connection.execute(f"attach {text_literal(str(path))} as old (read_only)")
-        connection.execute(f'copy from database old to "{target}"')
-        connection.execute("detach old")
-        connection.execute("checkpoint")
+        connection = open_master_file(new, spill=path.parent / "spill")
+        try:
+            target = connection.execute("select current_database()").fetchall()[0][0]
+            connection.execute(f"attach {text_literal(str(path))} as old (read_only)")
+            connection.execute(f'copy from database old to "{target}"')
+            connection.execute("detach old")
+            connection.execute("checkpoint")
+        finally:
+            connection.close()
+        with new.open("rb+") as file:
+            os.fsync(file.fileno())
+        replace_durably(new, path)
     finally:
-        connection.close()
-    wal_of(new).unlink(missing_ok=True)
-    with new.open("rb+") as file:
-        os.fsync(file.fileno())
-    replace_durably(new, path)
+        for left_over in (new, wal_of(new)):
+            left_over.unlink(missing_ok=True)

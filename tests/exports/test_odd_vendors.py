@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import zipfile
 from datetime import timedelta
 
@@ -236,6 +237,23 @@ def test_a_file_that_stays_damaged_is_missed_with_its_reason_and_not_kept(vendor
     assert isinstance(missed.error, errors.DownloadFailed)
     assert "the zip is damaged" in missed.reason
     assert [] == list((tmp_path / "exports").iterdir())
+
+
+def test_a_download_that_fills_the_disk_is_deleted_and_goes_on_in_the_next_run(vendor, run, httpserver, tmp_path):
+    transport, says, asked = vendor
+    says(complete(httpserver))
+    serve(httpserver, CSV * 20_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))
+    try:
+        with pytest.raises(errors.DiskFault, match=r"groups-000001-e1\.part cannot be written"):
+            run(transport, {"groups": None})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [] == list((tmp_path / "exports").iterdir())
+
+    (export,) = run(transport, {"groups": None})
+    assert (CSV * 20_000, 1) == (export.file.read_bytes(), len(asked))
 
 
 def test_the_part_file_of_an_export_that_the_vendor_forgot_is_deleted(vendor, run, httpserver, ledger, clock, tmp_path):

@@ -1,16 +1,19 @@
 """`ma.land` and `maestro-analytics land`: export files that were obtained another way."""
 
+import errno
 import json
+import os
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import maestro_analytics as ma
-from maestro_analytics.errors import InvalidArgument, SettingsError
+from maestro_analytics.errors import DiskFault, InvalidArgument, SettingsError
 from maestro_analytics.land_files import LandReport
 from maestro_analytics.settings import Settings
-from maestro_analytics.warehouse import Master
+from maestro_analytics.warehouse import Master, steps
 from maestro_analytics.warehouse.replay import replay
 from tests.commands import run
 from tests.warehouse.data_folder import (
@@ -91,6 +94,44 @@ def test_the_same_bytes_change_nothing_also_under_another_name(tmp_path):
 
     assert [file.result for file in report.files] == ["unchanged"]
     assert contents(tmp_path) == before
+
+
+def test_what_landed_but_could_not_be_published_is_published_when_it_is_landed_again(tmp_path, monkeypatch):
+    def full(step: str) -> None:
+        if step == "copied":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    land(tmp_path, written(tmp_path, "a.zip", raw_zip(**whole_grade())))
+    second = written(tmp_path, "b.zip", raw_zip(**whole_grade(gradable_id="7")))
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "reached", full)
+        with pytest.raises(OSError, match="No space"):
+            land(tmp_path, second)
+    assert rows(tmp_path, "select count(*) from grades") == [(1,)]
+
+    assert [file.result for file in land(tmp_path, second).files] == ["unchanged"]
+    assert rows(tmp_path, "select count(*) from grades") == [(2,)]
+    published = (tmp_path / "data" / "maestro.duckdb").stat().st_mtime_ns
+    land(tmp_path, second)
+    assert (tmp_path / "data" / "maestro.duckdb").stat().st_mtime_ns == published
+
+
+def test_a_file_that_does_not_fit_on_the_disk_leaves_nothing_and_names_the_folder(tmp_path):
+    large = csv_text("total_scores", [TOTAL | {"gradable_id": str(number)} for number in range(20_000)])
+    path = written(tmp_path, "large.csv", large)
+    land(tmp_path, written(tmp_path, "a.zip", raw_zip(**whole_grade())))
+    kept = list((tmp_path / "data" / "exports").iterdir())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(DiskFault, match=r"exports/.* cannot be written") as fault:
+            land(tmp_path, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "large.csv" not in str(fault.value)
+    assert list((tmp_path / "data" / "exports").iterdir()) == kept
+
+    assert land(tmp_path, path).tables == {"total_scores": 20_000}
 
 
 def test_replay_gives_the_same_tables(tmp_path):

@@ -1,12 +1,15 @@
 """A disk that is full in the course of a refresh: one clear error, what had landed stays, and a rerun finishes."""
 
+import resource
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 
 from maestro_analytics.cli.exit_codes import exit_code
-from maestro_analytics.errors import DiskFault
+from maestro_analytics.errors import DiskFault, SettingsError
 from maestro_analytics.warehouse import master
 from tests import new_databases
 from tests.refresh.conftest import NOW, assert_holds_the_truth, bring_up_to_date, centre, settings_for
@@ -52,3 +55,49 @@ def test_a_refresh_on_a_full_disk_says_so_and_is_finished_once_there_is_space(di
         done = bring_up_to_date(settings, sandbox, since=NOW - timedelta(days=21))
         assert done.status == "complete", done.errors
         assert_holds_the_truth(settings, sandbox)
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let this process write no file beyond `size` bytes: what stands for a full disk where nobody can mount one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def sizes(folder):
+    return {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("size", [60_000, 150_000, 600_000, 3_000_000])
+def test_hourly_runs_on_a_full_disk_name_the_folder_leave_nothing_more_and_are_made_good(refreshed, size):
+    sandbox, settings = refreshed
+    sandbox.advance(days=2)
+    published = settings.database.read_bytes()
+    left = []
+    for _ in range(3):
+        with largest_file(size):
+            report = bring_up_to_date(settings, sandbox)
+        assert {exit_code(error) for error in report.errors} == {3}
+        for error in report.errors:
+            assert str(settings.data if isinstance(error, DiskFault) else settings.cache) in str(error)
+            assert "ree space" in str(error)
+        assert settings.database.read_bytes() == published
+        left.append(sizes(settings.data))
+        sandbox.advance(hours=1)
+    # Each try adds its lines to the ledger and its snapshot of the groups to the kept files.
+    assert sum(left[2].values()) - sum(left[1].values()) < 64_000
+    assert not [path for path in left[2] if path.suffix == ".part" and left[2][path]]
+
+    assert bring_up_to_date(settings, sandbox).status == "complete"
+    assert_holds_the_truth(settings, sandbox)
+
+
+def test_a_pacing_database_that_cannot_grow_names_its_folder(refreshed):
+    sandbox, settings = refreshed
+    with largest_file(8_000), pytest.raises(SettingsError, match="free space there, or set MAESTRO_CACHE") as refused:
+        bring_up_to_date(settings.model_copy(update={"cache": settings.cache / "new"}), sandbox)
+    assert str(settings.cache / "new") in str(refused.value)
