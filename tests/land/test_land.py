@@ -220,6 +220,26 @@ def test_a_period_with_a_refused_file_is_not_covered(tmp_path):
     assert rows(tmp_path, "from state.coverage") == []
 
 
+@pytest.mark.parametrize(
+    ("period", "remedy"), [({}, "--since T`, with T before its first grade."), (WEEK, "--since 2026-01-01`.")]
+)
+def test_an_export_that_lacks_a_file_tells_what_brings_it(tmp_path, period, remedy):
+    """No refresh asks for it by itself: it knows neither the time of the file nor that it should have it."""
+    land(tmp_path, written(tmp_path, "whole.zip", raw_zip(**whole_grade(), csat=[SURVEY])))
+    newer = whole_grade(date_graded="2026-01-03T00:00:00Z") | {"csat": [SURVEY]}
+    lacking = {f"{table}.csv": csv_text(table, its_rows) for table, its_rows in newer.items() if table != "annotations"}
+
+    (error,) = land(tmp_path, written(tmp_path, "lacking.zip", zipped(lacking)), **period).errors
+
+    assert str(error).startswith("lacking.zip has no usable annotations file, so earlier rows of annotations stay")
+    assert str(error).endswith("land all of its files together, or run `maestro-analytics refresh --again " + remedy)
+    assert rows(tmp_path, "select is_whole from grades") == [(False,)]
+    for table, its_rows in newer.items():
+        written(tmp_path / "unpacked", f"{table}.csv", csv_text(table, its_rows))
+    assert land(tmp_path, tmp_path / "unpacked").status == "complete"
+    assert rows(tmp_path, "select is_whole from grades") == [(True,)]
+
+
 def test_total_scores_alone_land_and_leave_the_other_tables_as_they_are(tmp_path):
     land(tmp_path, written(tmp_path, "whole.zip", raw_zip(**whole_grade())))
     again = TOTAL | {"rubric_score": "90", "date_graded": "2026-01-03T00:00:00Z"}

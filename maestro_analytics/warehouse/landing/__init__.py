@@ -220,7 +220,7 @@ def _find_missing(
         missing = [] if only in (TOTAL_SCORES.name, CSAT.name) else [TOTAL_SCORES.name]
     elif arrived.export.landed_from is not None and delivery.is_single_refused_file:
         missing = []
-    return _missing_files(missing, delivery)
+    return _missing_files(missing, delivery, arrived.export)
 
 
 def _status(arrived: _Arrived) -> tuple[int, str, str | None]:
@@ -245,22 +245,28 @@ def _flag_warning(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> 
     ]
 
 
-def _missing_files(missing: Sequence[str], delivery: Delivery) -> list[RefusedFile]:
+def _missing_files(missing: Sequence[str], delivery: Delivery, export: ExportRecord) -> list[RefusedFile]:
     """The files that a raw export lacks, as refused files; those that are refused already are not repeated."""
     refused = {file.table_name for file in delivery.refused}
+    name, remedy = delivery.path.name, "the next refresh asks for it again"
+    if export.landed_from is not None:
+        # A refresh asks for what it has asked for before, which need not be the time of a file that came another way.
+        name = Path(export.landed_from).name
+        since = f"{export.window.start:%Y-%m-%d}`" if export.window else "T`, with T before its first grade"
+        remedy = f"land all of its files together, or run `maestro-analytics refresh --again --since {since}"
     return [
         RefusedFile(
             "",
-            name,
+            table,
             UnreadableFile(
-                f"{delivery.path.name} has no usable {name} file, so "
-                + ("none of its grades landed" if name == TOTAL_SCORES.name else f"earlier rows of {name} stay")
-                + f" and its period is not complete. Kept at {delivery.path}; the next refresh asks for it again.",
+                f"{name} has no usable {table} file, so "
+                + ("none of its grades landed" if table == TOTAL_SCORES.name else f"earlier rows of {table} stay")
+                + f" and its period is not complete. Kept at {delivery.path}; {remedy}.",
                 path=delivery.path,
             ),
         )
-        for name in missing
-        if name not in refused
+        for table in missing
+        if table not in refused
     ]
 
 
