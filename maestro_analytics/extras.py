@@ -11,7 +11,7 @@ PACKAGES = {
     "lake": ("deltalake", "sqlglot"),
     "spark": ("pyspark", "deltalake", "sqlglot"),
     "excel": ("xlsxwriter",),
-    "mcp": ("mcp",),
+    "mcp": ("anyio", "mcp"),
     "pandas": ("pandas",),
 }
 
