@@ -138,10 +138,9 @@ def write_lake(
         else:
             noted = after.frame().to_arrow()
             record.commit([record.write(noted.to_reader())], Schema.from_arrow(noted.schema).fields, number)
-            record.vacuum(kept_hours)
-            for name in targets:
-                if after.tables[name].written_by == number:
-                    targets[name].vacuum(kept_hours, [one for one in publications if one is not before])
+        # also of a table that has not changed since: its earlier files may hold somebody who was erased
+        for target in (record, *targets.values()):
+            target.vacuum(kept_hours, [one for one in publications if one is not before])
     rows = {name: table.rows for name, table in after.tables.items()}
     return Written(str(folder), account, share, after.number, rows, written, kept)
 

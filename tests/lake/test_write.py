@@ -182,6 +182,21 @@ def test_versions_of_before_stay_for_readers_until_they_are_vacuumed(source, tmp
     assert not left & first
 
 
+def test_a_write_that_changes_nothing_vacuums_what_an_earlier_one_replaced(source, tmp_path):
+    """Somebody who was erased from a table that does not change again is in none of its files a day later."""
+    write_lake(source, tmp_path, account="acme")
+    source.connection.execute("delete from agents where person_id = (select min(person_id) from agents)")
+    write_lake(source, tmp_path, account="acme")
+    version = DeltaTable(tmp_path / "acme/todos").version()
+    for _ in range(2):
+        write_lake(source, tmp_path, account="acme", kept_hours=0)
+        left = {str(path) for path in (tmp_path / "acme/agents").glob("*.parquet")}
+        assert left == files_of(tmp_path, "agents")
+    with open_lake(tmp_path) as lake:
+        assert lake.sql("from agents order by all").equals(source.connection.sql("from agents order by all").pl())
+    assert DeltaTable(tmp_path / "acme/todos").version() == version
+
+
 def test_a_type_that_delta_lake_does_not_have_is_refused(source, tmp_path):
     source.connection.execute("create table counters (n ubigint)")
     with pytest.raises(LakeError, match=r'counters."n" is UBIGINT'):
