@@ -45,8 +45,8 @@ def grading_coverage(store: Store, *, wish: int = 4, **filters: Unpack[Filters])
         last_week          Date     Monday of the last week with a grade; null without any
         reliable, reason            reliable: at least 4 weeks
 
-    Source: sql/queries/adjusted_trend.sql, agent_scores.sql (all time, for the names), team_members.sql. Errors: see
-    `Filters`.
+    Source: sql/queries/adjusted_trend.sql, agent_scores.sql (all time, for who was graded), team_members.sql,
+    people.sql. Errors: see `Filters`.
     """
     choice = Choice.of(store, filters)
     # Of its rows only the counts are read; a report asks for them anyway.
@@ -122,13 +122,13 @@ def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:
 
 
 def _people(store: Store, choice: Choice) -> pl.DataFrame:
-    """Everyone who was ever graded, and unless one agent is asked for, everyone in a team; with names where known."""
+    """Everyone who was ever graded, and unless one agent is asked for, everyone in a team; with their names."""
     ever = store.query("agent_scores", **choice.variables_of("team", "agent", "include_uncovered"), threshold=80.0)
-    known = ever.filter(pl.col("person_id").is_not_null()).group_by("person_id").agg(pl.col("agent_name").max())
-    if "agent" in choice.names:
-        return known.sort("person_id")
-    members = store.query("team_members", **choice.variables_of("team")).select("person_id").unique()
-    return known.join(members, on="person_id", how="full", coalesce=True).sort("person_id")
+    ids = ever.select("person_id").drop_nulls()
+    if "agent" not in choice.names:
+        ids = pl.concat([ids, store.query("team_members", **choice.variables_of("team")).select("person_id")])
+    names = store.query("people", **choice.variables_of("team", "agent")).select("person_id", "agent_name")
+    return ids.unique().join(names, on="person_id", how="left").sort("person_id")
 
 
 def _longest_run(is_set: Flags) -> Codes:

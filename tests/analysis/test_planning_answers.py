@@ -77,6 +77,7 @@ def test_agents_without_enough_grades_are_listed_first(holding):
     store = holding(grades, teams={"Billing": ["001", "002", "003"]}, agents=people, agent_ids=ids)
     found = analysis.grading_coverage(store, wish=4)
     assert ["003", "002", "001"] == found["person_id"].to_list()
+    assert ["Cem", "Bob", "Ann"] == found["agent_name"].to_list()
     assert [5, 5, 5] == found["weeks"].to_list()
     assert [0, 4, 25] == found["n"].to_list()
     assert [0, 0, 5] == found["weeks_met"].to_list()
