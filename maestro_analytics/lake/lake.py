@@ -335,9 +335,16 @@ class Lake:
                     return False
                 shares = shares_of(self._folder, published)
             alone = len(shares) == 1
+            damaged: tuple[type[Exception], ...] = (*self._engine.lost_files, duckdb.InvalidInputException)
             for share in shares:
                 for table, files in share.tables.items():
-                    self._engine.register(share.relation(table, alone=alone), files)
+                    try:
+                        self._engine.register(share.relation(table, alone=alone), files)
+                    except damaged as error:
+                        raise LakeError(
+                            f"a file of {files.place} is gone or damaged ({str(error).splitlines()[0]}). If it cannot "
+                            "be brought back, remove that folder: the next `lake write` writes the table anew."
+                        ) from None
             for name, select in () if alone else merge_shares(shares).items():
                 self._engine.create_view(name, select)
             known = columns_in(shares)

@@ -84,7 +84,8 @@ class Place:
         try:
             yield
         except (OSError, DeltaError) as error:
-            text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+            # without what RUST_BACKTRACE adds, and without colours
+            text = re.sub(r"\x1b\[[0-9;]*m", "", str(error).partition("\n   0: ")[0]).strip()
             said = re.search(r"<Message>(.*?)</Message>|message: \"(.*?)\"", text)
             line = said[1] or said[2] if said else text.splitlines()[-1].strip(" ↳")
             raise LakeError(f"{self} cannot be used: {line}. What had been published stays as it was.") from None

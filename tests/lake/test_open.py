@@ -122,6 +122,32 @@ def test_a_file_that_somebody_removed_is_not_taken_for_a_new_write(source, tmp_p
         open_lake(tmp_path)
 
 
+OPENED = "import sys; from maestro_analytics.lake import open_lake; open_lake(sys.argv[1])"
+
+
+def test_a_damaged_log_is_one_line_also_where_rust_prints_backtraces(source, tmp_path):
+    write_lake(source, tmp_path, account="acme")
+    (tmp_path / "acme/todos/_delta_log/00000000000000000001.json").write_text('{"bad')
+    environment = os.environ | {"RUST_BACKTRACE": "1"}
+    done = subprocess.run([sys.executable, "-c", OPENED, tmp_path], capture_output=True, text=True, env=environment)
+    assert "cannot be used: Kernel error: Json error" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("content", [None, b"PAR1 and no more"])
+def test_a_file_that_is_gone_or_damaged_is_one_line_with_the_way_to_write_its_table_anew(source, tmp_path, content):
+    write_lake(source, tmp_path, account="acme")
+    folder = tmp_path / "acme/todos"
+    (file,) = folder.glob("*.parquet")
+    file.unlink() if content is None else file.write_bytes(content)
+    with pytest.raises(LakeError, match=r"acme/todos is gone or damaged .* remove that folder") as refusal:
+        open_lake(tmp_path)
+    assert "\n" not in str(refusal.value)
+    shutil.rmtree(folder)
+    write_lake(source, tmp_path, account="acme")
+    with open_lake(tmp_path) as lake:
+        assert lake.sql(COUNT).item() == source.connection.sql(COUNT).fetchall()[0][0]
+
+
 def test_a_table_of_no_rows_and_a_table_that_an_older_lake_lacks_are_empty(source, tmp_path, engine):
     source.connection.execute("delete from csat")
     write_lake(source, tmp_path, account="acme")
