@@ -142,6 +142,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader finds the earlier one or the whole new one, and a stopped run no half of it.
 
     As it holds personal data, only its owner reads it, unless its folder is shared or it had another mode.
+
+    Raises:
+        DiskFault: the disk is full, or the folder may not be written.
     """
     make_private_folder(path.parent)
     part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
@@ -149,5 +152,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
         part.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", errors="replace"))
         keep_permissions(part, path)
         part.replace(path)
+    except OSError as error:
+        if disk_fault(error) is None:
+            raise
+        raise DiskFault(path=path, reason=error.strerror or str(error)) from None
     finally:
         part.unlink(missing_ok=True)

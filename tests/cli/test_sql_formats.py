@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from maestro_analytics.cli.query import Format, write
+from maestro_analytics.errors import DiskFault
 
 FRAME = pl.DataFrame(
     {
@@ -91,3 +92,19 @@ def test_parquet_is_the_frame_itself(capfdbinary, monkeypatch):
 def test_a_query_without_rows_is_not_an_error(capsys, form):
     write(FRAME.clear(), form)
     assert capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+def test_a_full_disk_is_told_with_the_file_of_which_the_earlier_one_stays(tmp_path):
+    import resource
+
+    file = tmp_path / "grades.csv"
+    file.write_text("earlier")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(DiskFault, match=r"grades.csv cannot be written: File too large"):
+            write(pl.DataFrame({"number": range(10_000)}), Format.CSV, output=file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("grades.csv", "earlier")]
