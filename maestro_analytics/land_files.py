@@ -12,7 +12,7 @@ import shutil
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -32,6 +32,7 @@ from maestro_analytics.tables.delivery import Delivery
 from maestro_analytics.tables.reader import kind_of, tables_in
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse.kept_files import land_export
+from maestro_analytics.warehouse.ledger import settle, settled
 
 SUFFIXES = (".zip", ".csv")
 """Which files of a folder are landed; a file that is named itself may have any name."""
@@ -152,6 +153,10 @@ def land(
                 is_last = its_kind not in {later for _, later in exports[number:]}
                 covered = window if its_kind in WINDOWED and is_last and not report.errors else None
                 text = _land_one(master, paths_of_one, its_kind, made, covered, report)
+                # Time that came another way is not asked for again, but for its end.
+                late = covered.end - timedelta(minutes=settings.overlap_minutes) if covered else None
+                if late and settled(master.query).get(its_kind, late) < late and not report.errors:
+                    settle(master.connection, its_kind, late)
                 if on_event is not None:
                     on_event(Noticed(f"{number} of {len(exports)}: {text}"))
         finally:

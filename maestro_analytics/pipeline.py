@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -61,8 +60,7 @@ from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse import Landed, Master
 from maestro_analytics.warehouse import open as open_published
 from maestro_analytics.warehouse.kept_files import land_export
-from maestro_analytics.warehouse.ledger import delayed_windows, keep_once, refused_from, same_file
-from maestro_analytics.warehouse.results import frame
+from maestro_analytics.warehouse.ledger import Settling, delayed_windows, keep_once, same_file, settled
 
 WAIT_SECONDS = 1.0
 """How often a run that waits for another one checks whether that has ended."""
@@ -353,10 +351,9 @@ class _Run:
 
     def _fetch(self, period: Period) -> None:
         """Fetch and land everything of the period."""
-        wanted = period.wanted(
-            {kind: self.master.coverage(kind) for kind in WINDOWED},
-            refused_from=refused_from(partial(frame, self.master.connection)),
-        )
+        covered = {kind: self.master.coverage(kind) for kind in WINDOWED}
+        wanted = period.wanted(covered, settled=settled(self.master.query))
+        settling = Settling(self.master.connection, period, covered)
         if not period.again:
             for kind, window, text in delayed_windows(self.master.connection, self.transport.clock.utc()):
                 windows = wanted.get(kind)
@@ -372,18 +369,21 @@ class _Run:
             on_event=self.emit,
             stop=self.stop,
         ) as outcomes:
-            self._land_exports(outcomes)
+            self._land_exports(outcomes, settling)
         if COACHING in period.kinds:
             self._land_coaching(again=period.again)
 
-    def _land_exports(self, outcomes: Iterator[ExportRecord | MissedWindow]) -> None:
+    def _land_exports(self, outcomes: Iterator[ExportRecord | MissedWindow], settling: Settling) -> None:
         """Land each export as soon as it is there, while the others are still in flight."""
         for outcome in outcomes:
             check_clock(self.transport.clock_ahead_seconds, self.transport.host)
             if isinstance(outcome, MissedWindow):
                 self.error(outcome.error or ExportFailed(outcome.reason, export_id=None, window=outcome.window))
-            else:
-                self._note(land_export(self.master, outcome))
+                continue
+            landed = land_export(self.master, outcome)
+            if landed.is_covered:
+                settling.landed(self.master.connection, outcome)
+            self._note(landed)
 
     def _land_coaching(self, *, again: bool) -> None:
         """Land the coaching lists: records change and disappear long after they were created."""
@@ -460,7 +460,7 @@ def plan(
     """What a run would request, from the coverage of the published file. Requests and writes nothing."""
     covered: dict[str, list[Window]] = {}
     first_since: dict[str, datetime] = {}
-    refused: dict[str, set[datetime]] = {}
+    known: dict[str, datetime] = {}
     if settings.database.exists():
         with open_published(settings.database) as qa:
             tables = set(qa.sql("select table_name from duckdb_tables() where schema_name = 'state'")["table_name"])
@@ -468,7 +468,7 @@ def plan(
                 first_since = dict(qa.sql("select kind, since from state.starts").iter_rows())
             for row in qa.sql("select kind, window_start, window_end from state.coverage").iter_rows(named=True):
                 covered.setdefault(row["kind"], []).append(Window(row["window_start"], row["window_end"]))
-            refused = refused_from(qa.sql)
+            known = settled(qa.sql) if "settled" in tables else {}
     period = period_of(
         since=since,
         until=until,
@@ -478,4 +478,4 @@ def plan(
         now=(clock or Clock()).utc(),
         overlap=timedelta(minutes=settings.overlap_minutes),
     )
-    return plan_windows(period.wanted(covered, refused_from=refused), requests_per_minute=settings.requests_per_minute)
+    return plan_windows(period.wanted(covered, settled=known), requests_per_minute=settings.requests_per_minute)

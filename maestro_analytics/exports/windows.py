@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -127,37 +127,49 @@ class Period:
     overlap: timedelta = timedelta()
 
     def wanted(
-        self, covered: Mapping[str, Sequence[Window]], *, refused_from: Mapping[str, Collection[datetime]] | None = None
+        self, covered: Mapping[str, Sequence[Window]], *, settled: Mapping[str, datetime] | None = None
     ) -> dict[str, list[Window] | None]:
-        """The windows to ask for, by kind; None for a snapshot.
+        """The windows to ask for, by kind; None for a snapshot: what is not covered, and what is not settled.
 
         Args:
-            refused_from: kind -> starts of windows whose export had a refused file. Coverage ends at such a start
-                because that window was taken out of it.
+            settled: kind -> the moment up to which covered time was read late enough, see `settled_after`.
         """
-        cuts = refused_from or {}
         wanted: dict[str, list[Window] | None] = {
             kind: [Window(start, self.until)]
             if self.again
-            else self._missing(start, covered.get(kind, ()), cuts.get(kind, ()))
+            else self._missing(start, covered.get(kind, ()), (settled or {}).get(kind))
             for kind, start in self.starts.items()
         }
         return wanted | {kind: None for kind in self.kinds if kind in EXPORT_KINDS and kind not in WINDOWED}
 
-    def _missing(self, start: datetime, covered: Sequence[Window], cuts: Collection[datetime]) -> list[Window]:
-        """The windows that are not covered. The last one begins `overlap` before the end of coverage, for late updates.
-
-        It begins at the end of coverage where that is in `cuts`, the start of a window with a refused file: if every
-        run were refused, each would otherwise request one overlap more than the run before.
-        """
-        missing = without([Window(start, self.until)], covered)
-        if not missing or not covered:
+    def _missing(self, start: datetime, covered: Sequence[Window], settled: datetime | None) -> list[Window]:
+        whole = [Window(start, self.until)]
+        missing = without(whole, covered)
+        settled = self.settled_before(settled, covered)
+        if not missing or settled is None or settled >= self.until:
             return missing
-        last = max(covered, key=lambda window: window.end)
-        if missing[-1].start == last.end and last.end not in cuts:
-            begin = max(last.start, start, last.end - self.overlap)
-            missing[-1] = Window(min(begin, missing[-1].start), missing[-1].end)
-        return missing
+        return without(whole, without(covered, [Window(settled, self.until)]))
+
+    def settled_before(self, known: datetime | None, covered: Sequence[Window]) -> datetime | None:
+        """The moment up to which covered time is settled: as is known, else `overlap` before the end of coverage."""
+        return known or max((window.end - self.overlap for window in covered), default=None)
+
+    def settled_after(self, before: datetime, covered: Sequence[Window], read: Sequence[Window]) -> datetime:
+        """The moment up to which covered time is settled now: read `overlap` after it, or later.
+
+        The vendor may show an update late. So covered time is read again until then, and so is what this run was to
+        read again and could not. What is not covered does not count: it will be read whole.
+
+        Args:
+            before: the moment before this run.
+            covered: what is covered now.
+            read: windows of which this run has landed everything.
+        """
+        end = min(self.until, max((window.end for window in covered), default=self.until)) - self.overlap
+        if end <= before:
+            return before
+        unread = without(covered, [Window(EARLIEST_SINCE, max(before, EARLIEST_SINCE + SECOND)), *read])
+        return min(unread[0].start, end) if unread else end
 
     def gaps(self, covered: Mapping[str, Sequence[Window]], *, ends: datetime | None = None) -> list[dict[str, str]]:
         """What is not covered: `kind`, `window_start`, `window_end` (ISO 8601, UTC) of each stretch.

@@ -33,8 +33,8 @@ from maestro_analytics.warehouse.state import columns_of
 
 _LISTS = ".ndjson.gz"
 _NOT_ERASED = {
-    *("state.exports", "state.refreshes", "state.account", "state.starts", "state.coverage", "state.erasures"),
-    *("state.schema_changes", "main.multi_select_questions"),
+    *("state.exports", "state.refreshes", "state.account", "state.starts", "state.coverage", "state.settled"),
+    *("state.erasures", "state.schema_changes", "main.multi_select_questions"),
 }
 """Tables that hold nothing of a person or a ticket but an error message."""
 

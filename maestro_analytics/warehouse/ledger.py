@@ -7,19 +7,21 @@ vendor packs a zip anew for each export, with other time stamps, so that the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 import polars as pl
 
-from maestro_analytics.exports import ExportRecord, Window
+from maestro_analytics.exports import ExportRecord, Period, Window
 from maestro_analytics.exports.windows import EARLIEST_SINCE, joined, without
-from maestro_analytics.warehouse.connection import rowcount, scalar
+from maestro_analytics.warehouse.connection import rowcount, scalar, transaction
 from maestro_analytics.warehouse.results import frame
 
 IS_LATER = """case
@@ -386,17 +388,55 @@ def uncover(connection: duckdb.DuckDBPyConnection, kind: str, window: Window) ->
     _write_coverage(connection, kind, without(coverage(connection, kind), [window]))
 
 
-def refused_from(sql: Callable[[str], pl.DataFrame]) -> dict[str, set[datetime]]:
-    """Kind -> the starts of all windows whose export had a refused file.
+def settled(sql: Callable[[str], pl.DataFrame]) -> dict[str, datetime]:
+    """Kind -> the moment up to which covered time was read late enough.
 
     Args:
         sql: runs a query on the master or on the published file.
     """
-    starts = sql(
-        "select distinct kind, window_start from state.exports where window_start is not null "
-        "and status in ('partial', 'repeated')"
-    )
-    return {kind: set(starts.filter(kind=kind)["window_start"]) for kind in starts["kind"].unique()}
+    return dict(sql("select kind, until from state.settled").iter_rows())
+
+
+def settle(connection: duckdb.DuckDBPyConnection, kind: str, until: datetime) -> None:
+    """Record that covered time before `until` was read late enough."""
+    with transaction(connection):
+        connection.execute("delete from state.settled where kind = ?", [kind])
+        connection.execute("insert into state.settled values (?, ?)", [kind, until])
+
+
+class Settling:
+    """Moves on the moment up to which covered time is settled, as the exports of a run land.
+
+    Args:
+        covered: kind -> what is covered before the run.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, period: Period, covered: Mapping[str, Sequence[Window]]
+    ) -> None:
+        known = settled(partial(frame, connection))
+        self._period = period
+        self._before = {
+            kind: period.settled_before(known.get(kind), covered[kind]) or since
+            for kind, since in period.starts.items()
+        }
+        self._first_seq = int(scalar(connection, "select coalesce(max(seq), 0) + 1 from state.exports"))
+        self._read: dict[str, list[Window]] = defaultdict(list)
+        for kind, until in self._before.items():
+            if kind not in known and covered[kind]:
+                settle(connection, kind, until)
+
+    def landed(self, connection: duckdb.DuckDBPyConnection, export: ExportRecord) -> None:
+        """Take into account an export of which everything has landed.
+
+        One that an earlier run had asked for settles nothing: its content is of that time.
+        """
+        if export.covers is None or export.seq < self._first_seq:
+            return
+        kind = export.kind
+        self._read[kind].append(export.covers)
+        before, covered = self._before[kind], coverage(connection, kind)
+        settle(connection, kind, self._period.settled_after(before, covered, self._read[kind]))
 
 
 def _write_coverage(connection: duckdb.DuckDBPyConnection, kind: str, after: Sequence[Window]) -> None:

@@ -27,7 +27,17 @@ from maestro_analytics.warehouse.master import KEPT, Master
 from maestro_analytics.warehouse.reconcile import remove_ghosts
 from maestro_analytics.warehouse.results import frame
 
-CARRIED_OVER = ("exports", "refreshes", "pushes", "starts", "account", "doubted_snapshots", "list_slices", "erasures")
+CARRIED_OVER = (
+    "exports",
+    "refreshes",
+    "pushes",
+    "starts",
+    "settled",
+    "account",
+    "doubted_snapshots",
+    "list_slices",
+    "erasures",
+)
 """What no kept file tells."""
 
 _HAD_A_RESULT = "status in ('received', 'empty', 'landed', 'partial', 'unreadable')"

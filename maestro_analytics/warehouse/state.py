@@ -223,6 +223,15 @@ STARTS = StateTable(
     },
 )
 
+SETTLED = StateTable(
+    "settled",
+    "one row per windowed kind: up to when covered time was read late enough for updates that became visible late",
+    {
+        "kind": ("VARCHAR", "`raw` or `audit`"),
+        "until": ("TIMESTAMPTZ", "The next refresh reads covered time from this moment on again"),
+    },
+)
+
 DOUBTED_SNAPSHOTS = StateTable(
     "doubted_snapshots",
     "one row per snapshot that had less than half of the rows before it and waits for the next run to confirm it",
@@ -273,6 +282,7 @@ STATE_TABLES = (
     SNAPSHOTS,
     LIST_SLICES,
     STARTS,
+    SETTLED,
     DOUBTED_SNAPSHOTS,
     ERASURES,
     ACCOUNT,

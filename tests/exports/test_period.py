@@ -68,8 +68,6 @@ def test_the_last_hour_of_coverage_is_fetched_again_for_late_updates():
         Window(day(2), day(4)),
         Window(day(6) - late, day(8)),
     ]
-    cut = period(**asked, overlap=late).wanted(covered, refused_from={"raw": {day(6)}})
-    assert cut["raw"] == [Window(day(2), day(4)), Window(day(6), day(8))], "each refusal would ask for an hour more"
 
 
 def test_the_overlap_does_not_reach_back_before_coverage_or_since():

@@ -10,6 +10,7 @@ from maestro_analytics.exports import Window
 from maestro_analytics.pipeline import plan
 from maestro_analytics.settings import Settings
 from maestro_analytics.warehouse.kept_files import land_export
+from maestro_analytics.warehouse.ledger import settle
 from maestro_analytics.warehouse.replay import retry_quarantine
 from tests.warehouse.data_folder import (
     ANSWER,
@@ -126,6 +127,7 @@ def test_a_plan_begins_where_a_refused_window_began(data):
     """Not an hour before, as after other covered time: each refusal would ask for an hour more."""
     data.land_rows(**whole_grade())
     data.land_rows(week=1, **whole_grade())
+    settle(data.master.connection, "raw", START + timedelta(days=14, hours=-1))
     data.land(zipped({"total_scores.csv": csv_text("total_scores", [TOTAL])}), week=1)
     data.master.publish()
 
