@@ -38,7 +38,7 @@ from maestro_analytics.analysis.coaching_records import (
     todo_completion,
 )
 from maestro_analytics.analysis.csat_link import csat_link
-from maestro_analytics.analysis.filters import Filters, show_filters
+from maestro_analytics.analysis.filters import Filters
 from maestro_analytics.analysis.grader_severity import grader_severity
 from maestro_analytics.analysis.grades import (
     answer_comments,
@@ -106,11 +106,6 @@ __all__ = [
     "time_to_coach_curve",
     "todo_completion",
 ]
-
-
-for _name in __all__:
-    if _name[0].islower() and _name not in ("charts", "report"):
-        show_filters(globals()[_name])
 
 
 def __getattr__(name: str) -> Any:

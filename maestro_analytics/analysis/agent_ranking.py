@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import Compared, compare_agents, ordered, scored_cells
 from maestro_analytics.analysis.summaries import beyond_chance, on_scale, summed, with_mean
@@ -19,6 +20,7 @@ MOST_DRAWN, FEWEST_DRAWS = 1_000_000, 250
 """Ranks are drawn 1,000 times; of thousands of agents less often: 250 draws place an end to a 25th of the interval."""
 
 
+@checked
 def agent_ranking(
     store: Store,
     *,

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import reliability
 from maestro_analytics.analysis.statistics.arrays import Floats
@@ -32,6 +33,7 @@ def pairing(store: Store, filters: Filters) -> Choice:
     return Choice.of(store, filters)
 
 
+@checked
 def grader_agreement(
     store: Store, *, confidence: float = 0.95, resamples: int = 500, seed: int = 0, **filters: Unpack[Filters]
 ) -> Answer:
@@ -106,6 +108,7 @@ AGREEMENT: Schema = {
 }
 
 
+@checked
 def question_agreement(
     store: Store,
     *,
@@ -188,6 +191,7 @@ QUESTIONS: Schema = {
 }
 
 
+@checked
 def grader_pairs(store: Store, *, min_n: int = 10, **filters: Unpack[Filters]) -> Answer:
     """Which two graders disagree, and in which direction?
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from maestro_analytics.analysis.agreement import pairing
 from maestro_analytics.analysis.answer import HOW_SURE, Answer
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import day_effects, process
 from maestro_analytics.analysis.statistics.day_effects import day_correlation
@@ -19,6 +20,7 @@ CALIBRATION_FINAL = "calibration_final"
 """The agreed score of a calibration: it judges those who reviewed the ticket, not the one who entered it."""
 
 
+@checked
 def alignments(store: Store, **filters: Unpack[Filters]) -> Answer:
     """How close is each calibration or benchmark to the grade it is held against, by the vendor's formula?
 
@@ -57,6 +59,7 @@ def judged_by_benchmarks(store: Store, choice: Choice) -> pl.DataFrame:
     )
 
 
+@checked
 def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
     """Which graders give more, or less, than the benchmark?
 
@@ -105,6 +108,7 @@ def benchmark_bias(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
     )
 
 
+@checked
 def calibrations(store: Store, **filters: Unpack[Filters]) -> Answer:
     """Which calibrated tickets do graders see most differently?
 
@@ -160,6 +164,7 @@ SESSIONS = (
 )
 
 
+@checked
 def calibration_sessions(
     store: Store,
     *,
@@ -219,6 +224,7 @@ def calibration_sessions(
     )
 
 
+@checked
 def grader_drift(
     store: Store, *, every: Every = "week", weight: float = 0.2, confidence: float = 0.95, **filters: Unpack[Filters]
 ) -> Answer:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store, moment
 from maestro_analytics.analysis.grader_cells import (
     cell_sums,
@@ -59,6 +60,7 @@ def changed_words(frame: pl.DataFrame) -> dict[str, str]:
     return {"down": fell, "up": rose, "": "may be chance"}
 
 
+@checked
 def changes(
     store: Store,
     *,

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import only, person_ids, scored_cells, with_scores
 from maestro_analytics.analysis.statistics.arrays import Codes, Floats, renumbered
@@ -182,6 +183,7 @@ def _days_since(first: date, days: pl.Series) -> Codes:
     return days.to_physical().to_numpy() - np.int64((first - date(1970, 1, 1)).days)
 
 
+@checked
 def coaching_effect(
     store: Store,
     *,
@@ -376,6 +378,7 @@ def _row(effect: Effect, recommended: str, left_out: int, min_sessions: int) -> 
     }
 
 
+@checked
 def coaching_timeline(
     store: Store,
     *,

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import survival
 from maestro_analytics.analysis.statistics.arrays import Floats
@@ -17,6 +18,7 @@ CENSORED = "Those still waiting count as waiting: the mean of the finished ones 
 RECORD_AXIS = "created_at"
 
 
+@checked
 def time_to_coach(
     store: Store,
     *,
@@ -90,6 +92,7 @@ def time_to_coach(
     )
 
 
+@checked
 def time_to_coach_curve(
     store: Store,
     *,
@@ -122,6 +125,7 @@ def time_to_coach_curve(
     )
 
 
+@checked
 def coaching_coverage(
     store: Store,
     *,
@@ -173,6 +177,7 @@ def coaching_coverage(
     )
 
 
+@checked
 def todo_completion(
     store: Store,
     *,
@@ -215,6 +220,7 @@ def todo_completion(
     )
 
 
+@checked
 def open_todos(store: Store, **filters: Unpack[Filters]) -> Answer:
     """Which to-dos are not done?
 
@@ -285,6 +291,7 @@ FEWEST_FOR_INTERVAL = 3
 HISTORY_METHOD = "t of two means, spread drawn towards that of all sessions"
 
 
+@checked
 def coaching_history(store: Store, *, min_n: int = 5, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
     """Which coaching sessions did each agent have, and which scores followed?
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import intervals
 from maestro_analytics.analysis.statistics.arrays import Codes, Floats
@@ -16,6 +17,7 @@ FEWEST_AGENTS = 10
 """A bootstrap over fewer agents gives no interval: of one agent it would be a point."""
 
 
+@checked
 def csat_link(
     store: Store,
     *,

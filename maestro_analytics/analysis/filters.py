@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 from zoneinfo import ZoneInfo, available_timezones
 
 from maestro_analytics.arguments import in_utc
@@ -51,20 +49,6 @@ class Filters(TypedDict, total=False):
     grade_type: str | None
     week_zone: str | None
     include_uncovered: bool | None
-
-
-def show_filters(answer: Callable[..., object]) -> None:
-    """Make `inspect.signature`, Tab and Shift+Tab list each filter of `answer` in the place of `**filters`.
-
-    Type checkers read `Unpack[Filters]`; Jupyter and `help()` read the signature.
-    """
-    signature = inspect.signature(answer)
-    named = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
-    filters = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in get_type_hints(Filters).items()
-    ]
-    answer.__signature__ = signature.replace(parameters=[*named, *filters])  # type: ignore[attr-defined]
 
 
 NAMED = ("team", "agent", "rubric", "source", "grade_type")
@@ -205,4 +189,4 @@ def _readable(value: datetime) -> str:
     return f"{value:%Y-%m-%d}" if value.time() == time() else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
-__all__ = ["TIME_AXIS", "Choice", "Filters", "Store", "Unpack", "moment", "show_filters"]
+__all__ = ["TIME_AXIS", "Choice", "Filters", "Store", "Unpack", "moment"]

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.benchmarks import benchmark_bias
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import fitted_graders, only, scored_cells, with_names, with_scores
@@ -34,6 +35,7 @@ SOLVED: Schema = {
 }
 
 
+@checked
 def grader_severity(store: Store, *, min_n: int = 30, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
     """Which graders are strict and which lenient, on the same agents, rubrics and months?
 

@@ -7,10 +7,12 @@ from typing import Unpack
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.summaries import with_mean, with_share
 
 
+@checked
 def grades(store: Store, **filters: Unpack[Filters]) -> Answer:
     """Every grade with everything joined.
 
@@ -27,6 +29,7 @@ def grades(store: Store, **filters: Unpack[Filters]) -> Answer:
     return Answer.of(frame, choice, question="Which grades are there?")
 
 
+@checked
 def tickets_to_review(store: Store, *, show: int = 3, **filters: Unpack[Filters]) -> Answer:
     """Which tickets of each agent are worth listening to?
 
@@ -53,6 +56,7 @@ def tickets_to_review(store: Store, *, show: int = 3, **filters: Unpack[Filters]
     )
 
 
+@checked
 def answer_comments(store: Store, *, show: int = 3, **filters: Unpack[Filters]) -> Answer:
     """What did graders write where an agent lost points?
 
@@ -76,6 +80,7 @@ def answer_comments(store: Store, *, show: int = 3, **filters: Unpack[Filters]) 
     )
 
 
+@checked
 def regrades(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
     """How often are grades changed after the fact, and in which direction?
 
@@ -116,6 +121,7 @@ def regrades(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filte
     )
 
 
+@checked
 def score_reconciliation(store: Store, **filters: Unpack[Filters]) -> Answer:
     """Do the grades' scores follow from their sections?
 
@@ -150,6 +156,7 @@ def score_reconciliation(store: Store, **filters: Unpack[Filters]) -> Answer:
     return Answer.of(frame.select(columns), choice, question="Do the grades' scores follow from their sections?")
 
 
+@checked
 def score_mismatches(store: Store, **filters: Unpack[Filters]) -> Answer:
     """Which grades' scores do not follow from their sections?
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import Answer, Schema
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics.arrays import Codes, Flags
 
@@ -24,6 +25,7 @@ COVERAGE: Schema = {
 FEWEST_WEEKS = 4
 
 
+@checked
 def grading_coverage(store: Store, *, wish: int = 4, **filters: Unpack[Filters]) -> Answer:
     """Is each agent graded as often as wished, and who gets no grades?
 
@@ -97,6 +99,7 @@ def grading_coverage(store: Store, *, wish: int = 4, **filters: Unpack[Filters])
     )
 
 
+@checked
 def grading_effort(store: Store, **filters: Unpack[Filters]) -> Answer:
     """How long does grading take, and how much is graded?
 

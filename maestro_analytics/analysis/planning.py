@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer, Schema
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import Sums, compare_agents, only, ordered, scored_cells
 from maestro_analytics.analysis.statistics import intervals, shrinkage
@@ -19,6 +20,7 @@ from maestro_analytics.analysis.statistics.severity import clustered_errors, fro
 from maestro_analytics.analysis.summaries import nullable, summed, with_mean
 
 
+@checked
 def sampling_plan(
     store: Store,
     *,
@@ -136,6 +138,7 @@ DEPENDABLE = 0.8
 FEWEST = {"agents": 10, "graders": 5, "grades": 100}
 
 
+@checked
 def generalizability(
     store: Store, *, of: Literal["sources", "designs"] = "sources", **filters: Unpack[Filters]
 ) -> Answer:
@@ -298,6 +301,7 @@ SPREADS = 25
 """Values of the spread over which a chance is averaged."""
 
 
+@checked
 def power(
     store: Store,
     *,

@@ -7,6 +7,7 @@ from typing import Unpack
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import mostly_of_one_grader
 from maestro_analytics.analysis.statistics.intervals import doubt_of_zero
@@ -26,6 +27,7 @@ COLUMNS = (
 )
 
 
+@checked
 def points_lost(store: Store, *, min_n: int = 30, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
     """Which questions cost the most points?
 
@@ -58,6 +60,7 @@ def points_lost(store: Store, *, min_n: int = 30, confidence: float = 0.95, **fi
     )
 
 
+@checked
 def points_lost_by_team(
     store: Store, *, min_n: int = 30, confidence: float = 0.95, **filters: Unpack[Filters]
 ) -> Answer:
@@ -95,6 +98,7 @@ def points_lost_by_team(
     )
 
 
+@checked
 def points_lost_by_agent(
     store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]
 ) -> Answer:

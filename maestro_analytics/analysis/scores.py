@@ -8,6 +8,7 @@ from typing import Literal, Unpack
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.grader_cells import adjusted_means, day_design, ordered, scored_cells, ticket_design
 from maestro_analytics.analysis.statistics.mixed import ADJUSTED
@@ -26,6 +27,7 @@ MIXED = "A mean across rubrics depends on which rubrics an agent is graded with;
 AUTOFAILS = "No interval can foresee an auto-fail that has not happened yet."
 
 
+@checked
 def agent_scores(
     store: Store,
     *,
@@ -150,6 +152,7 @@ def _with_rates(
     )
 
 
+@checked
 def team_scores(
     store: Store,
     *,
@@ -174,6 +177,7 @@ def team_scores(
     return _group_scores(frame, choice, ["team_id"], ["team"], by=by, min_n=min_n, confidence=confidence, what="team")
 
 
+@checked
 def rubric_scores(
     store: Store, *, threshold: float = 80.0, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]
 ) -> Answer:
@@ -213,6 +217,7 @@ def _group_scores(
     )
 
 
+@checked
 def section_scores(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
     """How good is each section of a rubric?
 
@@ -233,6 +238,7 @@ def section_scores(store: Store, *, min_n: int = 10, confidence: float = 0.95, *
     return _parts(table, order, choice, "How good is each section? Percent of its points.")
 
 
+@checked
 def question_scores(store: Store, *, min_n: int = 10, confidence: float = 0.95, **filters: Unpack[Filters]) -> Answer:
     """How good is each question of a rubric?
 

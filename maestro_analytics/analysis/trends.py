@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from maestro_analytics.analysis.answer import HOW_SURE, Answer
+from maestro_analytics.analysis.arguments import checked
 from maestro_analytics.analysis.filters import Choice, Filters, Store
 from maestro_analytics.analysis.statistics import process
 from maestro_analytics.analysis.statistics.arrays import Codes, Flags, Floats
@@ -21,6 +22,7 @@ FEWEST_GRADES = 10
 RUBRICS = "Where several rubrics were used, scores are rid of the differences between them."
 
 
+@checked
 def score_trend(
     store: Store,
     *,
@@ -61,6 +63,7 @@ def score_trend(
     )
 
 
+@checked
 def control_chart(
     store: Store, *, every: Every = "week", by: Group = "agent", false_alarms: float = 0.05, **filters: Unpack[Filters]
 ) -> Answer:
@@ -109,6 +112,7 @@ def control_chart(
     )
 
 
+@checked
 def pass_rate_chart(
     store: Store,
     *,
