@@ -163,7 +163,7 @@ class Period:
         Args:
             before: the moment before this run.
             covered: what is covered now.
-            read: windows of which this run has landed everything.
+            read: windows of which this run has landed everything, as far as they were asked for `overlap` after.
         """
         end = min(self.until, max((window.end for window in covered), default=self.until)) - self.overlap
         if end <= before:

@@ -420,21 +420,19 @@ class Settling:
             kind: period.settled_before(known.get(kind), covered[kind]) or since
             for kind, since in period.starts.items()
         }
-        self._first_seq = int(scalar(connection, "select coalesce(max(seq), 0) + 1 from state.exports"))
         self._read: dict[str, list[Window]] = defaultdict(list)
         for kind, until in self._before.items():
             if kind not in known and covered[kind]:
                 settle(connection, kind, until)
 
     def landed(self, connection: duckdb.DuckDBPyConnection, export: ExportRecord) -> None:
-        """Take into account an export of which everything has landed.
-
-        One that an earlier run had asked for settles nothing: its content is of that time.
-        """
-        if export.covers is None or export.seq < self._first_seq:
+        """Take into account an export of which everything has landed, as far as it was asked for late enough."""
+        if export.covers is None or export.asked_at is None:
             return
         kind = export.kind
-        self._read[kind].append(export.covers)
+        end = min(export.covers.end, export.asked_at - self._period.overlap)
+        if export.covers.start < end:
+            self._read[kind].append(Window(export.covers.start, end))
         before, covered = self._before[kind], coverage(connection, kind)
         settle(connection, kind, self._period.settled_after(before, covered, self._read[kind]))
 

@@ -10,6 +10,9 @@ import pytest
 import maestro_analytics as ma
 from maestro_analytics.exports.windows import Period, Window, cut, joined, without
 from maestro_analytics.pipeline import plan
+from maestro_analytics.warehouse import Master
+from maestro_analytics.warehouse.kept_files import land_export
+from maestro_analytics.warehouse.ledger import Settling, settled
 from tests.refresh.conftest import (
     NOW,
     TRUE_TABLES,
@@ -46,7 +49,7 @@ def simulated(rng: Random) -> tuple[list[tuple[Window, int]], list[Window], int]
         again = not is_good and rng.random() < 0.08
         period = Period({"raw": minute(since)}, minute(until), ("raw",), again, OVERLAP)
         wanted = period.wanted({"raw": covered}, settled={"raw": settled} if settled else {})["raw"]
-        windows = cut(wanted or [], timedelta(minutes=rng.choice([10_080, 240, 60, 30, 7])))
+        windows = cut(wanted or [], timedelta(minutes=rng.choice([10_080, 480, 240, 60])))
         before = period.settled_before(settled, covered) or minute(since)
         failing = 0 if is_good else rng.choice([0, 0, 0.2, 0.5, 1])
         landed: list[Window] = []
@@ -83,6 +86,22 @@ def test_a_refused_window_is_asked_for_from_the_same_moment_and_not_from_an_hour
         (window,) = period.wanted({"raw": covered}, settled={"raw": minute(540)})["raw"] or []
         assert window == Window(minute(540), minute(660))
         covered = without(covered, [window])
+
+
+def test_an_export_that_a_killed_run_asked_for_settles_what_was_an_hour_old_then(tmp_path):
+    """Otherwise the run after the next would read all that a killed backfill had asked for once more."""
+    with Master.open(tmp_path) as master:
+        asked = master.ledger.plan("raw", Window(minute(0), minute(600)), minute(600))
+        master.ledger.asked(asked.seq, "e1", minute(600))
+        master.ledger.empty(asked.seq, minute(601))
+        (of_killed_run,) = master.ledger.unfinished()
+
+        period = Period({"raw": minute(0)}, minute(900), ("raw",), overlap=OVERLAP)
+        settling = Settling(master.connection, period, {"raw": []})
+        land_export(master, of_killed_run)
+        settling.landed(master.connection, of_killed_run)
+
+        assert settled(master.query) == {"raw": minute(539)}
 
 
 @pytest.mark.parametrize("seed", range(4))
