@@ -1,7 +1,8 @@
 """Read a kept export file into a `Delivery` of checked rows. Memory is bounded by batches, however large the file.
 
 Zip to landed table, 2 million answers on 2 cores: 1.07 to 1.14 times the seconds of DuckDB's `read_csv` with casts,
-which checks nothing; peak 709 MiB, and 936 MiB at 16 million. See tests/benchmarks/landing.py.
+which checks nothing, and 1.3 times on another machine; peak 735 MiB, and 936 to 1,047 MiB at 16 million. See
+tests/benchmarks/landing.py.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ Prints ratios, which hold on other machines; seconds do not. The aim: no answer 
 the report less than 10 seconds on 2 million grades with 20 million answers. Each answer is asked twice and the second
 counts: the first pays for imports.
 
-Measured on 2 quiet cores, by the clock, in brackets before the last part of what paid, on cores a tenth slower:
-coaching_effect 2.4 times its SQL (3.4), control_chart 2.1 (2.1), agent_scores 2.0 (2.2), coaching_timeline 2.0 (2.5),
-generalizability 2.0 (2.5), the others less. The report's tables take 9.5 s (12.4), 7.3 of them SQL (9.3), its pictures
-3.8 s (4.4) beside them, and the command 12.9 s (15.5).
+Measured on 2 quiet cores, by the clock, in brackets in an earlier sitting on cores a fifth slower: coaching_effect 2.8
+times its SQL (2.4), control_chart 2.3 (2.1), generalizability 2.3 (2.0), agent_scores 2.2 (2.0), the others less. The
+report's tables take 10.6 s (9.5), 7.0 of them SQL (7.3), its pictures 2.7 s (3.8) beside them, and the command 11.6 s
+(12.9).
 
 What paid: cells are sorted once and in place, and spreads of agents are looked at only where they are likely (the own
 processor time of agent_scores fell from 1.6 to 1.9 s to 1.0 to 1.1 s); products of matrices on one thread (two wait for

@@ -7,8 +7,9 @@ come from a server of this benchmark, 500 on a page, 110 created each day.
 
 Measured with 200,000 points on 2 quiet cores: first run 404 requests, 15.3 s, 290 MiB; an hour later 10 requests, 10.6
 s, 274 MiB (16.7 s before lists of ids were read at once and texts for reasons only where they are needed); all slices
-again 407 requests, 17.2 s, 275 MiB. It was 455 MiB before lists landed batch by batch and before commands stopped
-importing pandas, hypothesis and scipy. About 190 MiB of it is there once the database is open.
+again 407 requests, 17.2 s, 275 MiB; on quicker cores 10.2, 6.8 and 11.2 s. It was 455 MiB before lists landed batch by
+batch and before commands stopped importing pandas, hypothesis and scipy. About 190 MiB of it is there once the database
+is open.
 """
 
 from __future__ import annotations
