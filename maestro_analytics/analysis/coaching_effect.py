@@ -165,7 +165,7 @@ def _gathered(
             continue
         scored = parts[key]
         failed = scored.clear()
-        if by is None:  # whole grades, of which those of 0 percent are a panel of their own
+        if by is None:  # effects on whole grades; grades of 0 percent get a separate panel
             failed = scored.filter(pl.col("zeros") > 0).with_columns(n="zeros", total=pl.col("zeros") * pl.col("moved"))
         found.append(
             Coached(

@@ -45,7 +45,12 @@ def on_scale(mean: str, lo: str, hi: str) -> dict[str, pl.Expr]:
 
 
 def label(id: str, name: str, *, within: Sequence[str] = ()) -> pl.Expr:
-    """The name, with the id where several ids share it (`within` the same values); the id where there is no name."""
+    """Display name of a group: `NAME`, `NAME (ID)` where several ids have that name, or the id where the name is null.
+
+    Args:
+        id, name: columns.
+        within: columns; names are compared only between rows with the same values in them.
+    """
     named = pl.col(name).max().over(id)
     shared = named.is_not_null() & (pl.col(id).n_unique().over(named, *within) > 1)
     return pl.coalesce(pl.when(shared).then(pl.format("{} ({})", named, id)), named, id)

@@ -51,7 +51,7 @@ Attributes = Annotated[Mapping[str, Any], BeforeValidator(lambda value: value if
 
 
 class Record(BaseModel):
-    """What all records share: a value of another type than the reference says is None, or left out of a list."""
+    """Base of all records. A value whose type differs from the reference becomes None; in a list it is left out."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,

@@ -214,7 +214,7 @@ class _Tools:
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        """A question to the newest publication; an error is one line, and no query runs for ever."""
+        """Run a tool call on the newest published database, with a time limit; its errors have one line."""
         timer = Timer(SECONDS_A_QUERY, self._store.interrupt)
         timer.daemon = True
         timer.start()

@@ -167,9 +167,10 @@ class ExportRunner:
         return same, [known for known in earlier if known not in same]
 
     def _check_is_its_own(self, record: ExportRecord, others: Sequence[ExportRecord], sha256: str) -> None:
-        """Check that a downloaded file is not that of another window or kind: it would count as the whole of this one.
+        """Check that a downloaded file is not that of an earlier export of another window or kind.
 
-        The id alone says nothing: a vendor that counts its exports anew after a restart gives ids twice.
+        Otherwise it would cover this window with the rows of another one. An id that was seen before is not enough to
+        refuse it: a vendor whose ids start again after a restart gives them twice.
 
         Raises:
             AnotherExport: it is, or its id is that of an export that has not ended.
